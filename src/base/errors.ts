@@ -1,0 +1,105 @@
+/**
+ * ERRORS of the world: one class, one code each, and what the caller may do about it. The code is
+ * the API: adding one is a minor release, changing one a major release; docs/errors.md lists them
+ * all, and a test compares the two. Misuse by the caller is a TypeError or a RangeError instead,
+ * and what must not happen is an AssertionError.
+ */
+import type { Lsn } from "./units.ts";
+
+/** Every code with the facts that come with it. The comment tells the caller what to do next. */
+export interface ErrorDetails {
+  /** Too much is waiting for the device. Nothing was done. Retry after `retryAfterMs`. */
+  BOP_BACKPRESSURE: { readonly full: string; readonly retryAfterMs: number };
+  /** The store, database, connection or transaction was closed. Open another. */
+  BOP_CLOSED: { readonly what: string };
+  /** Stored bytes are not what was written. They are not served. Restore from a copy. */
+  BOP_CORRUPT: {
+    readonly file: string;
+    readonly offset: number;
+    readonly why: string;
+    readonly database?: string;
+    readonly page?: number;
+  };
+  /** The device is full. Nothing was done. Make room; the store goes on by itself. */
+  BOP_DISK_FULL: { readonly operation: string; readonly file: string };
+  /** The database of this handle was dropped. */
+  BOP_DROPPED: { readonly database: string };
+  /** The name is taken. Choose another, or drop the one that has it. */
+  BOP_EXISTS: { readonly database: string };
+  /** Files of a newer version of bop-storage, or not ours at all. Use the version that wrote them. */
+  BOP_FORMAT: { readonly file: string; readonly found: string; readonly supported: string };
+  /** A file cannot be imported, and nothing was. The reason says what to change in it. */
+  BOP_IMPORT: { readonly file: string; readonly why: string };
+  /** The device refused an operation. The cause is the system's own error. */
+  BOP_IO: { readonly operation: string; readonly file: string };
+  /** Another living process (or this one) owns the store. Stop it, or talk to it. */
+  BOP_LOCKED: { readonly directory: string; readonly pid: number; readonly startedAt: string };
+  /** There is no database of that name. */
+  BOP_NOT_FOUND: { readonly database: string };
+  /** The commit may or may not survive: the log failed after it was issued. Reopen and look. */
+  BOP_OUTCOME_UNKNOWN: { readonly lsn: Lsn; readonly durableLsn: Lsn };
+  /** The store takes no more writes since its log failed. Reopen it to recover. */
+  BOP_READ_ONLY: { readonly durableLsn: Lsn; readonly why: string };
+  /** SQLite refused the statement; `sqliteCode` says why. See SqliteError. */
+  BOP_SQLITE: { readonly sqliteCode: string; readonly extendedCode: number };
+  /** Not done within the time it was given; it was undone. */
+  BOP_TIMEOUT: { readonly operation: string; readonly timeoutMs: number };
+  /** The transaction changes more than `limitBytes`. It was rolled back. Split it. */
+  BOP_TRANSACTION_TOO_LARGE: { readonly bytes: number; readonly limitBytes: number };
+}
+
+export type ErrorCode = keyof ErrorDetails;
+
+/** Codes whose operation was not done and may succeed if simply tried again. */
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  "BOP_BACKPRESSURE",
+  "BOP_DISK_FULL",
+  "BOP_TIMEOUT",
+]);
+
+export interface ErrorContext<Code extends ErrorCode> {
+  readonly details: ErrorDetails[Code];
+  /** What the layer below threw, untouched. */
+  readonly cause?: unknown;
+  /** Overrides what the code says of itself (SQLITE_BUSY is retryable, other SQLite errors not). */
+  readonly retryable?: boolean;
+}
+
+/** What the world did: `code` is stable, `details` are typed, `retryable` says if waiting helps. */
+export class StorageError<Code extends ErrorCode = ErrorCode> extends Error {
+  override readonly name: string = "StorageError";
+  readonly code: Code;
+  readonly details: Readonly<ErrorDetails[Code]>;
+  readonly retryable: boolean;
+
+  constructor(code: Code, message: string, context: ErrorContext<Code>) {
+    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    this.code = code;
+    this.details = context.details;
+    this.retryable = context.retryable ?? RETRYABLE.has(code);
+  }
+}
+
+/** Narrows `details` along with `code`, so that no handler casts. */
+export function isStorageError<Code extends ErrorCode>(
+  error: unknown,
+  code: Code,
+): error is StorageError<Code> {
+  return error instanceof StorageError && error.code === code;
+}
+
+/** Node's own code of a failed system call (`ENOENT`, `ENOSPC`…), or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === "string" ? code : undefined;
+}
+
+/** Wraps what a file operation threw: BOP_DISK_FULL where the device is full, else BOP_IO. */
+export function ioError(operation: string, file: string, cause: unknown): StorageError {
+  const full = ["ENOSPC", "EDQUOT"].includes(systemCode(cause) ?? "");
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `${operation} of ${file} failed: ${why}`;
+  return full
+    ? new StorageError("BOP_DISK_FULL", message, { details: { operation, file }, cause })
+    : new StorageError("BOP_IO", message, { details: { operation, file }, cause });
+}
