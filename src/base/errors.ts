@@ -24,8 +24,8 @@ export interface ErrorDetails {
   BOP_DISK_FULL: { readonly operation: string; readonly file: string };
   /** The database of this handle was dropped. */
   BOP_DROPPED: { readonly database: string };
-  /** The name is taken. Choose another, or drop the one that has it. */
-  BOP_EXISTS: { readonly database: string };
+  /** The name, or the file to be written, is taken. Choose another, or remove what has it. */
+  BOP_EXISTS: { readonly name: string };
   /** Files of a newer version of bop-storage, or not ours at all. Use the version that wrote them. */
   BOP_FORMAT: { readonly file: string; readonly found: string; readonly supported: string };
   /** A file cannot be imported, and nothing was. The reason says what to change in it. */

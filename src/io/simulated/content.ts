@@ -1,0 +1,205 @@
+/**
+ * THE BYTES OF ONE SIMULATED FILE: what the page cache shows, and, for every 512-byte sector that
+ * was written since the last sync, what else a power cut may leave there.
+ *
+ * (1) Sectors and the size settle independently: sizes may move without data, later writes may
+ *     survive while earlier ones are lost.
+ * (2) A sector that a power cut catches is old, new or (a tenth of them) garbage: a mix of both, or
+ *     anything. Bytes behind the size are gone.
+ * (3) Blocks of zeros take no memory: a preallocated segment costs what was written to it.
+ */
+import { roundUp } from "../../base/units.ts";
+import { History } from "./history.ts";
+import type { SeededRandom } from "./seeded.ts";
+
+export const SECTOR_BYTES = 512;
+const BLOCK_BYTES = 4096;
+const GARBAGE_CHANCE = 0.1;
+const LITTER_SECTORS_MAX = 4;
+
+/** What a failed sync leaves in the page cache. The file counts as clean afterwards. */
+export type SyncFailure = "kept" | "dropped" | "partial";
+
+/** How a power cut treats one file: everything unsynced at once, or sector by sector. */
+const CUT_MODES = ["lost", "landed", "mixed", "mixed", "mixed"] as const;
+
+/** Undefined: 512 zeros. */
+type Sector = Uint8Array | undefined;
+
+const ZEROS = Buffer.alloc(BLOCK_BYTES);
+
+export class Content {
+  readonly #blocks = new Map<number, Uint8Array>();
+  readonly #size = new History(0);
+  /** Only sectors that a power cut could change. */
+  readonly #unsettled = new Map<number, History<Sector>>();
+
+  get sizeBytes(): number {
+    return this.#size.current;
+  }
+
+  read(into: Uint8Array, at: number): number {
+    const end = Math.min(at + into.length, this.sizeBytes);
+    for (let from = at; from < end; ) {
+      const inBlock = from % BLOCK_BYTES;
+      const count = Math.min(BLOCK_BYTES - inBlock, end - from);
+      const block = this.#blocks.get((from - inBlock) / BLOCK_BYTES);
+      const target = into.subarray(from - at, from - at + count);
+      if (block === undefined) target.fill(0);
+      else target.set(block.subarray(inBlock, inBlock + count));
+      from += count;
+    }
+    return Math.max(0, end - at);
+  }
+
+  write(from: Uint8Array, { at, order }: { readonly at: number; readonly order: number }): void {
+    const end = at + from.length;
+    for (let start = at; start < end; ) {
+      const sectorAt = start - (start % SECTOR_BYTES);
+      const stop = Math.min(end, sectorAt + SECTOR_BYTES);
+      const next = new Uint8Array(SECTOR_BYTES);
+      const old = stop - start === SECTOR_BYTES ? undefined : this.#sector(sectorAt);
+      if (old !== undefined) next.set(old);
+      next.set(from.subarray(start - at, stop - at), start - sectorAt);
+      this.#put(sectorAt, { next, order });
+      start = stop;
+    }
+    if (end > this.sizeBytes) this.#size.put(order, end);
+  }
+
+  truncate(bytes: number, order: number): void {
+    const before = this.sizeBytes;
+    if (bytes === before) return;
+    for (let at = bytes; at < before; ) {
+      const sectorAt = at - (at % SECTOR_BYTES);
+      const stop = Math.min(before, sectorAt + SECTOR_BYTES);
+      const old = this.#sector(sectorAt);
+      if (old !== undefined) {
+        const next = Uint8Array.from(old).fill(0, at - sectorAt, stop - sectorAt);
+        this.#put(sectorAt, { next, order });
+      }
+      at = stop;
+    }
+    this.#size.put(order, bytes);
+  }
+
+  /** Makes durable what was written up to `order`. */
+  sync(order: number): void {
+    this.#size.sync(order);
+    for (const [sectorAt, history] of this.#unsettled) {
+      history.sync(order);
+      if (history.settled) this.#unsettled.delete(sectorAt);
+    }
+  }
+
+  failSync(order: number, { after, random }: { after: SyncFailure; random: SeededRandom }): void {
+    if (after === "dropped") this.#size.drop(order);
+    else this.#size.lose(order);
+    for (const [sectorAt, history] of this.#unsettled) {
+      if (after === "partial" && random.chance(0.5)) history.sync(order);
+      else if (after === "dropped") history.drop(order);
+      else history.lose(order);
+      this.#show(sectorAt, history.current);
+      if (history.settled) this.#unsettled.delete(sectorAt);
+    }
+  }
+
+  /** What the next boot finds. */
+  powerCut(random: SeededRandom): void {
+    const mode = random.pick(CUT_MODES);
+    for (const [sectorAt, history] of this.#unsettled) {
+      this.#show(sectorAt, survivor(history, { mode, random }));
+    }
+    this.#unsettled.clear();
+    const before = this.#size.durable;
+    const sizes = this.#size.possible();
+    this.#size.become(mode === "mixed" ? random.pick(sizes) : pickEnd(sizes, mode));
+    if (mode === "mixed") this.#litter(before, random);
+    this.#forgetBehindEnd();
+  }
+
+  /** Durable and visible at once: for tests that damage a file, and for files that were there. */
+  replace(bytes: Uint8Array): void {
+    this.#blocks.clear();
+    this.#unsettled.clear();
+    this.#size.become(bytes.length);
+    for (let at = 0; at < bytes.length; at += SECTOR_BYTES) {
+      const sector = new Uint8Array(SECTOR_BYTES);
+      sector.set(bytes.subarray(at, at + SECTOR_BYTES));
+      this.#show(at, sector);
+    }
+  }
+
+  /** A file that grew without its data may show what was on the device before. */
+  #litter(from: number, random: SeededRandom): void {
+    const sectors = Math.floor((this.sizeBytes - from) / SECTOR_BYTES);
+    for (let n = 0; n < LITTER_SECTORS_MAX && sectors > 0; n++) {
+      if (!random.chance(GARBAGE_CHANCE)) continue;
+      const sectorAt = roundUp(from, SECTOR_BYTES) + random.below(sectors) * SECTOR_BYTES;
+      this.#show(sectorAt, random.bytes(SECTOR_BYTES));
+    }
+  }
+
+  #put(sectorAt: number, { next, order }: { next: Uint8Array; order: number }): void {
+    const sector = isZero(next) ? undefined : next;
+    let history = this.#unsettled.get(sectorAt);
+    if (history === undefined) {
+      history = new History<Sector>(this.#sector(sectorAt)?.slice());
+      this.#unsettled.set(sectorAt, history);
+    }
+    history.put(order, sector);
+    this.#show(sectorAt, sector);
+  }
+
+  /** A view into the page cache; undefined where its block is all zeros. */
+  #sector(sectorAt: number): Sector {
+    const inBlock = sectorAt % BLOCK_BYTES;
+    const block = this.#blocks.get((sectorAt - inBlock) / BLOCK_BYTES);
+    return block?.subarray(inBlock, inBlock + SECTOR_BYTES);
+  }
+
+  #show(sectorAt: number, sector: Sector): void {
+    const inBlock = sectorAt % BLOCK_BYTES;
+    const index = (sectorAt - inBlock) / BLOCK_BYTES;
+    let block = this.#blocks.get(index);
+    if (block === undefined) {
+      if (sector === undefined || isZero(sector)) return;
+      block = new Uint8Array(BLOCK_BYTES);
+      this.#blocks.set(index, block);
+    }
+    block.set(sector ?? ZEROS.subarray(0, SECTOR_BYTES), inBlock);
+  }
+
+  #forgetBehindEnd(): void {
+    const end = this.sizeBytes;
+    for (const [index, block] of this.#blocks) {
+      const from = index * BLOCK_BYTES;
+      if (from >= end) this.#blocks.delete(index);
+      else if (from + BLOCK_BYTES > end) block.fill(0, end - from);
+    }
+  }
+}
+
+function survivor(
+  history: History<Sector>,
+  { mode, random }: { mode: (typeof CUT_MODES)[number]; random: SeededRandom },
+): Sector {
+  const possible = history.possible();
+  if (mode !== "mixed") return pickEnd(possible, mode);
+  if (!random.chance(GARBAGE_CHANCE)) {
+    return random.chance(0.5) ? history.durable : random.pick(possible);
+  }
+  if (random.chance(0.5)) return random.bytes(SECTOR_BYTES);
+  const torn = Uint8Array.from(history.durable ?? ZEROS.subarray(0, SECTOR_BYTES));
+  const newest = possible.at(-1) ?? ZEROS.subarray(0, SECTOR_BYTES);
+  torn.set(newest.subarray(0, random.below(SECTOR_BYTES)));
+  return torn;
+}
+
+function pickEnd<T>(possible: readonly T[], mode: "lost" | "landed"): T {
+  return possible.at(mode === "lost" ? 0 : -1) as T;
+}
+
+function isZero(sector: Uint8Array): boolean {
+  return ZEROS.subarray(0, sector.length).equals(sector);
+}

@@ -1,0 +1,232 @@
+/**
+ * THE SIMULATED DISK: files that outlive processes, and everything that can go wrong with them.
+ *
+ * Fault model, weaker than any real file system:
+ *
+ *   an asynchronous call   completes after a latency drawn by seed, so that calls overtake each
+ *                          other. Its buffer is read (or filled) at that moment.
+ *   sync                   covers the file's writes that completed before it was called, and the
+ *                          size; neither its name nor any other file
+ *   kill                   completed writes stay in the page cache; one that was under way may have
+ *                          landed up to any sector
+ *   power cut              every unsynced sector, size and name falls back or not, on its own; a
+ *                          tenth of such sectors is garbage (content.ts, tree.ts)
+ *   a failed call          see faults.ts
+ *
+ * It never loses what was synced, unless a test damages it with `replace`.
+ */
+import { assert } from "../../base/assert.ts";
+import { Content, SECTOR_BYTES } from "./content.ts";
+import { type DiskOperation, type FaultChances, type FaultOrder, Faults } from "./faults.ts";
+import type { SimulatedProcess } from "./process.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { SeededRandom } from "./seeded.ts";
+import { systemError } from "./system-error.ts";
+import { Tree } from "./tree.ts";
+
+export type Crash = "kill" | "power";
+
+export interface DiskCall<T> {
+  readonly operation: DiskOperation;
+  readonly path: string;
+  /** Does it, all at once, at the moment of completion. */
+  readonly act: () => T;
+  /** Does a part of it, as a failed or interrupted call may. */
+  readonly actPartly?: () => void;
+  /** How a failed sync fails. */
+  readonly fail?: (fault: { after: "kept" | "dropped" | "partial" | undefined }) => void;
+  /** What a read that is cut short does. */
+  readonly actShort?: () => T;
+}
+
+export interface DiskOptions {
+  readonly scheduler: Scheduler;
+  readonly random: SeededRandom;
+  /** Ends every process, since it was its turn: see `crashAt`. */
+  readonly crash: (how: Crash) => void;
+}
+
+const READS: ReadonlySet<DiskOperation> = new Set(["open", "read", "list", "stat", "freeBytes"]);
+const SLOW_CHANCE = 0.02;
+const SLOW_MS_MAX = 20;
+
+/** What a test may ask of the disk, and do to it. */
+export interface SimulatedDisk {
+  /** Bytes that fit on the disk. May be changed at any time. Default: no limit. */
+  capacityBytes: number;
+  /** Calls made so far, by operation. */
+  readonly calls: Readonly<Partial<Record<DiskOperation, number>>>;
+  /** Calls so far that change something: the numbers that `crashAt` counts. */
+  readonly changeCount: number;
+  /** Makes the next matching call fail. Orders stand until they have been used up. */
+  failNext(order: FaultOrder): void;
+  /** From now on calls fail by chance. */
+  failSometimes(chances: FaultChances): void;
+  /** Forgets all faults that were asked for. */
+  heal(): void;
+  /** Crashes at the `n`-th change from now (1 is the next), while that call is under way. */
+  crashAt(n: number, how: Crash): void;
+  /** What a process would read now; undefined if there is no such file. */
+  contents(path: string): Uint8Array | undefined;
+  /** Puts bytes into an existing file, durable at once: bit rot, stale copies, lost writes. */
+  replace(path: string, bytes: Uint8Array): void;
+}
+
+export class Disk implements SimulatedDisk {
+  capacityBytes = Number.POSITIVE_INFINITY;
+  readonly calls: Partial<Record<DiskOperation, number>> = {};
+  readonly tree = new Tree();
+  readonly #options: DiskOptions;
+  readonly #faults: Faults;
+  readonly #inFlight = new Set<DiskCall<unknown>>();
+  #order = 0;
+  #changes = 0;
+  #crashAt: { readonly change: number; readonly how: Crash } | undefined;
+
+  constructor(options: DiskOptions) {
+    this.#options = options;
+    this.#faults = new Faults(options.random.fork());
+  }
+
+  get changeCount(): number {
+    return this.#changes;
+  }
+
+  failNext(order: FaultOrder): void {
+    this.#faults.order(order);
+  }
+
+  failSometimes(chances: FaultChances): void {
+    this.#faults.chances = chances;
+  }
+
+  heal(): void {
+    this.#faults.clear();
+  }
+
+  crashAt(n: number, how: Crash): void {
+    assert(Number.isSafeInteger(n) && n > 0, "the first change is number 1");
+    this.#crashAt = { change: this.#changes + n, how };
+  }
+
+  contents(path: string): Uint8Array | undefined {
+    const node = this.tree.find(path);
+    if (!(node instanceof Content)) return undefined;
+    const bytes = new Uint8Array(node.sizeBytes);
+    node.read(bytes, 0);
+    return bytes;
+  }
+
+  replace(path: string, bytes: Uint8Array): void {
+    this.tree.file(path, "replace").replace(bytes);
+  }
+
+  /** The order of the newest change: what a sync that begins now covers */
+  get newestOrder(): number {
+    return this.#order;
+  }
+
+  nextOrder(): number {
+    this.#order += 1;
+    return this.#order;
+  }
+
+  get random(): SeededRandom {
+    return this.#options.random;
+  }
+
+  /** An asynchronous call of a process */
+  call<T>(process: SimulatedProcess, call: DiskCall<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      process.assertAlive();
+      this.#inFlight.add(call);
+      const pending = process.await(reject);
+      this.#options.scheduler.schedule(this.#latencyMs(call.operation), () => {
+        if (!pending.settle()) return; // The process died meanwhile; see `crash`.
+        this.#inFlight.delete(call);
+        try {
+          resolve(this.#complete(call));
+        } catch (error) {
+          reject(error);
+        }
+      });
+      this.#count(call);
+    });
+  }
+
+  /** A call that the process waits for: it takes time, but nothing happens meanwhile */
+  callSync<T>(process: SimulatedProcess, call: DiskCall<T>): T {
+    process.assertAlive();
+    this.#inFlight.add(call);
+    this.#count(call);
+    process.assertAlive();
+    this.#inFlight.delete(call);
+    this.#options.scheduler.spend(this.#latencyMs(call.operation));
+    return this.#complete(call);
+  }
+
+  /** Ends what is under way, then does to the files what the crash does. */
+  crash(how: Crash): void {
+    const { random } = this.#options;
+    this.#crashAt = undefined;
+    for (const call of this.#inFlight) {
+      if (call.actPartly !== undefined) call.actPartly();
+      else if (!READS.has(call.operation) && call.operation !== "sync" && random.chance(0.5)) {
+        attempt(call.act);
+      }
+    }
+    this.#inFlight.clear();
+    if (how === "power") this.tree.powerCut(random);
+  }
+
+  /** Throws ENOSPC if the file cannot grow by that much. */
+  assertRoom(growthBytes: number, path: string): void {
+    if (growthBytes <= 0 || this.capacityBytes === Number.POSITIVE_INFINITY) return;
+    if (this.tree.usedBytes() + growthBytes <= this.capacityBytes) return;
+    throw systemError("ENOSPC", { operation: "write", path });
+  }
+
+  #complete<T>(call: DiskCall<T>): T {
+    const { operation, path } = call;
+    const fault = this.#faults.next(operation, path);
+    if (fault === undefined) return call.act();
+    if (fault.code === "SHORT" && call.actShort !== undefined) return call.actShort();
+    if (call.fail !== undefined) call.fail({ after: fault.after });
+    else call.actPartly?.();
+    throw systemError(fault.code, { operation, path });
+  }
+
+  #count(call: DiskCall<unknown>): void {
+    const { operation } = call;
+    this.calls[operation] = (this.calls[operation] ?? 0) + 1;
+    if (READS.has(operation)) return;
+    this.#changes += 1;
+    if (this.#crashAt?.change === this.#changes) this.#options.crash(this.#crashAt.how);
+  }
+
+  #latencyMs(operation: DiskOperation): number {
+    const { random } = this.#options;
+    const slow = random.chance(SLOW_CHANCE) ? random.fraction() * SLOW_MS_MAX : 0;
+    const typicalMs = operation === "sync" || operation === "syncDirectory" ? 0.4 : 0.1;
+    return typicalMs * (0.2 + random.fraction()) + slow;
+  }
+}
+
+/** A prefix of the bytes that ends at a sector of the file: what an interrupted write leaves. */
+export function prefixOf(
+  bytes: Uint8Array,
+  { at, random }: { readonly at: number; readonly random: SeededRandom },
+): Uint8Array {
+  const sectors = Math.ceil(bytes.length / SECTOR_BYTES) + 1;
+  const end = Math.floor(at / SECTOR_BYTES + random.below(sectors + 1)) * SECTOR_BYTES - at;
+  return bytes.subarray(0, Math.min(bytes.length, Math.max(0, end)));
+}
+
+/** A call that was under way may find, after all, that it cannot be done. Nobody hears of it. */
+function attempt(act: () => unknown): void {
+  try {
+    act();
+  } catch {
+    // As on a real disk: the caller died before it could be told.
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * WHICH CALLS FAIL, AND HOW. Two sources: orders given by a test (`failNext`), and chance.
+ *
+ * (1) A fault hits one call. The file is clean afterwards: what it does next works, which is what
+ *     makes a failed sync so dangerous.
+ * (2) A failed write may have landed in part; a failed sync leaves one of three states: content.ts.
+ */
+import { assert } from "../../base/assert.ts";
+import type { SyncFailure } from "./content.ts";
+import type { SeededRandom } from "./seeded.ts";
+
+export type DiskOperation =
+  | "open"
+  | "create"
+  | "read"
+  | "write"
+  | "sync"
+  | "truncate"
+  | "preallocate"
+  | "rename"
+  | "unlink"
+  | "mkdir"
+  | "list"
+  | "stat"
+  | "syncDirectory"
+  | "freeBytes";
+
+/** `SHORT` is a read that ends too soon, without an error. */
+export type FaultCode = "EIO" | "ENOSPC" | "EACCES" | "SHORT";
+
+export interface Fault {
+  readonly code: FaultCode;
+  /** For a sync; chosen by seed if absent. */
+  readonly after?: SyncFailure;
+}
+
+export interface FaultOrder {
+  readonly operation: DiskOperation;
+  /** Only calls on paths that match. Default: all. */
+  readonly pathPattern?: RegExp;
+  /** Default EIO. */
+  readonly error?: FaultCode;
+  readonly after?: SyncFailure;
+  /** Matching calls that are let through first. Default 0. */
+  readonly skip?: number;
+  /** Matching calls that fail. Default 1; Infinity for "from now on". */
+  readonly times?: number;
+}
+
+/** How likely a call fails, by operation, from 0 to 1. What is absent does not fail. */
+export type FaultChances = Readonly<Partial<Record<DiskOperation, number>>>;
+
+interface Standing {
+  readonly order: FaultOrder;
+  skip: number;
+  times: number;
+}
+
+export class Faults {
+  readonly #random: SeededRandom;
+  #standing: Standing[] = [];
+  chances: FaultChances = {};
+
+  constructor(random: SeededRandom) {
+    this.#random = random;
+  }
+
+  order(order: FaultOrder): void {
+    const { skip = 0, times = 1 } = order;
+    assert(order.error !== "SHORT" || order.operation === "read", "only a read can be short");
+    this.#standing.push({ order, skip, times });
+  }
+
+  /** Forgets every order and every chance. */
+  clear(): void {
+    this.#standing = [];
+    this.chances = {};
+  }
+
+  /** The fault that hits this call, if one does. */
+  next(operation: DiskOperation, path: string): Fault | undefined {
+    for (const standing of this.#standing) {
+      const { order } = standing;
+      if (order.operation !== operation) continue;
+      if (order.pathPattern !== undefined && !order.pathPattern.test(path)) continue;
+      if (standing.skip > 0) {
+        standing.skip -= 1;
+        continue;
+      }
+      standing.times -= 1;
+      if (standing.times <= 0) this.#standing = this.#standing.filter((each) => each !== standing);
+      const after = order.after === undefined ? {} : { after: order.after };
+      return { code: order.error ?? "EIO", ...after };
+    }
+    return this.#byChance(operation);
+  }
+
+  #byChance(operation: DiskOperation): Fault | undefined {
+    const chance = this.chances[operation] ?? 0;
+    if (chance === 0 || !this.#random.chance(chance)) return undefined;
+    const grows = ["write", "create", "preallocate", "mkdir"].includes(operation);
+    return { code: grows && this.#random.chance(0.3) ? "ENOSPC" : "EIO" };
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * A SIMULATED WORLD: one disk, one clock, one seed, and processes that come and go on it.
+ *
+ *     const world = simulatedWorld({ seed });
+ *     const env = world.start();                       // the first process
+ *     await world.run(() => workload(env));            // until it is done…
+ *     world.powerCut();                                // …or disk.crashAt(17, "power") before
+ *     const next = world.start();                      // what the next boot finds
+ *
+ * (1) Everything that happens follows from the seed and from what the program does: the same
+ *     program with the same seed meets the same world.
+ * (2) Time passes only within `run`.
+ * (3) Nothing of an old process reaches the disk once it is dead.
+ */
+import type { Env } from "../../base/env.ts";
+import { type Crash, Disk, type SimulatedDisk } from "./disk.ts";
+import { SimulatedProcess } from "./process.ts";
+import { Scheduler } from "./scheduler.ts";
+import { type SeededRandom, seeded } from "./seeded.ts";
+import { DeadProcessError } from "./system-error.ts";
+
+export interface WorldOptions {
+  readonly seed: number;
+  /**
+   * How long `run` waits for something real, such as a WebAssembly module being compiled, when
+   * nothing simulated can happen. Do such work before `run`: its end is not a matter of the seed.
+   *
+   * Milliseconds of real time. Default 5000.
+   */
+  readonly realWaitMs?: number;
+}
+
+export interface SimulatedWorld {
+  readonly seed: number;
+  readonly disk: SimulatedDisk;
+  /** Dice for the scenario itself. */
+  readonly random: SeededRandom;
+  /** Simulated milliseconds since the world began. */
+  readonly nowMs: number;
+  /** True while a process that was started has not been ended. */
+  readonly alive: boolean;
+  /** Starts a process. Its env works until the next `kill` or `powerCut`. */
+  start(): Env;
+  /**
+   * Lets the world go on until the promise settles; returns or throws what it settled with. Throws
+   * if it never will: DeadProcessError when its process died, else an Error that says "deadlock".
+   */
+  run<T>(until: Promise<T> | (() => Promise<T>)): Promise<T>;
+  /** Lets this much simulated time pass. */
+  pass(ms: number): Promise<void>;
+  /** Ends every process as SIGKILL does: the page cache stays. */
+  kill(): void;
+  /** Ends every process, and takes from the disk what was not synced. The machine boots again. */
+  powerCut(): void;
+  /** Moves the wall clock, not time. */
+  jumpWall(ms: number): void;
+}
+
+/** 2026-01-01T00:00:00Z: where wall clocks begin. */
+const WALL_START_MS = 1_767_225_600_000;
+const FIRST_PID = 1000;
+const REAL_WAIT_MS = 5000;
+
+export function simulatedWorld(options: WorldOptions): SimulatedWorld {
+  return new World(options);
+}
+
+/** One process in a world of its own, for tests that need no more. */
+export function simulatedEnv(options: WorldOptions): { world: SimulatedWorld; env: Env } {
+  const world = simulatedWorld(options);
+  return { world, env: world.start() };
+}
+
+class World implements SimulatedWorld {
+  readonly seed: number;
+  readonly disk: Disk;
+  readonly random: SeededRandom;
+  readonly #scheduler = new Scheduler();
+  readonly #processDice: SeededRandom;
+  readonly #realWaitMs: number;
+  #processes: SimulatedProcess[] = [];
+  #nextPid = FIRST_PID;
+  #boots = 1;
+  #deaths = 0;
+  #wallOffsetMs = WALL_START_MS;
+
+  constructor({ seed, realWaitMs = REAL_WAIT_MS }: WorldOptions) {
+    const dice = seeded(seed);
+    this.seed = seed;
+    this.random = dice.fork();
+    this.#processDice = dice.fork();
+    this.#realWaitMs = realWaitMs;
+    this.disk = new Disk({
+      scheduler: this.#scheduler,
+      random: dice.fork(),
+      crash: (how) => this.#crash(how),
+    });
+  }
+
+  get nowMs(): number {
+    return this.#scheduler.nowMs;
+  }
+
+  get alive(): boolean {
+    return this.#processes.length > 0;
+  }
+
+  start(): Env {
+    const pid = this.#nextPid++;
+    const bootId = `boot-${this.#boots}`;
+    const startedAt = `start-${pid}`;
+    const process = new SimulatedProcess({
+      scheduler: this.#scheduler,
+      disk: this.disk,
+      random: this.#processDice.fork(),
+      wallOffsetMs: () => this.#wallOffsetMs,
+      identity: {
+        pid,
+        bootId,
+        startedAt,
+        isAlive: (owner) =>
+          owner.bootId === `boot-${this.#boots}` &&
+          this.#processes.some(
+            ({ env }) => env.process.pid === owner.pid && env.process.startedAt === owner.startedAt,
+          ),
+      },
+    });
+    this.#processes.push(process);
+    return process.env;
+  }
+
+  run<T>(until: Promise<T> | (() => Promise<T>)): Promise<T> {
+    const deathsBefore = this.#deaths;
+    return this.#scheduler.run(typeof until === "function" ? until() : until, {
+      realWaitMs: this.#realWaitMs,
+      whyIdle: () => (this.#deaths > deathsBefore ? new DeadProcessError() : undefined),
+    });
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.run(
+      new Promise((resolve) => {
+        this.#scheduler.schedule(ms, resolve);
+      }),
+    );
+  }
+
+  kill(): void {
+    this.#crash("kill");
+  }
+
+  powerCut(): void {
+    this.#crash("power");
+  }
+
+  jumpWall(ms: number): void {
+    this.#wallOffsetMs += ms;
+  }
+
+  #crash(how: Crash): void {
+    const dying = this.#processes;
+    this.#processes = [];
+    this.#deaths += 1;
+    if (how === "power") this.#boots += 1;
+    // The disk first: buffers of writes under way are read before anybody can change them.
+    this.disk.crash(how);
+    for (const process of dying) process.die();
+  }
+}
