@@ -14,6 +14,7 @@
 import type { Disposer } from "../base/env.ts";
 import type { StorageError } from "../base/errors.ts";
 import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
+import type { CommitFields, PageChange } from "../wal/index.ts";
 
 export interface Log {
   /** End of everything that was sealed. */
@@ -66,19 +67,6 @@ export interface StagedFrames {
 
   /** Forgets the frames of this commit as if they had never been staged. */
   discard(): void;
-}
-
-export interface PageChange {
-  readonly baseLsn: Lsn;
-  readonly base: Uint8Array;
-  readonly image: Uint8Array;
-}
-
-export interface CommitFields {
-  /** Pages of the database after this commit; 0 for the catalogue. */
-  readonly pageCount: number;
-  /** Bytes of a page of the database; 0 for the catalogue. */
-  readonly pageBytes: number;
 }
 
 export interface LogStats {

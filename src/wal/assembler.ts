@@ -1,0 +1,84 @@
+/**
+ * COMMITS OUT OF BATCHES: takes batches in order of LSN and gives out the commits that are whole.
+ *
+ * (1) A commit is given out when its commit frame is read, if that lies above `fromLsn`.
+ * (2) Frames whose commit frame never comes are dropped: a commit that a crash cut off, whose front
+ *     may lie before everything that was logged since.
+ * (3) A batch may be changed after `take` returned: frames that outlive it have been copied.
+ */
+import { type Lsn, lsn, streamId } from "../base/units.ts";
+import { BATCH_HEADER } from "./batch.ts";
+import { FrameReader } from "./bytes.ts";
+import type { ReplayedCommit } from "./commit.ts";
+import type { Place } from "./corrupt.ts";
+import type { CommitFrame } from "./frame.ts";
+import { decodeFrame, type KeptFrame } from "./frame-decode.ts";
+
+export interface BatchToRead {
+  readonly startLsn: number;
+  readonly payload: Uint8Array;
+  /** Where the payload lies, for messages. */
+  readonly place: Place;
+}
+
+export class CommitAssembler {
+  readonly #fromLsn: Lsn;
+  readonly #onCommit: (commit: ReplayedCommit) => void;
+  #frames: KeptFrame[] = [];
+  #lsns: number[] = [];
+  #commits = 0;
+
+  constructor(fromLsn: Lsn, onCommit: (commit: ReplayedCommit) => void) {
+    this.#fromLsn = fromLsn;
+    this.#onCommit = onCommit;
+  }
+
+  /** Commits given out so far. */
+  get commits(): number {
+    return this.#commits;
+  }
+
+  take({ startLsn, payload, place }: BatchToRead): void {
+    const payloadLsn = startLsn + BATCH_HEADER.sizeBytes;
+    const reader = new FrameReader(payload, place);
+    while (!reader.done) {
+      const frameLsn = payloadLsn + reader.at;
+      const decoded = decodeFrame(reader, frameLsn);
+      if (decoded.type === "change") {
+        this.#frames.push(decoded.change);
+        this.#lsns.push(frameLsn);
+        continue;
+      }
+      const frames = this.#claim(decoded.commit, { frameLsn, reader });
+      this.#give(decoded.commit, { frames, commitLsn: payloadLsn + reader.at });
+    }
+    for (const frame of this.#frames) frame.keep();
+  }
+
+  /** The frames that the commit frame names; what lies before them is dropped: see (2). */
+  #claim(commit: CommitFrame, at: { frameLsn: number; reader: FrameReader }): KeptFrame[] {
+    const first = this.#frames.length - commit.frameCount;
+    const firstLsn = first >= 0 ? (this.#lsns[first] ?? at.frameLsn) : -1;
+    if (firstLsn !== at.frameLsn - commit.span) {
+      throw at.reader.corrupt("a commit does not follow the frames that it names");
+    }
+    const frames = first === 0 ? this.#frames : this.#frames.slice(first);
+    this.#frames = [];
+    this.#lsns = [];
+    return frames;
+  }
+
+  #give(commit: CommitFrame, { frames, commitLsn }: { frames: KeptFrame[]; commitLsn: number }) {
+    if (commitLsn <= this.#fromLsn) return;
+    this.#commits += 1;
+    const { stream, pageCount, pageBytes } = commit;
+    const replayed = {
+      stream: streamId(stream),
+      lsn: lsn(commitLsn),
+      pageCount,
+      pageBytes,
+      frames,
+    };
+    this.#onCommit(replayed);
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * THE LOG WITHOUT THE DISK: which bytes go where, and what may be acknowledged.
+ *
+ *   durableEnd ≤ writtenEnd ≤ newestLsn         as the device has it, in whole batches
+ *   durableLsn ≤ durableEnd                     as users see it, in whole commits
+ *
+ * (1) Two buffers: one takes frames while the other is with the device. A commit that does not fit
+ *     makes further ones, since SQLite cannot wait: whoever admits commits bounds them.
+ * (2) Frames are encoded straight into a buffer, and nothing is copied after that.
+ * (3) The LSN of a frame is final when it is encoded: a batch begins where the one before it ends,
+ *     and that is fixed when the batch after it begins.
+ * (4) A commit is staged and sealed, or discarded, without anything happening in between.
+ * (5) `durableLsn` never lies within a commit, so that whatever is folded up to it, the frames of a
+ *     commit above it all lie in the log that is kept.
+ */
+import { assert, present } from "../base/assert.ts";
+import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
+import { BATCH_HEADER, stampBatch } from "./batch.ts";
+import { BatchBuffer } from "./buffer.ts";
+import type { CommitFields, PageChange } from "./commit.ts";
+import {
+  encodeCommit,
+  encodeDelta,
+  encodeEntry,
+  encodePage,
+  FRAME_OVERHEAD_BYTES,
+} from "./frame.ts";
+
+export interface LogStart {
+  readonly storeId: Uint8Array;
+  /** End of the log so far; all of it is durable. */
+  readonly lsn: Lsn;
+  readonly bufferBytes: number;
+  /** Newest time in the log so far. */
+  readonly wallMs: number;
+}
+
+export interface WriteJob {
+  /** The batch, in whole blocks. Must not change until the job is finished or has failed. */
+  readonly bytes: Uint8Array;
+  readonly startLsn: Lsn;
+  readonly endLsn: Lsn;
+  /** False for a batch that only proves the one before it. */
+  readonly hasFrames: boolean;
+}
+
+/** Buffers that are kept for reuse; more were made for a large commit and are let go. */
+const KEPT_BUFFERS = 2;
+
+export class LogCore {
+  readonly #start: LogStart;
+  /** Closed buffers before the open one, oldest first. The first may be with the device. */
+  readonly #closed: BatchBuffer[] = [];
+  readonly #spare: BatchBuffer[] = [];
+  #open: BatchBuffer;
+  #job: WriteJob | undefined;
+  #newestLsn: Lsn;
+  #writtenEnd: Lsn;
+  #durableEnd: Lsn;
+  #durableLsn: Lsn;
+  #wallMs: number;
+
+  /** The commit that is being staged; its stream is undefined when there is none. */
+  #stream: StreamId | undefined;
+  #firstLsn: Lsn;
+  #frameCount = 0;
+  #closedBefore = 0;
+  #atBefore = 0;
+
+  #commits = 0;
+  #frameBytes = 0;
+
+  constructor(start: LogStart) {
+    this.#start = start;
+    this.#open = new BatchBuffer(new Uint8Array(start.bufferBytes), start.lsn);
+    this.#newestLsn = this.#writtenEnd = this.#durableEnd = this.#durableLsn = start.lsn;
+    this.#firstLsn = start.lsn;
+    this.#wallMs = start.wallMs;
+  }
+
+  get newestLsn(): Lsn {
+    return this.#newestLsn;
+  }
+
+  get writtenEnd(): Lsn {
+    return this.#writtenEnd;
+  }
+
+  get durableEnd(): Lsn {
+    return this.#durableEnd;
+  }
+
+  get durableLsn(): Lsn {
+    return this.#durableLsn;
+  }
+
+  get commits(): number {
+    return this.#commits;
+  }
+
+  get frameBytes(): number {
+    return this.#frameBytes;
+  }
+
+  /** Bytes in memory that are not durable. */
+  get backlogBytes(): number {
+    return this.#open.frameLsn - this.#durableEnd - BATCH_HEADER.sizeBytes;
+  }
+
+  /** Largest payload that `entry` takes. */
+  get entryLimitBytes(): number {
+    return this.#start.bufferBytes - BATCH_HEADER.sizeBytes - FRAME_OVERHEAD_BYTES;
+  }
+
+  begin(stream: StreamId): void {
+    assert(this.#stream === undefined, "a commit is staged while another one is");
+    this.#stream = stream;
+    this.#firstLsn = this.#open.frameLsn;
+    this.#frameCount = 0;
+    this.#closedBefore = this.#closed.length;
+    this.#atBefore = this.#open.at;
+  }
+
+  page(pageNumber: PageNumber, image: Uint8Array): void {
+    encodePage(this.#room(image.length), pageNumber, image);
+  }
+
+  delta(pageNumber: PageNumber, change: PageChange): "delta" | "full" {
+    const buffer = this.#room(change.image.length);
+    if (encodeDelta(buffer, pageNumber, change)) return "delta";
+    encodePage(buffer, pageNumber, change.image);
+    return "full";
+  }
+
+  entry(payload: Uint8Array): void {
+    encodeEntry(this.#room(payload.length), payload);
+  }
+
+  seal({ pageCount, pageBytes }: CommitFields): Lsn {
+    const stream = present(this.#stream, "a commit is sealed that was not staged");
+    const frameCount = this.#frameCount;
+    const buffer = this.#room(0);
+    const span = buffer.frameLsn - this.#firstLsn;
+    encodeCommit(buffer, { stream, frameCount, span, pageCount, pageBytes });
+    for (let i = this.#closedBefore; i < this.#closed.length; i++) {
+      markStaged(present(this.#closed[i], "a closed buffer"));
+    }
+    markStaged(buffer);
+    const commitLsn = buffer.frameLsn;
+    buffer.visibleLsn = commitLsn;
+    this.#stream = undefined;
+    this.#newestLsn = commitLsn;
+    this.#commits += 1;
+    this.#frameBytes += this.#framesSinceBegin();
+    return commitLsn;
+  }
+
+  discard(): void {
+    if (this.#stream === undefined) return;
+    this.#stream = undefined;
+    const extra = this.#closed.splice(this.#closedBefore);
+    const first = extra.shift();
+    if (first !== undefined) {
+      for (const buffer of [...extra, this.#open]) this.#keep(buffer);
+      this.#open = first;
+    }
+    this.#open.at = this.#atBefore;
+  }
+
+  /** Stages a batch without frames, if there is nothing else to write. */
+  stageProof(): boolean {
+    assert(this.#stream === undefined, "a proof within a commit");
+    if (this.#open.state !== "open" || this.#closed.length > 0) return false;
+    this.#open.moveTo("staged");
+    return true;
+  }
+
+  /** Bytes of the batch that `startWrite` would hand out; 0 when there is nothing to write. */
+  get nextWriteBytes(): number {
+    const next = this.#closed[0] ?? this.#open;
+    return next.state === "staged" || next.state === "failed" ? next.endLsn - next.startLsn : 0;
+  }
+
+  /** Hands the oldest batch out, stamped for the segment it goes to. Ask `nextWriteBytes` first. */
+  startWrite({ sequence, wallMs }: { sequence: number; wallMs: number }): WriteJob {
+    assert(this.#job === undefined, "two log writes at a time");
+    assert(this.#stream === undefined, "a log write within a commit");
+    if (this.#closed.length === 0) {
+      this.#open.visibleLsn = this.#open.endLsn;
+      this.#newestLsn = this.#open.endLsn;
+      this.#close();
+    }
+    const buffer = present(this.#closed[0], "a buffer to write");
+    buffer.moveTo("writing");
+    this.#wallMs = Math.max(this.#wallMs, wallMs);
+    const { startLsn, endLsn, payloadBytes } = buffer;
+    const { storeId } = this.#start;
+    const stamp = { storeId, sequence, startLsn, payloadBytes, copied: false };
+    stampBatch(buffer.bytes, { ...stamp, durableLsn: this.#durableEnd, wallMs: this.#wallMs });
+    const bytes = buffer.bytes.subarray(0, endLsn - startLsn);
+    this.#job = { bytes, startLsn, endLsn, hasFrames: buffer.hasFrames };
+    return this.#job;
+  }
+
+  finishWrite(job: WriteJob): void {
+    this.#inFlight(job).moveTo("written");
+    assert(this.#writtenEnd <= job.endLsn, "written falls");
+    this.#writtenEnd = job.endLsn;
+    assert(this.#writtenEnd <= this.#open.startLsn, "written beyond what was sealed");
+  }
+
+  /** The sync began after `finishWrite`. Returns what users may now be told is durable. */
+  finishSync(job: WriteJob): Lsn {
+    const buffer = this.#inFlight(job);
+    buffer.moveTo("durable");
+    this.#job = undefined;
+    this.#closed.shift();
+    assert(job.startLsn === this.#durableEnd, "a batch is durable before the one below it");
+    this.#durableEnd = job.endLsn;
+    assert(this.#durableEnd <= this.#writtenEnd, "durable before it was written");
+    if (buffer.visibleLsn !== undefined) this.#durableLsn = buffer.visibleLsn;
+    assert(this.#durableLsn <= this.#durableEnd, "a commit is durable before its batch");
+    this.#keep(buffer);
+    return this.#durableLsn;
+  }
+
+  /** The device refused it: the next `startWrite` hands the same frames out again. */
+  failWrite(job: WriteJob): void {
+    this.#inFlight(job).moveTo("failed");
+    this.#job = undefined;
+  }
+
+  #inFlight(job: WriteJob): BatchBuffer {
+    assert(job === this.#job, "finished a write that is not in flight");
+    return present(this.#closed[0], "the buffer in flight");
+  }
+
+  /** A buffer with room for one more frame, which is counted. */
+  #room(imageBytes: number): BatchBuffer {
+    assert(this.#stream !== undefined, "a frame outside of a commit");
+    this.#frameCount += 1;
+    if (this.#open.roomBytes < imageBytes + FRAME_OVERHEAD_BYTES) {
+      const fresh = this.#frameCount === 1;
+      assert(this.#open.hasFrames, "a frame that is larger than a buffer");
+      this.#close();
+      if (fresh) this.#firstLsn = this.#open.frameLsn;
+    }
+    return this.#open;
+  }
+
+  /** The open buffer takes no more frames; another one begins where it ends. */
+  #close(): void {
+    const startLsn = this.#open.endLsn;
+    this.#closed.push(this.#open);
+    const spare = this.#spare.pop();
+    if (spare === undefined) {
+      this.#open = new BatchBuffer(new Uint8Array(this.#start.bufferBytes), startLsn);
+    } else {
+      spare.reuse(startLsn);
+      this.#open = spare;
+    }
+  }
+
+  #keep(buffer: BatchBuffer): void {
+    if (this.#spare.length < KEPT_BUFFERS) this.#spare.push(buffer);
+  }
+
+  /** Bytes of the frames of the commit just sealed. */
+  #framesSinceBegin(): number {
+    let bytes = this.#open.at - this.#atBefore;
+    for (let i = this.#closedBefore; i < this.#closed.length; i++) {
+      bytes += present(this.#closed[i], "a closed buffer").at - BATCH_HEADER.sizeBytes;
+    }
+    return bytes;
+  }
+}
+
+function markStaged(buffer: BatchBuffer): void {
+  if (buffer.state === "open") buffer.moveTo("staged");
+}

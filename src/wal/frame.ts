@@ -1,0 +1,119 @@
+/**
+ * FRAMES: what a batch is made of, one behind the other without gaps. `v` is a varint (bytes.ts),
+ * u16 and u32 are little-endian, ranges are those of delta.ts.
+ *
+ *   page    = 1  pageNumber:v  bytes:v  image
+ *   sparse  = 2  pageNumber:v  pageBytes:v  rangesBytes:u16  ranges      of a page of zeros
+ *   delta   = 3  pageNumber:v  baseDistance:v  sum:u32  rangesBytes:u16  ranges
+ *   entry   = 4  bytes:v  payload
+ *   commit  = 5  stream:v  frameCount:v  span:v  pageCount:v  pageBytes:v  groupId:v  groupCount:v
+ *
+ *   LSN of a frame   start of its batch + offset in the batch, header included
+ *   baseDistance     LSN of the frame − LSN of the commit that wrote the base
+ *   span             LSN of the commit frame − LSN of the commit's first frame
+ *   group            for commits over several databases; until there are any, 0 and 1
+ *
+ * (1) A frame lies within one batch. A commit may span batches, and batches segments.
+ * (2) The LSN of a commit is the end of its commit frame.
+ * (3) The frames of a commit directly precede its commit frame. Frames that no commit frame claims
+ *     by its span belong to a commit that was never finished, and are nothing.
+ * (4) Every page frame costs less than 20 bytes besides the image or the ranges.
+ */
+import type { Lsn } from "../base/units.ts";
+import { type FrameBuffer, putBytes, putU16, putU32, putVarint } from "./bytes.ts";
+import type { PageChange } from "./commit.ts";
+import { encodeRanges, GAVE_UP, hasWholeGroups } from "./delta.ts";
+
+/** Persistent: a value is never changed or used again. */
+export const FrameKind = { page: 1, sparse: 2, delta: 3, entry: 4, commit: 5 } as const;
+
+/** No frame takes more than this besides its image, its payload or its ranges. */
+export const FRAME_OVERHEAD_BYTES = 64;
+
+export interface CommitFrame {
+  readonly stream: number;
+  readonly frameCount: number;
+  readonly span: number;
+  readonly pageCount: number;
+  readonly pageBytes: number;
+}
+
+const ZEROS = new Uint8Array(65536);
+const GROUP_ID_NONE = 0;
+const GROUP_COUNT_ONE = 1;
+const LENGTH_BYTES = 2;
+const SUM_BYTES = 4;
+
+/** A whole image; as ranges of a page of zeros where it is mostly that. */
+export function encodePage(into: FrameBuffer, pageNumber: number, image: Uint8Array): void {
+  const start = into.at;
+  if (hasWholeGroups(image)) {
+    into.bytes[into.at++] = FrameKind.sparse;
+    putVarint(into, pageNumber);
+    putVarint(into, image.length);
+    const lengthAt = into.at;
+    into.at += LENGTH_BYTES;
+    if (encodeRanges(into, zeros(image.length), image) !== GAVE_UP) {
+      putU16(into.bytes, lengthAt, into.at - lengthAt - LENGTH_BYTES);
+      return;
+    }
+    into.at = start;
+  }
+  into.bytes[into.at++] = FrameKind.page;
+  putVarint(into, pageNumber);
+  putVarint(into, image.length);
+  putBytes(into, image);
+}
+
+/** False where a delta is not clearly smaller; the buffer is then as it was. */
+export function encodeDelta(
+  into: FrameBuffer & { readonly startLsn: Lsn },
+  pageNumber: number,
+  { baseLsn, base, image }: PageChange,
+): boolean {
+  if (base.length !== image.length || !hasWholeGroups(image)) return false;
+  const start = into.at;
+  into.bytes[into.at++] = FrameKind.delta;
+  putVarint(into, pageNumber);
+  putVarint(into, into.startLsn + start - baseLsn);
+  const sumAt = into.at;
+  const lengthAt = sumAt + SUM_BYTES;
+  const rangesAt = lengthAt + LENGTH_BYTES;
+  into.at = rangesAt;
+  const sum = encodeRanges(into, base, image);
+  if (sum === GAVE_UP) {
+    into.at = start;
+    return false;
+  }
+  putU32(into.bytes, sumAt, sum);
+  putU16(into.bytes, lengthAt, into.at - rangesAt);
+  return true;
+}
+
+export function encodeEntry(into: FrameBuffer, payload: Uint8Array): void {
+  into.bytes[into.at++] = FrameKind.entry;
+  putVarint(into, payload.length);
+  putBytes(into, payload);
+}
+
+export function encodeCommit(into: FrameBuffer, commit: CommitFrame): void {
+  into.bytes[into.at++] = FrameKind.commit;
+  putVarint(into, commit.stream);
+  putVarint(into, commit.frameCount);
+  putVarint(into, commit.span);
+  putVarint(into, commit.pageCount);
+  putVarint(into, commit.pageBytes);
+  putVarint(into, GROUP_ID_NONE);
+  putVarint(into, GROUP_COUNT_ONE);
+}
+
+/** Views of zeros by length: there are eight page sizes, and a view is made once for each. */
+const zeroPages = new Map<number, Uint8Array>();
+function zeros(length: number): Uint8Array {
+  let page = zeroPages.get(length);
+  if (page === undefined) {
+    page = ZEROS.subarray(0, length);
+    zeroPages.set(length, page);
+  }
+  return page;
+}

@@ -1,0 +1,45 @@
+/**
+ * LIFE OF A SEGMENT
+ *
+ *            take             seal             retire            recycle
+ *     free ────────► active ────────► sealed ────────► retired ────────► free
+ *       │              │                │                 ▲       (a new sequence)
+ *       │              │                └──► archived ────┘
+ *       └──────────────┴────► poisoned ───────────────────┘
+ *
+ *   free       Preallocated, registered, its directory entry durable. Nothing in it counts.
+ *   active     The one segment that takes batches.
+ *   sealed     Its last batch is durable and no byte of it changes again.
+ *   archived   The sink has it, and the manifest says so. Skipped in a store without a sink.
+ *   retired    Nobody needs it: no longer registered. The file may be used again.
+ *   poisoned   The device refused a write or a sync. Nothing is ever written to it again, for the
+ *              kernel may have dropped the pages, and a second sync would report a success that
+ *              did not happen. What was durable in it counts; the file is not recycled.
+ *
+ *   free → active        SegmentStore.take     its header is synced
+ *   active → sealed      SegmentStore.take     the next one took over
+ *   sealed → retired     SegmentStore.release  it ends at or below the LSN that is released
+ *   poisoned → retired   SegmentStore.release  the same
+ *   retired → free       SegmentStore.release  renamed to a fresh sequence
+ */
+import { assert } from "../base/assert.ts";
+
+export type SegmentState = "free" | "active" | "sealed" | "archived" | "retired" | "poisoned";
+
+const NEXT: Readonly<Record<SegmentState, readonly SegmentState[]>> = {
+  free: ["active", "poisoned"],
+  active: ["sealed", "poisoned"],
+  sealed: ["archived", "retired"],
+  archived: ["retired"],
+  retired: ["free"],
+  poisoned: ["retired"],
+};
+
+/** The only place where a segment changes its state. */
+export function moveSegment(segment: { state: SegmentState }, next: SegmentState): void {
+  assert(
+    NEXT[segment.state].includes(next),
+    () => `segment: ${segment.state} → ${next} is no move`,
+  );
+  segment.state = next;
+}
