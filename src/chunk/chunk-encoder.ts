@@ -1,0 +1,119 @@
+/**
+ * CHUNK ENCODER: pages → the bytes of a chunk, into a buffer that the caller empties to a file now
+ * and then.
+ *
+ *   header  record record record …  directory  footer
+ *     ▲        └─ `add` fills the buffer, the caller drains it ─┘      ▲
+ *     └ known last, written last: `finish` returns both ends ──────────┘
+ *
+ * (1) `fits` before `add`: neither the buffer nor the chunk ever overflows.
+ * (2) The header's place holds zeros until the end, so an unfinished file is no chunk.
+ */
+import { assert } from "../base/assert.ts";
+import type { ChunkId, Lsn } from "../base/units.ts";
+import { lsn, MIB } from "../base/units.ts";
+import { type ChunkEntry, DIRECTORY_ENTRY, encodeEnd, FOOTER } from "./chunk-directory.ts";
+import { encodeHeader, HEADER } from "./chunk-header.ts";
+import { encodeRecord, type PageAddress, pageSeed, recordBytes } from "./page-record.ts";
+
+/** A location has 24 bits for an offset in steps of 8 bytes; half of that is enough. */
+export const CHUNK_BYTES_MAX = 64 * MIB;
+
+export interface ChunkStart {
+  readonly chunk: ChunkId;
+  readonly generation: number;
+  readonly storeId: Uint8Array;
+}
+
+export interface PageToStore extends PageAddress {
+  readonly lsn: Lsn;
+  readonly image: Uint8Array;
+}
+
+export class ChunkEncoder {
+  readonly #start: ChunkStart;
+  readonly #buffer: Uint8Array;
+  readonly #bytesMax: number;
+  readonly #seed: number;
+  readonly #entries: ChunkEntry[] = [];
+  #used: number;
+  /** Offset in the file of the buffer's first byte. */
+  #drained = 0;
+
+  /** Fills `buffer`, which it owns until it is finished. */
+  constructor(start: ChunkStart, buffer: Uint8Array, bytesMax: number = CHUNK_BYTES_MAX) {
+    assert(bytesMax <= CHUNK_BYTES_MAX, "a chunk larger than its offsets can say");
+    this.#start = start;
+    this.#buffer = buffer;
+    this.#bytesMax = bytesMax;
+    this.#seed = pageSeed(start.storeId, start.chunk);
+    this.#used = HEADER.sizeBytes;
+    buffer.fill(0, 0, HEADER.sizeBytes);
+  }
+
+  get chunk(): ChunkId {
+    return this.#start.chunk;
+  }
+
+  get pageCount(): number {
+    return this.#entries.length;
+  }
+
+  /** `drain`: the buffer has to be emptied first. `full`: the page belongs in the next chunk. */
+  fits(imageBytes: number): "yes" | "drain" | "full" {
+    const size = recordBytes(imageBytes);
+    const endBytes = (this.#entries.length + 1) * DIRECTORY_ENTRY.sizeBytes + FOOTER.sizeBytes;
+    if (this.#drained + this.#used + size + endBytes > this.#bytesMax) return "full";
+    return this.#used + size > this.#buffer.length ? "drain" : "yes";
+  }
+
+  /** Returns the offset of the page's record in the file. */
+  add(page: PageToStore): number {
+    const { stream, pageNumber, image } = page;
+    assert(this.fits(image.length) === "yes", "a page that does not fit");
+    const offset = this.#drained + this.#used;
+    const size = recordBytes(image.length);
+    const into = this.#buffer.subarray(this.#used, this.#used + size);
+    const crc = encodeRecord(into, { stream, pageNumber, lsn: page.lsn, image, seed: this.#seed });
+    this.#entries.push({ stream, pageNumber, lsn: page.lsn, offset, recordBytes: size, crc });
+    this.#used += size;
+    return offset;
+  }
+
+  /** What is to be written now, and where. `drained` says that it was. */
+  pending(): { readonly bytes: Uint8Array; readonly at: number } {
+    return { bytes: this.#buffer.subarray(0, this.#used), at: this.#drained };
+  }
+
+  drained(): void {
+    this.#drained += this.#used;
+    this.#used = 0;
+  }
+
+  /** Both ends of the file. Everything between must have been drained. */
+  finish(): { readonly header: Uint8Array; readonly end: Uint8Array; readonly endAt: number } {
+    assert(this.#used === 0, "finished a chunk that is not drained");
+    const { chunk, generation, storeId } = this.#start;
+    const directoryOffset = this.#drained;
+    let firstLsn = Number.MAX_SAFE_INTEGER;
+    let lastLsn = 0;
+    for (const entry of this.#entries) {
+      firstLsn = Math.min(firstLsn, entry.lsn);
+      lastLsn = Math.max(lastLsn, entry.lsn);
+    }
+    const header = encodeHeader({
+      chunk,
+      generation,
+      storeId,
+      firstLsn: lsn(Math.min(firstLsn, lastLsn)),
+      lastLsn: lsn(lastLsn),
+      pageCount: this.#entries.length,
+      directoryOffset,
+    });
+    return {
+      header,
+      end: encodeEnd(this.#entries, { chunk, directoryOffset }),
+      endAt: directoryOffset,
+    };
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * ENTRIES OF THE CATALOGUE: the payloads of frames of stream 0. Little-endian; text is UTF-8 behind
+ * its length as a u16. Frames carry the checksum.
+ *
+ *   version u8 = 1, type u8, stream u32, then by type:
+ *
+ *   1  create   engine u8, importing u8, page bytes u32, created at ms u64, name text
+ *   2  drop
+ *   3  rename   name text
+ *   4  publish  the import of this database is complete
+ *
+ * (1) Persistent: the number of a type is never changed or used again.
+ * (2) The decoder takes any bytes and throws nothing but BOP_CORRUPT and BOP_FORMAT.
+ */
+import { StorageError } from "../base/errors.ts";
+import { type StreamId, streamId } from "../base/units.ts";
+import { ByteReader, ByteWriter, Malformed } from "./bytes.ts";
+import { unknownVersion } from "./envelope.ts";
+import { ENGINES } from "./values.ts";
+
+const VERSION = 1;
+const TYPES = { create: 1, drop: 2, rename: 3, publish: 4 } as const;
+const FILE = "catalogue (stream 0)";
+
+export type CatalogueEntry =
+  | {
+      readonly type: "create";
+      readonly stream: StreamId;
+      readonly name: string;
+      readonly engine: "sqlite" | "libsql";
+      readonly pageBytes: number;
+      readonly createdAtMs: number;
+      /** Not to be seen before its `publish`; removed when the store opens without one. */
+      readonly importing: boolean;
+    }
+  | { readonly type: "drop"; readonly stream: StreamId }
+  | { readonly type: "rename"; readonly stream: StreamId; readonly name: string }
+  | { readonly type: "publish"; readonly stream: StreamId };
+
+export function encodeCatalogueEntry(entry: CatalogueEntry): Uint8Array {
+  const into = new ByteWriter().u8(VERSION).u8(TYPES[entry.type]).u32(entry.stream);
+  if (entry.type === "create") {
+    into.u8(ENGINES[entry.engine]).u8(entry.importing ? 1 : 0);
+    into.u32(entry.pageBytes).u64(entry.createdAtMs).text(entry.name);
+  }
+  if (entry.type === "rename") into.text(entry.name);
+  return into.finish();
+}
+
+export function decodeCatalogueEntry(bytes: Uint8Array): CatalogueEntry {
+  const from = new ByteReader(bytes);
+  try {
+    const version = from.u8();
+    if (version > VERSION) throw unknownVersion({ file: FILE, found: version, supported: VERSION });
+    if (version < VERSION) throw new Malformed(`version ${version}`);
+    const entry = parse(from);
+    from.end();
+    return entry;
+  } catch (cause) {
+    if (!(cause instanceof Malformed)) throw cause;
+    const details = { file: FILE, offset: 0, why: cause.message };
+    const message = `an entry of the catalogue is damaged: ${cause.message}`;
+    throw new StorageError("BOP_CORRUPT", message, { details, cause });
+  }
+}
+
+function parse(from: ByteReader): CatalogueEntry {
+  const type = from.oneOf(TYPES, "type of entry");
+  const stream = streamId(from.u32());
+  switch (type) {
+    case "create":
+      return {
+        type,
+        stream,
+        engine: from.oneOf(ENGINES, "engine"),
+        importing: from.flag(),
+        pageBytes: from.u32(),
+        createdAtMs: from.u64(),
+        name: from.text(),
+      };
+    case "rename":
+      return { type, stream, name: from.text() };
+    case "drop":
+    case "publish":
+      return { type, stream };
+  }
+}

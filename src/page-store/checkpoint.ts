@@ -1,0 +1,307 @@
+/**
+ * A CHECKPOINT folds the log up to one LSN into chunks and a new manifest, so that the log below can
+ * be let go.
+ *
+ *   begin ──► log durable ──► write chunks ──► compact ──► publish ──► install ──► superblock
+ *     │ fixes LSN, sizes,          │ any failure up to here: the chunks are        │ then the log
+ *     │ catalogue, delta floor     │ removed, everything stays as it was           │ may be released
+ *
+ * (1) It writes the newest version at or below its LSN of every page whose database has commits
+ *     above its map, and nothing above its LSN: which is durable before the first byte is written.
+ * (2) Order: chunks and directories synced → manifest committed → maps installed → superblock. A
+ *     crash between any two leaves the manifest of before or of after, and the chunks of either.
+ * (3) Whether a failed publish took place is unknown until the store is reopened, so the chunks that
+ *     it names stay where they are.
+ * (4) It runs in slices of a few milliseconds. Commits and reads go on meanwhile, and nothing of it
+ *     is visible to them before it is installed.
+ */
+import { assert, present } from "../base/assert.ts";
+import type { Env } from "../base/env.ts";
+import type { ChunkId, Lsn, StreamId } from "../base/units.ts";
+import type { DatabaseRow, Manifest, MapRowChange } from "../manifest/index.ts";
+import { type ChunkTable, ChunkTally } from "./chunk-table.ts";
+import { ChunkWriter } from "./chunk-writer.ts";
+import type { Commons } from "./commons.ts";
+import { type CarriedPage, carryLivePages } from "./compaction.ts";
+import type { DatabasePages } from "./database-pages.ts";
+import { locationOf } from "./location.ts";
+import type { DatabaseSize } from "./moments.ts";
+import { MapEdit } from "./page-map.ts";
+import type { Slices } from "./slices.ts";
+
+/** Rows of the catalogue that changed since the last checkpoint, as of this one's LSN. */
+export interface CatalogueChange {
+  readonly putDatabases?: readonly DatabaseRow[];
+  readonly removeDatabases?: readonly StreamId[];
+  readonly nextStreamId?: StreamId;
+}
+
+export interface CheckpointRequest {
+  /**
+   * Called at once, before anything is awaited: what is true at that moment is what is published.
+   * Sizes and LSNs of databases are filled in here.
+   */
+  readonly catalogue: (lsn: Lsn) => CatalogueChange;
+  /** Called when the manifest is durable: writes the superblock. */
+  readonly superblock: (published: PublishedFacts) => Promise<void>;
+}
+
+export interface PublishedFacts {
+  readonly generation: number;
+  readonly checkpointLsn: Lsn;
+  readonly durableLsn: Lsn;
+}
+
+export interface CheckpointResult extends PublishedFacts {
+  /** The log at or below it is needed by nobody: `log.release` may have it. */
+  readonly releaseLsn: Lsn;
+  readonly pages: number;
+  readonly compactedChunks: number;
+}
+
+export interface CheckpointParts {
+  readonly env: Env;
+  readonly directory: string;
+  readonly storeId: Uint8Array;
+  readonly manifest: Manifest;
+  readonly commons: Commons;
+  readonly table: ChunkTable;
+  readonly slices: Slices;
+  readonly chunkBytesMax: number;
+  readonly compactionBytesMax: number;
+  readonly nextChunkId: () => ChunkId;
+  /** The id that `nextChunkId` would give, without giving it. */
+  readonly peekChunkId: () => ChunkId;
+  readonly durableFolders: Set<string>;
+  readonly rows: ReadonlyMap<StreamId, DatabaseRow>;
+  /** Undefined for a stream that is no database. */
+  readonly database: (stream: StreamId) => DatabasePages | undefined;
+  /** Databases that were dropped before the checkpoint began. */
+  readonly dropped: ReadonlySet<StreamId>;
+}
+
+/** One database in a checkpoint: as it is at its LSN, and its map in the making. */
+interface Part {
+  readonly database: DatabasePages;
+  readonly size: DatabaseSize;
+  /** Its newest commit at the LSN of the checkpoint; undefined if none is above its map. */
+  readonly newestLsn: Lsn | undefined;
+  readonly edit: MapEdit;
+}
+
+export class Checkpoint {
+  readonly lsn: Lsn;
+  readonly #parts: CheckpointParts;
+  readonly #catalogue: CatalogueChange;
+  readonly #tally: ChunkTally;
+  readonly #databases = new Map<StreamId, Part>();
+  readonly #dropped: ReadonlySet<StreamId>;
+  readonly #writer: ChunkWriter;
+  #pages = 0;
+  #compactedChunks = 0;
+
+  /** Fixes what the checkpoint is about, in one go with what is sealed at this moment. */
+  constructor(parts: CheckpointParts, request: CheckpointRequest) {
+    const { commons, env, directory, storeId, manifest } = parts;
+    assert(commons.staging.idle, "a checkpoint begins between commits");
+    this.#parts = parts;
+    this.lsn = commons.log.newestLsn;
+    this.#catalogue = request.catalogue(this.lsn);
+    commons.deltaFloorLsn = this.lsn;
+    commons.heldLsn = this.lsn;
+    this.#tally = new ChunkTally(parts.table);
+    this.#dropped = new Set([...parts.dropped, ...(this.#catalogue.removeDatabases ?? [])]);
+    for (const stream of commons.dirty) {
+      if (this.#dropped.has(stream)) continue;
+      const database = present(parts.database(stream), "a database with commits is known");
+      const { size, newestLsn } = database;
+      this.#part(database, { size, newestLsn });
+    }
+    this.#writer = new ChunkWriter({
+      storage: env.storage,
+      directory,
+      storeId,
+      generation: manifest.generation,
+      chunkBytesMax: parts.chunkBytesMax,
+      nextChunkId: parts.nextChunkId,
+      durableFolders: parts.durableFolders,
+    });
+  }
+
+  /** Nothing changed since the checkpoint that is published. */
+  get isEmpty(): boolean {
+    const { putDatabases = [], removeDatabases = [], nextStreamId } = this.#catalogue;
+    const quiet = putDatabases.length === 0 && removeDatabases.length === 0;
+    return (
+      quiet && nextStreamId === undefined && this.#databases.size === 0 && this.#dropped.size === 0
+    );
+  }
+
+  /** Everything up to the published manifest. A failure leaves the state of before. */
+  async publish(): Promise<CheckpointResult> {
+    const { commons, manifest, slices } = this.#parts;
+    try {
+      await commons.log.durable(this.lsn);
+      slices.check();
+      await this.#clearDropped();
+      for (const part of [...this.#databases.values()]) await this.#writePages(part);
+      await this.#compact();
+      await this.#writer.finish();
+      slices.check();
+    } catch (error) {
+      commons.heldLsn = undefined;
+      await this.#writer.abandon();
+      throw error;
+    }
+    const { durableLsn } = commons.log;
+    const chunks = this.#tally.change(this.#writer.written);
+    const rows = this.#databaseRows();
+    try {
+      const generation = await manifest.publish({
+        checkpointLsn: this.lsn,
+        durableLsn,
+        nextChunkId: this.#parts.peekChunkId(),
+        ...(this.#catalogue.nextStreamId === undefined
+          ? {}
+          : { nextStreamId: this.#catalogue.nextStreamId }),
+        putDatabases: rows,
+        removeDatabases: this.#catalogue.removeDatabases ?? [],
+        putMapRows: this.#mapRows(),
+        putChunks: chunks.put,
+        removeChunks: chunks.remove,
+      });
+      this.#install();
+      this.#parts.table.apply(chunks, this.lsn);
+      return {
+        generation,
+        checkpointLsn: this.lsn,
+        durableLsn,
+        releaseLsn: this.lsn,
+        pages: this.#pages,
+        compactedChunks: this.#compactedChunks,
+      };
+    } finally {
+      commons.heldLsn = undefined;
+    }
+  }
+
+  /** Rows of databases as they were published. */
+  publishedRows(): { readonly put: readonly DatabaseRow[]; readonly removed: readonly StreamId[] } {
+    return { put: this.#databaseRows(), removed: this.#catalogue.removeDatabases ?? [] };
+  }
+
+  get droppedStreams(): ReadonlySet<StreamId> {
+    return this.#dropped;
+  }
+
+  #part(database: DatabasePages, at: { size: DatabaseSize; newestLsn: Lsn | undefined }): Part {
+    const part = { database, ...at, edit: new MapEdit(database.map, this.#tally) };
+    this.#databases.set(database.stream, part);
+    return part;
+  }
+
+  async #writePages({ database, size, edit }: Part): Promise<void> {
+    const { slices } = this.#parts;
+    const { stream, map, overlay, truncations } = database;
+    const smallest = truncations.smallest(map.checkpointLsn, this.lsn);
+    if (smallest !== undefined) edit.clearAbove(smallest);
+    const pageNumbers = Uint32Array.from(overlay.pageNumbers()).sort();
+    for (const pageNumber of pageNumbers) {
+      if (pageNumber > size.pageCount) break;
+      await slices.pause();
+      await this.#writer.room(size.pageBytes);
+      const version = database.checkpointVersion(pageNumber, this.lsn);
+      if (version === undefined) continue;
+      const { lsn, image } = version;
+      const location = this.#writer.add({ stream, pageNumber, lsn, image });
+      version.location = location;
+      edit.set(pageNumber, location);
+      this.#pages += 1;
+    }
+  }
+
+  async #clearDropped(): Promise<void> {
+    for (const stream of this.#dropped) {
+      const database = this.#parts.database(stream);
+      if (database === undefined) continue;
+      const size = { pageCount: 0, pageBytes: database.map.pageBytes };
+      this.#part(database, { size, newestLsn: undefined }).edit.clearAbove(0);
+      await this.#parts.slices.pause();
+    }
+  }
+
+  async #compact(): Promise<void> {
+    const { env, directory, storeId, table, slices, compactionBytesMax } = this.#parts;
+    const sparse = this.#tally.sparse(compactionBytesMax);
+    // One small chunk alone, and nothing to put with it, would be written again and again.
+    if (sparse.length < 2 && this.#pages === 0) return;
+    for (const chunk of sparse) {
+      const { fileBytes } = present(table.row(chunk), "a chunk to compact has a row");
+      const carried = await carryLivePages(
+        { storage: env.storage, directory, storeId, chunk, fileBytes },
+        {
+          slices,
+          isLive: ({ stream, pageNumber, offset }) =>
+            this.#locationNow(stream as StreamId, pageNumber) === locationOf(chunk, offset),
+          carry: (page) => this.#carry(chunk, page),
+        },
+      );
+      if (carried) this.#compactedChunks += 1;
+    }
+  }
+
+  #locationNow(stream: StreamId, pageNumber: number): number | undefined {
+    const part = this.#databases.get(stream);
+    if (part !== undefined) return part.edit.location(pageNumber);
+    return this.#parts.database(stream)?.map.location(pageNumber);
+  }
+
+  async #carry(from: ChunkId, { entry, image }: CarriedPage): Promise<void> {
+    await this.#writer.room(image.length);
+    const { pageNumber, lsn } = entry;
+    const stream = entry.stream as StreamId;
+    assert(
+      this.#locationNow(stream, pageNumber) === locationOf(from, entry.offset),
+      "a page that is carried is where it was found",
+    );
+    const location = this.#writer.add({ stream, pageNumber, lsn, image });
+    this.#carryingPart(stream).edit.set(pageNumber, location);
+  }
+
+  /** A database of which pages are only carried: at the LSN of the checkpoint it is as its map is. */
+  #carryingPart(stream: StreamId): Part {
+    const part = this.#databases.get(stream);
+    if (part !== undefined) return part;
+    const database = present(this.#parts.database(stream), "a carried page has a database");
+    return this.#part(database, { size: database.map, newestLsn: undefined });
+  }
+
+  #mapRows(): MapRowChange[] {
+    return [...this.#databases.values()].flatMap(({ edit }) => edit.rows());
+  }
+
+  #databaseRows(): DatabaseRow[] {
+    const { rows } = this.#parts;
+    const put = new Map<StreamId, DatabaseRow>();
+    for (const row of this.#catalogue.putDatabases ?? []) {
+      const { pageCount, pageBytes, lsn } = rows.get(row.stream) ?? row;
+      put.set(row.stream, row.state === "dropped" ? row : { ...row, pageCount, pageBytes, lsn });
+    }
+    for (const { database, size, newestLsn } of this.#databases.values()) {
+      if (newestLsn === undefined) continue;
+      const row = put.get(database.stream) ?? rows.get(database.stream);
+      assert(row !== undefined, () => `the catalogue has no row of stream ${database.stream}`);
+      const { pageCount, pageBytes } = size;
+      put.set(database.stream, { ...row, pageCount, pageBytes, lsn: newestLsn });
+    }
+    for (const stream of this.#catalogue.removeDatabases ?? []) put.delete(stream);
+    return [...put.values()];
+  }
+
+  #install(): void {
+    for (const { database, size, edit } of this.#databases.values()) {
+      const { pageCount, pageBytes } = size;
+      database.install(edit.finish({ checkpointLsn: this.lsn, pageCount, pageBytes }));
+    }
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * A RIG FOR TESTS OF THE PAGE STORE: a page store over a simulated disk, a real manifest and a log in
+ * memory, which can be ended at any moment and opened again.
+ *
+ * (1) What is on the disk, in the manifest and durable in the log outlives a process; nothing else.
+ */
+import { type Lsn, type StreamId, streamId } from "../base/units.ts";
+import { type SimulatedWorld, simulatedWorld } from "../io/simulated/world.ts";
+import { type DatabaseRow, type Manifest, memoryStores, openManifest } from "../manifest/index.ts";
+import type { CatalogueChange, CheckpointResult } from "./checkpoint.ts";
+import { MemoryLog } from "./memory-log.ts";
+import type { PageSpace } from "./page-space.ts";
+import { openPageStore, type PageStore, type PageStoreLimits } from "./page-store.ts";
+
+export const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index + 1);
+export const DIRECTORY = "/data";
+
+export interface RigOptions {
+  readonly seed: number;
+  readonly limits?: PageStoreLimits;
+}
+
+export class Rig {
+  readonly world: SimulatedWorld;
+  readonly log = new MemoryLog();
+  readonly stores;
+  readonly live = new Set<StreamId>();
+  readonly #limits: PageStoreLimits;
+  #process: { readonly manifest: Manifest; readonly store: PageStore } | undefined;
+  readonly #removed: StreamId[] = [];
+
+  private constructor({ seed, limits = {} }: RigOptions) {
+    this.world = simulatedWorld({ seed });
+    this.stores = memoryStores(this.world.random);
+    this.#limits = limits;
+  }
+
+  static async open(options: RigOptions): Promise<Rig> {
+    const rig = new Rig(options);
+    await rig.start();
+    return rig;
+  }
+
+  get store(): PageStore {
+    return this.#running().store;
+  }
+
+  get manifest(): Manifest {
+    return this.#running().manifest;
+  }
+
+  /** The database of a number; made at the first call. */
+  space(stream: number): PageSpace {
+    this.live.add(streamId(stream));
+    return this.store.space(streamId(stream));
+  }
+
+  /** Starts a process: opens, and replays the log. */
+  start(): Promise<void> {
+    return this.world.run(async () => {
+      const env = this.world.start();
+      const manifest = await openManifest({
+        openStore: this.stores.openerFor(env),
+        directory: `${DIRECTORY}/manifest`,
+        storeIdForNew: STORE_ID,
+      });
+      const { storeId, checkpointLsn } = manifest.opened;
+      const limits = this.#limits;
+      await env.storage.mkdir(DIRECTORY);
+      const store = await openPageStore({ env, directory: DIRECTORY, storeId, manifest, limits });
+      for (const commit of this.log.restart(checkpointLsn)) store.replay(commit);
+      store.attach(this.log);
+      this.#process = { manifest, store };
+    });
+  }
+
+  async restart(how: "kill" | "power" | "close"): Promise<void> {
+    if (how === "close") {
+      await this.world.run(async () => {
+        await this.store.close();
+        await this.manifest.close();
+      });
+    }
+    if (how === "power") this.world.powerCut();
+    else this.world.kill();
+    await this.start();
+  }
+
+  /** Drops a database. The frame that says so is taken to be durable. */
+  drop(stream: number): void {
+    const id = streamId(stream);
+    this.live.delete(id);
+    this.#removed.push(id);
+    this.store.forget(id);
+  }
+
+  /** Begins a checkpoint: the world must go on for it to end. */
+  beginCheckpoint(
+    superblock: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<CheckpointResult> {
+    return this.store.checkpoint({ catalogue: () => this.#catalogue(), superblock });
+  }
+
+  checkpoint(): Promise<CheckpointResult> {
+    this.log.makeDurable();
+    return this.world.run(this.beginCheckpoint());
+  }
+
+  /** Names of chunk files on the disk. */
+  chunkFiles(): Promise<readonly string[]> {
+    return this.world.run(async () => {
+      const { storage } = this.world.start();
+      const names: string[] = [];
+      for (const folder of await storage.list(`${DIRECTORY}/chunks`)) {
+        for (const name of await storage.list(`${DIRECTORY}/chunks/${folder}`)) {
+          names.push(`${DIRECTORY}/chunks/${folder}/${name}`);
+        }
+      }
+      return names;
+    });
+  }
+
+  #catalogue(): CatalogueChange {
+    return {
+      putDatabases: [...this.live].map(databaseRow),
+      removeDatabases: this.#removed,
+      nextStreamId: streamId(1000),
+    };
+  }
+
+  #running(): { readonly manifest: Manifest; readonly store: PageStore } {
+    if (this.#process === undefined) throw new Error("no process is running");
+    return this.#process;
+  }
+}
+
+function databaseRow(stream: StreamId): DatabaseRow {
+  return {
+    stream,
+    state: "live",
+    name: `tenant-${stream}`,
+    engine: "sqlite",
+    pageBytes: 512,
+    pageCount: 0,
+    lsn: 0 as Lsn,
+    createdAtMs: 0,
+  };
+}
