@@ -11,11 +11,12 @@
  */
 import type { Lsn } from "../base/units.ts";
 import type { PageSpace } from "../page-store/index.ts";
+import type { SqlReal } from "./real.ts";
 
 export type EngineKind = "sqlite" | "libsql";
 export type SqlValue = null | number | bigint | string | Uint8Array;
 /** What a caller may bind. A boolean binds as 0 or 1; undefined is refused, since it hides typos. */
-export type SqlInput = SqlValue | boolean;
+export type SqlInput = SqlValue | boolean | SqlReal;
 /** Positional, or one object of named parameters (`:a`, `@a`, `$a`; the prefix is optional). */
 export type SqlParameters = readonly SqlInput[] | Readonly<Record<string, SqlInput>>;
 /** How integers come out. `number` throws a RangeError beyond 2^53. */
@@ -72,10 +73,22 @@ export interface SqliteConnection {
   };
   /** Runs a statement without parameters or rows from a per-connection cache: BEGIN, COMMIT… */
   command(sql: string): void;
+  /**
+   * Makes changes(), total_changes() and last_insert_rowid() answer, in SQL and here, as if the
+   * statements of the given session had been the last to run on this connection: many sessions
+   * take turns on one connection. (`totalChanges` here goes on counting for the connection.)
+   */
+  assumeCounters(session: SessionCounters): void;
   /** Ends what runs beyond this moment of `clock.monotonicMs()` with SQLITE_INTERRUPT. */
   deadline(atMs: number | undefined): void;
   /** Rolls back what is open and frees everything. Idempotent. */
   close(): void;
+}
+
+export interface SessionCounters {
+  readonly changes: number;
+  readonly totalChanges: number;
+  readonly lastInsertRowid: bigint;
 }
 
 export interface PreparedStatement {
@@ -121,6 +134,8 @@ export interface StatementTraits {
   readonly readsCounters: boolean;
   /** May roll the whole transaction back (a Halt with p2 = 1, triggers included). */
   readonly mayRollback: boolean;
+  /** INSERT, UPDATE or DELETE: what changes() counts. */
+  readonly changesRows: boolean;
   /** Creates, alters or drops something: other statements must be looked at again. */
   readonly changesSchema: boolean;
 }

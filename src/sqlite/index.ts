@@ -10,6 +10,7 @@ export type {
   EngineKind,
   IntegerMode,
   PreparedStatement,
+  SessionCounters,
   SqlInput,
   SqliteConnection,
   SqliteEngine,
@@ -18,4 +19,6 @@ export type {
   StatementTraits,
   WriteLock,
 } from "./api.ts";
+export { loadEngine, writeLock } from "./engine.ts";
 export { SqliteError } from "./errors.ts";
+export { SqlReal } from "./real.ts";

@@ -1,0 +1,41 @@
+/**
+ * WHAT WENT WRONG INSIDE A CALLBACK. No exception may cross C: it is kept here, SQLite gets a result
+ * code, and whoever called SQLite throws what was kept. The first one is the reason of what follows.
+ */
+import { AssertionError } from "../base/assert.ts";
+
+export class Faults {
+  #error: unknown;
+
+  get error(): unknown {
+    return this.#error;
+  }
+
+  keep(error: unknown): void {
+    this.#error ??= error;
+  }
+
+  /**
+   * The call succeeded all the same, since SQLite could do without. What the world did is settled
+   * then; a mistake of ours is not.
+   */
+  confirm(): void {
+    const error = this.#error;
+    this.#error = undefined;
+    if (error instanceof AssertionError) throw error;
+  }
+
+  clear(): void {
+    this.#error = undefined;
+  }
+
+  /** Runs one callback; what it throws is kept, and `code` is what SQLite hears. */
+  guard(code: number, action: () => number): number {
+    try {
+      return action();
+    } catch (error) {
+      this.keep(error);
+      return code;
+    }
+  }
+}

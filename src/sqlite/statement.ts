@@ -1,0 +1,277 @@
+/**
+ * A COMPILED STATEMENT.
+ *
+ *   ready ── bind, step ──► row ── step ──► … ── step ──► done
+ *     ▲                      │                              │
+ *     └──────── reset ───────┴──────────────────────────────┘
+ *
+ * (1) A statement that failed is reset at once, so that it holds no lock.
+ * (2) SQLite compiles a statement anew when the schema changed under it. Names and number of its
+ *     columns are looked up again then, before its first row is read.
+ * (3) Of columns with the same name an object has the last one.
+ */
+import { StorageError } from "../base/errors.ts";
+import * as abi from "./abi.ts";
+import type {
+  ColumnInfo,
+  IntegerMode,
+  PreparedStatement,
+  SqlInput,
+  SqlParameters,
+  SqlValue,
+  StatementTraits,
+} from "./api.ts";
+import { Binder } from "./bind.ts";
+import { readColumns } from "./columns.ts";
+import type { EngineCore } from "./engine-core.ts";
+import { readParameterNames } from "./parameters.ts";
+import type { Pointer } from "./raw.ts";
+import { resultError } from "./result-error.ts";
+import type { SeenTraits } from "./traits.ts";
+import { readValue } from "./value.ts";
+
+const { MEM, SQLITE_DONE, SQLITE_OK, SQLITE_ROW } = abi;
+
+/** The connection, as its statements see it. */
+export interface StatementOwner {
+  readonly core: EngineCore;
+  readonly db: Pointer;
+  explain(sql: string): PreparedStatement | undefined;
+  forget(statement: Statement): void;
+}
+
+interface StatementFields {
+  readonly sql: string;
+  readonly seen: SeenTraits;
+}
+
+export class Statement implements PreparedStatement {
+  readonly sql: string;
+  readonly #owner: StatementOwner;
+  readonly #core: EngineCore;
+  readonly #seen: SeenTraits;
+  #pointer: Pointer;
+  #isReset = true;
+  #inRow = false;
+  #columnCount: number;
+  #names: readonly string[] | undefined;
+  #columns: readonly ColumnInfo[] | undefined;
+  #compilations = 0;
+  #parameterNames: readonly (string | undefined)[] | undefined;
+  readonly #parameterCount: number;
+  readonly #binder: Binder;
+  #traits: StatementTraits | undefined;
+
+  constructor(owner: StatementOwner, pointer: Pointer, { sql, seen }: StatementFields) {
+    this.#owner = owner;
+    this.#core = owner.core;
+    this.#pointer = pointer;
+    this.#seen = seen;
+    this.sql = sql;
+    this.#columnCount = owner.core.c.sqlite3_column_count(pointer);
+    this.#binder = new Binder(owner.core, pointer);
+    this.#parameterCount = owner.core.c.sqlite3_bind_parameter_count(pointer);
+  }
+
+  get columns(): readonly ColumnInfo[] {
+    this.#columns ??= readColumns(this.#core, this.#live(), this.#columnCount);
+    return this.#columns;
+  }
+
+  get parameterNames(): readonly (string | undefined)[] {
+    this.#parameterNames ??= readParameterNames(this.#core, this.#live(), {
+      sql: this.sql,
+      count: this.#parameterCount,
+    });
+    return this.#parameterNames;
+  }
+
+  get readonly(): boolean {
+    return this.#core.c.sqlite3_stmt_readonly(this.#live()) !== 0;
+  }
+
+  get explain(): number {
+    return this.#core.c.sqlite3_stmt_isexplain(this.#live());
+  }
+
+  get traits(): StatementTraits {
+    this.#traits ??= this.#findTraits();
+    return this.#traits;
+  }
+
+  #findTraits(): StatementTraits {
+    const isExplain = this.explain !== 0;
+    if (isExplain) return { ...this.#seen, ...EXPLAIN_TRAITS };
+    const mayRollback = !this.readonly && this.#programRollsBack();
+    return { ...this.#seen, mayRollback };
+  }
+
+  /** Looks for instructions that end the whole transaction in the program, triggers included. */
+  #programRollsBack(): boolean {
+    if (this.#seen.kind !== "plain") return false;
+    const program = this.#owner.explain(this.sql);
+    if (program === undefined) return false;
+    try {
+      while (program.step()) {
+        if (rollsBack(program.array("number"))) return true;
+      }
+      return false;
+    } finally {
+      program.finalize();
+    }
+  }
+
+  bind(parameters: SqlParameters): void {
+    this.#live();
+    this.reset();
+    if (Array.isArray(parameters)) this.#bindPositional(parameters);
+    else this.#bindNamed(parameters as Readonly<Record<string, SqlInput>>);
+  }
+
+  #bindPositional(values: readonly SqlInput[]): void {
+    const count = this.#parameterCount;
+    if (values.length !== count) {
+      throw new RangeError(`${values.length} values for ${count} parameters`);
+    }
+    for (let index = 0; index < count; index++) this.#bindOne(index + 1, values[index] as SqlInput);
+  }
+
+  #bindNamed(values: Readonly<Record<string, SqlInput>>): void {
+    const names = this.parameterNames;
+    const used = new Set<string>();
+    const bound: SqlInput[] = names.map((name, index) => {
+      if (name === undefined) throw new RangeError(`parameter ${index + 1} has no name`);
+      const key = Object.hasOwn(values, name) ? name : name.slice(1);
+      if (!Object.hasOwn(values, key)) throw new RangeError(`no value for parameter ${name}`);
+      used.add(key);
+      return values[key] as SqlInput;
+    });
+    for (const key of Object.keys(values)) {
+      if (!used.has(key)) throw new RangeError(`the statement has no parameter "${key}"`);
+    }
+    for (const [index, value] of bound.entries()) this.#bindOne(index + 1, value);
+  }
+
+  #bindOne(index: number, value: SqlInput): void {
+    const code = this.#binder.bind(index, value);
+    if (code !== SQLITE_OK) throw resultError(this.#core, { db: this.#owner.db, code });
+  }
+
+  step(): boolean {
+    const { c, heap, vfs } = this.#core;
+    const pointer = this.#live();
+    vfs.faults.clear();
+    const isFirst = this.#isReset;
+    this.#isReset = false;
+    const code = c.sqlite3_step(pointer);
+    heap.fresh();
+    this.#inRow = code === SQLITE_ROW;
+    if (code === SQLITE_ROW || code === SQLITE_DONE) {
+      if (vfs.faults.error !== undefined) vfs.faults.confirm();
+      if (isFirst && code === SQLITE_ROW) this.#lookAgain(pointer);
+      return code === SQLITE_ROW;
+    }
+    const error = resultError(this.#core, { db: this.#owner.db, code });
+    this.reset();
+    throw error;
+  }
+
+  /** See (2). */
+  #lookAgain(pointer: Pointer): void {
+    const { c } = this.#core;
+    const compilations = c.sqlite3_stmt_status(pointer, abi.SQLITE_STMTSTATUS_REPREPARE, 0);
+    if (compilations === this.#compilations) return;
+    this.#compilations = compilations;
+    this.#columnCount = c.sqlite3_column_count(pointer);
+    this.#columns = undefined;
+    this.#names = undefined;
+  }
+
+  array(integers: IntegerMode): SqlValue[] {
+    const { heap } = this.#core;
+    const count = this.#columnCount;
+    let address = this.#row();
+    const values: SqlValue[] = new Array(count);
+    for (let index = 0; index < count; index++) {
+      values[index] = readValue(heap, address, integers);
+      address += MEM.sizeBytes;
+    }
+    return values;
+  }
+
+  object(integers: IntegerMode): Record<string, SqlValue> {
+    const { heap } = this.#core;
+    let address = this.#row();
+    this.#names ??= this.columns.map((column) => column.name);
+    const names = this.#names;
+    const row: Record<string, SqlValue> = {};
+    for (let index = 0; index < names.length; index++) {
+      row[names[index] as string] = readValue(heap, address, integers);
+      address += MEM.sizeBytes;
+    }
+    return row;
+  }
+
+  value(columnIndex: number, integers: IntegerMode): SqlValue {
+    const row = this.#row();
+    if (!(columnIndex >= 0 && columnIndex < this.#columnCount)) {
+      throw new RangeError(`no column ${columnIndex}: there are ${this.#columnCount}`);
+    }
+    return readValue(this.#core.heap, row + columnIndex * MEM.sizeBytes, integers);
+  }
+
+  /** Address of the first value of the current row. */
+  #row(): Pointer {
+    if (!this.#inRow) throw new TypeError("the statement is not on a row");
+    return this.#core.c.sqlite3_column_value(this.#live(), 0);
+  }
+
+  reset(): void {
+    if (this.#isReset) return;
+    this.#isReset = true;
+    this.#inRow = false;
+    // Its result code repeats the error of the last step, which has been thrown.
+    this.#core.c.sqlite3_reset(this.#live());
+    this.#core.heap.fresh();
+  }
+
+  finalize(): void {
+    if (this.#pointer === 0) return;
+    this.#core.c.sqlite3_finalize(this.#pointer);
+    this.#core.heap.fresh();
+    this.#pointer = 0;
+    this.#inRow = false;
+    this.#owner.forget(this);
+  }
+
+  #live(): Pointer {
+    if (this.#pointer !== 0) return this.#pointer;
+    const details = { what: "statement" };
+    throw new StorageError("BOP_CLOSED", "the statement is finalized", { details });
+  }
+}
+
+/** An EXPLAIN runs nothing of what it explains. */
+const EXPLAIN_TRAITS = {
+  kind: "plain",
+  changesRows: false,
+  changesSchema: false,
+  readsCounters: false,
+  mayRollback: false,
+} as const;
+
+/** SQLite's OE_Rollback. */
+const ON_ERROR_ROLLBACK = 1;
+
+/** A row of EXPLAIN: address, opcode, p1 to p5, comment. */
+function rollsBack([, opcode, p1, p2, , , p5]: readonly SqlValue[]): boolean {
+  switch (opcode) {
+    case "Halt":
+    case "HaltIfNull":
+      return p1 !== 0 && p2 === ON_ERROR_ROLLBACK;
+    case "VUpdate":
+      return p5 === ON_ERROR_ROLLBACK;
+    default:
+      return false;
+  }
+}
