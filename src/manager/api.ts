@@ -200,9 +200,19 @@ export interface Diagnostics {
     readonly checkpoints: number;
     readonly openSnapshots: number;
   };
-  readonly lastFault:
-    | { readonly kind: string; readonly message: string; readonly at: Date }
-    | undefined;
+  /** The last unexpected failure of work that nobody waited for. */
+  readonly lastFault: FaultContext | undefined;
+}
+
+export interface FaultContext {
+  /** The error's code, or its class. */
+  readonly kind: string;
+  readonly where: string;
+  readonly message: string;
+  readonly stack: string;
+  readonly at: Date;
+  /** Faults since the store was opened. */
+  readonly count: number;
 }
 
 export interface Manager {

@@ -1,0 +1,79 @@
+/** A database in the user's hands: a session without a connection of its own. */
+import type { StorageError } from "../base/errors.ts";
+import type { EngineKind } from "../sqlite/index.ts";
+import type { Connection, Database, Transaction, TransactionOptions, TransferOptions } from "./api.ts";
+import { PinnedConnection } from "./connection.ts";
+import { exportDatabase } from "./export.ts";
+import { HandleRunner } from "./handle-runner.ts";
+import type { OpenDatabase } from "./open-database.ts";
+import { QueryableBase } from "./queryable.ts";
+import type { Call, RowCall, Runner } from "./runner.ts";
+import { closedError } from "./seat-runner.ts";
+import { Session } from "./session.ts";
+import { transact } from "./transaction.ts";
+
+export class DatabaseHandle extends QueryableBase implements Database {
+  protected readonly runner: Runner;
+  readonly #database: OpenDatabase;
+  readonly #session = new Session();
+  #closed: StorageError | undefined;
+
+  constructor(database: OpenDatabase) {
+    super();
+    this.#database = database;
+    database.useCount++;
+    const inner = new HandleRunner(database, this.#session);
+    this.runner = {
+      run: <T>(call: Call<T>) => (this.#closed ? Promise.reject(this.#closed) : inner.run(call)),
+      iterate: (call: RowCall) => {
+        this.#assertOpen();
+        return inner.iterate(call);
+      },
+      script: async (sql) => {
+        this.#assertOpen();
+        return inner.script(sql);
+      },
+      describe: async (sql) => {
+        this.#assertOpen();
+        return inner.describe(sql);
+      },
+    };
+  }
+
+  get name(): string {
+    return this.#database.options.name();
+  }
+
+  get engine(): EngineKind {
+    return this.#database.options.engine.kind;
+  }
+
+  async transaction<T>(
+    fn: (tx: Transaction) => Promise<T> | T,
+    options?: TransactionOptions,
+  ): Promise<T> {
+    this.#assertOpen();
+    return transact({ database: this.#database, session: this.#session }, fn, options);
+  }
+
+  async connect(): Promise<Connection> {
+    this.#assertOpen();
+    this.#database.assertOpen();
+    return new PinnedConnection(this.#database);
+  }
+
+  async export(path: string, options: TransferOptions = {}): Promise<void> {
+    this.#assertOpen();
+    await exportDatabase({ database: this.#database, session: this.#session, path }, options);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed !== undefined) return;
+    this.#closed = closedError("database handle");
+    this.#database.useCount--;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed !== undefined) throw this.#closed;
+  }
+}

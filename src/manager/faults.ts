@@ -1,0 +1,31 @@
+/** The last thing that went wrong where nobody waited for the answer; diagnostics show it. */
+import type { Clock } from "../base/env.ts";
+import { StorageError } from "../base/errors.ts";
+import type { FaultContext } from "./api.ts";
+
+export class FaultKeeper {
+  readonly #clock: Clock;
+  #last: FaultContext | undefined;
+  #count = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get last(): FaultContext | undefined {
+    return this.#last;
+  }
+
+  record(where: string, fault: unknown): void {
+    const error = fault instanceof Error ? fault : new Error(String(fault));
+    this.#count++;
+    this.#last = {
+      kind: error instanceof StorageError ? error.code : error.name,
+      where,
+      message: error.message,
+      stack: error.stack ?? "",
+      at: new Date(this.#clock.wallMs()),
+      count: this.#count,
+    };
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * RUNS the statements of a database handle: reads at once, on a connection that shows what the
+ * session may see; writes in their turn, together with those of others.
+ *
+ * (1) A handle has no connection of its own, so what would change one (BEGIN, temp tables, most
+ *     pragmas) is refused with a pointer to what has.
+ * (2) A text that does not compile for a read goes to the writer, which sees the newest schema and
+ *     has the last word.
+ * (3) Before it reads, a session's own waiting writes are run, if the writer is free.
+ */
+import { StorageError } from "../base/errors.ts";
+import type { Lsn } from "../base/units.ts";
+import { type PreparedStatement, SqliteError } from "../sqlite/index.ts";
+import type { StatementDescription } from "./api.ts";
+import { RowIterator } from "./iterator.ts";
+import type { OpenDatabase } from "./open-database.ts";
+import type { Call, RowCall, Runner } from "./runner.ts";
+import { runScript } from "./script.ts";
+import { allShape } from "./shapes.ts";
+import type { Session } from "./session.ts";
+import type { Member } from "./work.ts";
+
+const SQLITE_INTERRUPT = 9;
+
+export class HandleRunner implements Runner {
+  readonly database: OpenDatabase;
+  readonly session: Session;
+
+  constructor(database: OpenDatabase, session: Session) {
+    this.database = database;
+    this.session = session;
+  }
+
+  run<T>(call: Call<T>): Promise<T> {
+    const { database, session } = this;
+    try {
+      database.assertOpen();
+      const statement = this.#compiled(call.sql);
+      if (statement !== undefined) {
+        refuseForHandle(statement);
+        if (isPlainRead(statement)) {
+          if (session.queuedCount === 0) return this.#read(call, statement);
+          this.#catchUp();
+          return this.#read(call, database.readSeat(session).statement(call.sql));
+        }
+      }
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#write(call);
+  }
+
+  iterate(call: RowCall): AsyncIterableIterator<unknown> {
+    return new RowIterator(this.database, async () => {
+      const { database, session } = this;
+      if (session.queuedCount > 0) this.#catchUp();
+      const seat = database.takeSpare(session);
+      try {
+        const statement = seat.lease(call.sql);
+        refuseForHandle(statement);
+        if (isPlainRead(statement)) {
+          statement.bind(call.parameters);
+          await this.#gated(database.horizonOf(session));
+          return { rows: { statement, read: call.read }, end: () => this.#giveBack(seat, statement) };
+        }
+        statement.finalize();
+      } catch (error) {
+        database.giveBack(seat, { reusable: true });
+        throw error;
+      }
+      database.giveBack(seat, { reusable: true });
+      const shape = allShape(call.read);
+      return { rows: await this.run({ ...call, shape, timeoutMs: undefined }), end: () => {} };
+    });
+  }
+
+  /** Runs by itself, with the writer, from its first statement to its last. */
+  script(sql: string): Promise<void> {
+    const { database, session } = this;
+    const { gate, env } = database.options;
+    return new Promise((resolve, reject) => {
+      database.writer.push({
+        kind: "alone",
+        session,
+        acceptedMs: env.clock.monotonicMs(),
+        refuse: reject,
+        run: () => {
+          const failure = runScript(database, session, sql);
+          const settle = failure === undefined ? resolve : () => reject(failure.error);
+          gate.pass(database.space.newestLsn, { release: settle, refuse: reject });
+        },
+      });
+    });
+  }
+
+  async describe(sql: string): Promise<StatementDescription> {
+    const { database, session } = this;
+    if (session.queuedCount > 0) this.#catchUp();
+    const { columns, parameterNames, readonly, explain } = database
+      .readSeat(session)
+      .statement(sql);
+    await this.#gated(database.horizonOf(session));
+    return { columns, parameterNames, isReadonly: readonly, isExplain: explain > 0 };
+  }
+
+  #read<T>(call: Call<T>, statement: PreparedStatement): Promise<T> {
+    const { database, session } = this;
+    const { gate } = database.options;
+    const seat = database.readSeat(session);
+    const outcome = readOnce(() => {
+      if (call.timeoutMs !== undefined) {
+        seat.connection.deadline(database.options.env.clock.monotonicMs() + call.timeoutMs);
+      }
+      try {
+        statement.bind(call.parameters);
+        return call.shape.collect(statement, seat);
+      } finally {
+        statement.reset();
+        if (call.timeoutMs !== undefined) seat.connection.deadline(undefined);
+      }
+    });
+    const lsn = database.horizonOf(session);
+    if (gate.isOpen(lsn)) return settled(outcome, call.timeoutMs);
+    return this.#gated(lsn).then(() => settled(outcome, call.timeoutMs));
+  }
+
+  #write<T>(call: Call<T>): Promise<T> {
+    const { database, session } = this;
+    const { env } = database.options;
+    return new Promise<T>((resolve, reject) => {
+      const acceptedMs = env.clock.monotonicMs();
+      const member: Member = {
+        kind: "member",
+        sql: call.sql,
+        parameters: call.parameters,
+        shape: call.shape,
+        session,
+        acceptedMs,
+        deadlineMs: call.timeoutMs === undefined ? undefined : acceptedMs + call.timeoutMs,
+        outcome: undefined,
+        changedRows: 0,
+        release: resolve as (answer: unknown) => void,
+        refuse: reject,
+      };
+      database.writer.push(member);
+    });
+  }
+
+  #compiled(sql: string): PreparedStatement | undefined {
+    try {
+      return this.database.readSeat(this.session).statement(sql);
+    } catch (error) {
+      if (error instanceof SqliteError) return undefined;
+      throw error;
+    }
+  }
+
+  #catchUp(): void {
+    const { writer, options } = this.database;
+    while (this.session.queuedCount > 0 && writer.run() > 0);
+    options.kick();
+  }
+
+  #gated(lsn: Lsn): Promise<void> {
+    const { gate, kick } = this.database.options;
+    if (!gate.isOpen(lsn)) kick();
+    return gate.passed(lsn);
+  }
+
+  #giveBack(seat: ReturnType<OpenDatabase["takeSpare"]>, statement: PreparedStatement): void {
+    statement.finalize();
+    this.database.giveBack(seat, { reusable: true });
+  }
+}
+
+export function isPlainRead({ readonly, traits }: PreparedStatement): boolean {
+  return readonly && traits.kind === "plain" && !traits.readsCounters && !traits.sessionBound;
+}
+
+function refuseForHandle({ traits }: PreparedStatement): void {
+  if (traits.kind === "transaction") {
+    throw new TypeError(
+      "BEGIN, COMMIT, ROLLBACK and savepoints belong to a connection; " +
+        "use database.transaction(fn), or database.connect() to steer it yourself",
+    );
+  }
+  if (traits.sessionBound) {
+    throw new TypeError(
+      "temporary objects and settings of a connection need a connection of their own; " +
+        "use database.connect()",
+    );
+  }
+}
+
+type ReadOutcome<T> = { readonly answer: T } | { readonly error: unknown };
+
+function readOnce<T>(read: () => T): ReadOutcome<T> {
+  try {
+    return { answer: read() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function settled<T>(outcome: ReadOutcome<T>, timeoutMs: number | undefined): Promise<T> {
+  if ("answer" in outcome) return Promise.resolve(outcome.answer);
+  return Promise.reject(interrupted(outcome.error, timeoutMs));
+}
+
+/** An interrupt is what a deadline looks like to SQLite. */
+export function interrupted(error: unknown, timeoutMs: number | undefined): unknown {
+  if (timeoutMs === undefined) return error;
+  if (!(error instanceof SqliteError) || error.extendedCode !== SQLITE_INTERRUPT) return error;
+  return new StorageError("BOP_TIMEOUT", `the statement ran longer than ${timeoutMs} ms`, {
+    details: { operation: "statement", timeoutMs },
+    cause: error,
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * LIFE OF A STORE
+ *
+ *              close                 closed
+ *     open ───────────► closing ───────────► closed
+ *      │ the log failed    ▲
+ *      └───► read-only ────┘ close
+ *
+ *   open       Everything works.
+ *   read-only  The log failed for good: nothing more is acknowledged, what was durable can be read.
+ *              Reopening recovers.
+ *   closing    Calls are refused with BOP_CLOSED. What was committed is being made durable.
+ *   closed     No file, timer, lock or thread is left.
+ *
+ *   open → read-only    Store.turnReadOnly   the log said that it failed
+ *   open → closing      Store.close
+ *   closing → closed    Store.close          everything is released
+ */
+import { assert } from "../base/assert.ts";
+import type { StorageError } from "../base/errors.ts";
+import { closedError } from "./seat-runner.ts";
+
+export type StoreState = "open" | "read-only" | "closing" | "closed";
+
+const NEXT: Readonly<Record<StoreState, readonly StoreState[]>> = {
+  open: ["read-only", "closing"],
+  "read-only": ["closing"],
+  closing: ["closed"],
+  closed: [],
+};
+
+export class Lifecycle {
+  #state: StoreState = "open";
+  #why: StorageError | undefined;
+
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  /** The only place where a store changes its state. */
+  moveTo(next: StoreState, why?: StorageError): void {
+    assert(NEXT[this.#state].includes(next), () => `${this.#state} → ${next} is not a move`);
+    this.#state = next;
+    this.#why = why ?? this.#why;
+  }
+
+  /** Throws BOP_CLOSED. */
+  assertOpen(): void {
+    if (this.#state === "closing" || this.#state === "closed") throw closedError("store");
+  }
+
+  /** Throws BOP_CLOSED, or the reason why the store is read-only. */
+  assertWritable(): void {
+    this.assertOpen();
+    if (this.#why !== undefined) throw this.#why;
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * THE MANAGER: databases by name, over an open store.
+ *
+ * (1) Every call that names a database checks the name first, then the state of the store.
+ * (2) A change of the catalogue is told to its caller when it is durable.
+ * (3) Nobody is shown a database whose creation is not durable, except who created it.
+ */
+import { StorageError } from "../base/errors.ts";
+import type { StreamId } from "../base/units.ts";
+import type {
+  Database,
+  DatabaseInfo,
+  DatabaseOptions,
+  Diagnostics,
+  ListOptions,
+  Manager as ManagerApi,
+  TransferOptions,
+} from "./api.ts";
+import type { CatalogueRow } from "./catalogue.ts";
+import { DatabaseHandle } from "./database.ts";
+import { importFile, openForImport } from "./import.ts";
+import { type DatabaseName, databaseName } from "./names.ts";
+import { type OpenDatabase } from "./open-database.ts";
+import { engineKind, type ManagerOptions, refuseUnknown, resolveManagerOptions } from "./options.ts";
+import { openStore, type Store } from "./store.ts";
+
+const DEFAULT_PAGE_BYTES = 4096;
+const LIST_LIMIT_DEFAULT = 1000;
+const LIST_LIMIT_MAX = 10_000;
+
+/** A store in the hands of its one owner. Made by `Manager.open`. */
+export interface Manager extends ManagerApi {}
+
+export const Manager = Object.freeze({
+  /**
+   * Opens the store that lies in a directory, or makes one. Recovers what a crash has left.
+   *
+   * Throws TypeError and RangeError for options; BOP_LOCKED if somebody alive owns the directory;
+   * BOP_CORRUPT if stored bytes are not what was written; BOP_FORMAT for files of a newer version;
+   * BOP_IO and BOP_DISK_FULL.
+   */
+  async open(options: ManagerOptions): Promise<Manager> {
+    const resolved = resolveManagerOptions(options);
+    return new StoreManager(await openStore(resolved));
+  },
+});
+
+class StoreManager implements Manager {
+  readonly #store: Store;
+  #closing: Promise<void> | undefined;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  get directory(): string {
+    return this.#store.options.directory;
+  }
+
+  async database(name: string, options: DatabaseOptions = {}): Promise<Database> {
+    refuseUnknown("database", options, ["engine", "pageBytes", "create"]);
+    const checked = databaseName(name);
+    const store = this.#store;
+    store.lifecycle.assertOpen();
+    let row = store.catalogue.find(checked);
+    if (row?.state === "importing") throw beingImported(checked);
+    if (row === undefined) {
+      if (options.create === false) throw notFound(checked);
+      row = this.#create(checked, options);
+    } else {
+      refuseMismatch(row, options);
+    }
+    const database = await this.#open(row.stream);
+    await store.durable(row.lsn);
+    database.assertOpen();
+    return new DatabaseHandle(database);
+  }
+
+  async list(options: ListOptions = {}): Promise<DatabaseInfo[]> {
+    refuseUnknown("list", options, ["prefix", "after", "limit"]);
+    const { prefix = "", after = "", limit = LIST_LIMIT_DEFAULT } = options;
+    if (!Number.isInteger(limit) || limit < 1 || limit > LIST_LIMIT_MAX) {
+      throw new RangeError(`list: limit is ${limit}; want 1 to ${LIST_LIMIT_MAX}`);
+    }
+    const store = this.#store;
+    store.lifecycle.assertOpen();
+    const { durableLsn } = store.gate;
+    return store.catalogue
+      .sorted()
+      .filter(({ name, state, lsn }) => {
+        return state === "live" && lsn <= durableLsn && name > after && name.startsWith(prefix);
+      })
+      .slice(0, limit)
+      .map((row) => this.#info(row));
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    const [source, target] = [databaseName(from), databaseName(to)];
+    this.#store.lifecycle.assertWritable();
+    const { stream } = this.#live(source);
+    await this.#store.durable(this.#store.catalogue.rename(stream, target));
+  }
+
+  async drop(name: string): Promise<void> {
+    const checked = databaseName(name);
+    this.#store.lifecycle.assertWritable();
+    const { stream } = this.#live(checked);
+    await this.#store.durable(this.#store.drop(stream, checked));
+  }
+
+  async import(path: string, name: string, options: TransferOptions = {}): Promise<void> {
+    refuseUnknown("import", options, ["onProgress", "signal"]);
+    const checked = databaseName(name);
+    const store = this.#store;
+    store.lifecycle.assertWritable();
+    if (store.catalogue.find(checked) !== undefined) throw nameTaken(checked);
+    const file = await openForImport(store.env.storage, path);
+    try {
+      const { engine } = store.options;
+      const { stream } = store.catalogue.create({
+        name: checked,
+        engine,
+        pageBytes: file.pageBytes,
+        createdAtMs: store.env.clock.wallMs(),
+        importing: true,
+      });
+      await this.#fill(stream, { file, path }, options);
+    } finally {
+      await file.close();
+    }
+  }
+
+  checkpoint(): Promise<void> {
+    return this.#store.checkpoint();
+  }
+
+  diagnostics(): Diagnostics {
+    return this.#store.diagnostics();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#store.close();
+    return this.#closing;
+  }
+
+  #create(name: DatabaseName, options: DatabaseOptions): CatalogueRow {
+    this.#store.lifecycle.assertWritable();
+    const { engine = this.#store.options.engine, pageBytes = DEFAULT_PAGE_BYTES } = options;
+    return this.#store.catalogue.create({
+      name,
+      engine: engineKind(engine),
+      pageBytes: checkedPageBytes(pageBytes),
+      createdAtMs: this.#store.env.clock.wallMs(),
+      importing: false,
+    });
+  }
+
+  #open(stream: StreamId): Promise<OpenDatabase> {
+    return this.#store.database(stream);
+  }
+
+  async #fill(
+    stream: StreamId,
+    source: Parameters<typeof importFile>[0],
+    options: TransferOptions,
+  ): Promise<void> {
+    const store = this.#store;
+    try {
+      const target = await store.importTarget(stream);
+      await importFile(source, target, options);
+      store.lifecycle.assertWritable();
+    } catch (error) {
+      if (store.lifecycle.state === "open") store.drop(stream, "");
+      throw error;
+    }
+    await store.durable(store.catalogue.publish(stream));
+  }
+
+  #live(name: DatabaseName): CatalogueRow {
+    const row = this.#store.catalogue.find(name);
+    if (row === undefined) throw notFound(name);
+    if (row.state === "importing") throw beingImported(name);
+    return row;
+  }
+
+  #info(row: CatalogueRow): DatabaseInfo {
+    const { name, engine, stream, createdAtMs } = row;
+    const { pageCount, pageBytes } = this.#store.durableSize(stream);
+    return {
+      name,
+      engine,
+      pageBytes: pageBytes === 0 ? row.pageBytes : pageBytes,
+      sizeBytes: pageCount * pageBytes,
+      createdAt: new Date(createdAtMs),
+    };
+  }
+}
+
+/** Options say what a new database shall be; one that is there must not be taken for another. */
+function refuseMismatch(row: CatalogueRow, { engine }: DatabaseOptions): void {
+  if (engine === undefined || engineKind(engine) === row.engine) return;
+  throw new TypeError(
+    `database ${JSON.stringify(row.name)} has engine "${row.engine}", not "${engine}"; ` +
+      "leave the option out to open it as it is",
+  );
+}
+
+function checkedPageBytes(pageBytes: number): number {
+  const isPower = Number.isInteger(pageBytes) && Number.isInteger(Math.log2(pageBytes));
+  if (isPower && pageBytes >= 512 && pageBytes <= 65_536) return pageBytes;
+  throw new RangeError(`database: pageBytes is ${pageBytes}; want a power of two, 512 to 65536`);
+}
+
+function notFound(name: string): StorageError {
+  return new StorageError("BOP_NOT_FOUND", `there is no database named ${JSON.stringify(name)}`, {
+    details: { database: name },
+  });
+}
+
+function nameTaken(name: string): StorageError {
+  return new StorageError("BOP_EXISTS", `there is a database named ${JSON.stringify(name)}`, {
+    details: { name },
+  });
+}
+
+function beingImported(name: string): StorageError {
+  const message = `database ${JSON.stringify(name)} is being imported`;
+  return new StorageError("BOP_EXISTS", message, { details: { name } });
+}

@@ -1,0 +1,32 @@
+/**
+ * NAMES of databases: NFC-normalised, printable UTF-8, 1 to 255 bytes. Every name that enters the
+ * engine passes here once; files are named by id, so no name can reach the file system.
+ */
+
+const NAME_BYTES_MAX = 255;
+/** Control, format and unassigned characters, surrogates, and the line and paragraph separators. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u;
+
+declare const checked: unique symbol;
+/** A name that has passed `databaseName`. */
+export type DatabaseName = string & { readonly [checked]: true };
+
+/** Throws a TypeError or RangeError that says what is wrong with the name. */
+export function databaseName(name: unknown): DatabaseName {
+  if (typeof name !== "string") {
+    throw new TypeError(`a database name is a string, not ${name === null ? "null" : typeof name}`);
+  }
+  const shown = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name);
+  if (name.length === 0) throw new RangeError("a database name must not be empty");
+  if (UNPRINTABLE.test(name) || !name.isWellFormed()) {
+    throw new RangeError(`database name ${shown} has characters that cannot be printed`);
+  }
+  if (name.normalize("NFC") !== name) {
+    throw new RangeError(`database name ${shown} is not in NFC; pass name.normalize("NFC")`);
+  }
+  const bytes = Buffer.byteLength(name, "utf8");
+  if (bytes > NAME_BYTES_MAX) {
+    throw new RangeError(`database name ${shown} takes ${bytes} bytes; at most ${NAME_BYTES_MAX}`);
+  }
+  return name as DatabaseName;
+}

@@ -1,0 +1,236 @@
+/**
+ * AN OPEN DATABASE: its pages, its writer and its connections, shared by all handles on it.
+ *
+ *   writer seat   the groups, and the transactions that hold the writer; sees the newest state
+ *   reader seat   reads while the writer's newest state is not durable, or is in a transaction
+ *   spare seats   iterators, read transactions, connections: one each for as long as they last
+ *
+ * (1) A read shows the newest durable commit, or the reader's own last commit if that is newer. It
+ *     uses the writer's seat when that shows exactly this, so that a quiet database has one
+ *     connection.
+ * (2) Connections are opened when they are needed and closed when they have been idle for long
+ *     (`trim`); what they compiled goes with them, and nobody above holds on to it.
+ */
+import { assert } from "../base/assert.ts";
+import type { Env } from "../base/env.ts";
+import { StorageError } from "../base/errors.ts";
+import { type Lsn, lsn } from "../base/units.ts";
+import type { PageSpace } from "../page-store/index.ts";
+import { type SqliteConnection, type SqliteEngine, type WriteLock, writeLock } from "../sqlite/index.ts";
+import type { OutputGate } from "./gate.ts";
+import { Seat } from "./seat.ts";
+import type { Session } from "./session.ts";
+import { Writer } from "./writer.ts";
+
+/** Newer than every commit. */
+const NEWEST = lsn(Number.MAX_SAFE_INTEGER);
+/** Spare seats kept open for the next iterator. */
+const IDLE_SPARES_MAX = 2;
+
+export interface OpenDatabaseOptions {
+  readonly name: () => string;
+  readonly engine: SqliteEngine;
+  readonly space: PageSpace;
+  readonly pageBytes: number;
+  readonly foreignKeys: boolean;
+  readonly env: Env;
+  readonly gate: OutputGate;
+  readonly admit: () => void;
+  /** Puts the database on the list of those whose writer wants to run. */
+  readonly schedule: (database: OpenDatabase) => void;
+  /** Asks that what was committed be written, since somebody waits for it. */
+  readonly kick: () => void;
+  /** A connection was opened; there may be too many now. */
+  readonly onConnect: () => void;
+}
+
+export class OpenDatabase {
+  readonly options: OpenDatabaseOptions;
+  readonly writer: Writer;
+  readonly #locks: WriteLock = writeLock();
+  readonly #idleSpares: Seat[] = [];
+  readonly #lentSpares = new Set<Seat>();
+  #writerSeat: Seat | undefined;
+  #readerSeat: Seat | undefined;
+  #hasForeignKeys: boolean | undefined;
+  #closed: StorageError | undefined;
+  /** Handles, iterators and transactions that use it. */
+  useCount = 0;
+  /** Monotonic time of the last use; for closing what is idle. */
+  usedMs = 0;
+
+  constructor(options: OpenDatabaseOptions) {
+    this.options = options;
+    const { env, gate, space } = options;
+    const schedule = () => options.schedule(this);
+    this.writer = new Writer({
+      clock: env.clock,
+      schedule,
+      context: () => {
+        this.usedMs = env.clock.monotonicMs();
+        return { ...fixed, seat: this.writerSeat() };
+      },
+    });
+    const fixed = {
+      clock: env.clock,
+      gate,
+      newestLsn: () => space.newestLsn,
+      schedule,
+      foreignKeys: () => this.hasForeignKeys(),
+      schemaChanged: () => this.schemaChanged(),
+    };
+  }
+
+  get space(): PageSpace {
+    return this.options.space;
+  }
+
+  get connectionCount(): number {
+    const fixed = (this.#writerSeat ? 1 : 0) + (this.#readerSeat ? 1 : 0);
+    return fixed + this.#idleSpares.length + this.#lentSpares.size;
+  }
+
+  /** True if nothing would be lost or disturbed by closing its connections. */
+  get idle(): boolean {
+    return !this.writer.busy && this.#lentSpares.size === 0;
+  }
+
+  /** Throws BOP_CLOSED, BOP_DROPPED or BOP_READ_ONLY once the database is closed. */
+  assertOpen(): void {
+    if (this.#closed !== undefined) throw this.#closed;
+  }
+
+  writerSeat(): Seat {
+    this.assertOpen();
+    if (this.#writerSeat === undefined) {
+      this.#writerSeat = this.#connect();
+      this.#writerSeat.horizon = NEWEST;
+    }
+    return this.#writerSeat;
+  }
+
+  /**
+   * The newest moment that a session may see, by (1), and that its answers wait for. Its own
+   * commits that are lost since the log failed are not among them.
+   */
+  horizonOf(session: Session): Lsn {
+    const { durableLsn, hasFailed } = this.options.gate;
+    if (hasFailed) return durableLsn;
+    return session.lastCommitLsn > durableLsn ? session.lastCommitLsn : durableLsn;
+  }
+
+  /** A seat for one synchronous read of a session. */
+  readSeat(session: Session): Seat {
+    this.assertOpen();
+    this.usedMs = this.options.env.clock.monotonicMs();
+    const horizon = this.horizonOf(session);
+    if (!this.writer.held && this.space.newestLsn <= horizon) return this.writerSeat();
+    this.#readerSeat ??= this.#connect();
+    this.#readerSeat.horizon = horizon;
+    return this.#readerSeat;
+  }
+
+  /** A seat of one's own, until `giveBack`. Its horizon is the session's, until it is set. */
+  takeSpare(session: Session): Seat {
+    this.assertOpen();
+    const seat = this.#idleSpares.pop() ?? this.#connect();
+    seat.horizon = this.horizonOf(session);
+    this.#lentSpares.add(seat);
+    return seat;
+  }
+
+  /** A bare connection to the newest state, for the caller to close. */
+  takeSpareConnection(): SqliteConnection {
+    this.assertOpen();
+    const seat = this.#connect();
+    seat.horizon = NEWEST;
+    return seat.connection;
+  }
+
+  /** `reusable` says that its connection is as it was: no changed pragmas, no temp tables. */
+  giveBack(seat: Seat, { reusable }: { readonly reusable: boolean }): void {
+    if (!this.#lentSpares.delete(seat)) return;
+    const keep = reusable && seat.connection.autocommit && this.#closed === undefined;
+    if (keep && this.#idleSpares.length < IDLE_SPARES_MAX) this.#idleSpares.push(seat);
+    else seat.close();
+  }
+
+  hasForeignKeys(): boolean {
+    if (!this.options.foreignKeys) return false;
+    this.#hasForeignKeys ??= findsForeignKey(this.writerSeat());
+    return this.#hasForeignKeys;
+  }
+
+  /** What was compiled says things about a schema that is no more. */
+  schemaChanged(): void {
+    this.#hasForeignKeys = undefined;
+    for (const seat of this.#seats()) seat.forgetStatements();
+  }
+
+  /** Closes what is idle. */
+  trim(): void {
+    assert(this.idle, "connections in use are not trimmed");
+    this.#closeSeats();
+  }
+
+  /** What the connections have in memory may not be durable: they go, and what waits is refused. */
+  turnReadOnly(error: StorageError): void {
+    this.writer.refuseAll(error);
+    this.#closeSeats();
+  }
+
+  /** Closes everything; whoever comes later gets the error. */
+  close(error: StorageError): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = error;
+    this.writer.refuseAll(error);
+    this.#closeSeats();
+  }
+
+  #closeSeats(): void {
+    for (const seat of this.#seats()) seat.close();
+    this.#writerSeat = undefined;
+    this.#readerSeat = undefined;
+    this.#idleSpares.length = 0;
+    this.#lentSpares.clear();
+  }
+
+  *#seats(): Iterable<Seat> {
+    if (this.#writerSeat !== undefined) yield this.#writerSeat;
+    if (this.#readerSeat !== undefined) yield this.#readerSeat;
+    yield* this.#idleSpares;
+    yield* this.#lentSpares;
+  }
+
+  #connect(): Seat {
+    const { engine, space, admit, pageBytes, foreignKeys, gate, onConnect } = this.options;
+    onConnect();
+    const seat = new Seat(
+      (horizon) =>
+        engine.connect({
+          space,
+          locks: this.#locks,
+          horizon,
+          admit,
+          profile: "embedded",
+          pageBytes,
+        }),
+      () => gate.durableLsn,
+    );
+    seat.connection.command(`PRAGMA foreign_keys = ${foreignKeys ? "ON" : "OFF"}`);
+    return seat;
+  }
+}
+
+const FOREIGN_KEY_QUERY = `select exists (
+  select 1 from sqlite_schema as s, pragma_foreign_key_list(s.name) where s.type = 'table')`;
+
+function findsForeignKey(seat: Seat): boolean {
+  const statement = seat.lease(FOREIGN_KEY_QUERY);
+  try {
+    statement.step();
+    return statement.value(0, "number") === 1;
+  } finally {
+    statement.finalize();
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * RUNS statements on one seat for one session: a transaction's, or a connection's.
+ *
+ * (1) Calls run one after the other in the order they were made, also when one of them waits for
+ *     the writer.
+ * (2) A statement that may write first gets the writer, in its turn with everybody else, and keeps
+ *     it until the seat is out of its transaction. So SQLITE_BUSY does not happen within a process;
+ *     SQLITE_BUSY_SNAPSHOT does, where a transaction read before somebody else wrote.
+ * (3) What a statement returns or throws waits for the LSN of what it saw: its own commit, or the
+ *     snapshot of its transaction.
+ */
+import { StorageError } from "../base/errors.ts";
+import { type Lsn, lsn } from "../base/units.ts";
+import { type PreparedStatement, SqliteError } from "../sqlite/index.ts";
+import type { StatementDescription } from "./api.ts";
+import { interrupted } from "./handle-runner.ts";
+import { RowIterator } from "./iterator.ts";
+import type { OpenDatabase } from "./open-database.ts";
+import type { Call, RowCall, Runner } from "./runner.ts";
+import { runScripted } from "./script.ts";
+import type { Seat } from "./seat.ts";
+import type { Session } from "./session.ts";
+
+const NEWEST = lsn(Number.MAX_SAFE_INTEGER);
+/** How long a statement waits for other writers before it is SQLITE_BUSY. */
+const BUSY_TIMEOUT_MS = 5000;
+const SQLITE_BUSY = 5;
+const SQLITE_READONLY = 8;
+
+export interface SeatRunnerOptions {
+  readonly database: OpenDatabase;
+  readonly session: Session;
+  readonly seat: Seat;
+  /** Gives the writer back, where the seat is the writer's own. */
+  readonly releaseWriter?: () => void;
+}
+
+export class SeatRunner implements Runner {
+  readonly database: OpenDatabase;
+  readonly session: Session;
+  readonly seat: Seat;
+  #releaseWriter: (() => void) | undefined;
+  /** Settles when the calls before are done; undefined when there are none. See (1). */
+  #last: Promise<void> | undefined;
+  #readonly = false;
+  #pinned: StorageError | undefined;
+  /** Temp objects or settings were made on the connection: it cannot serve anybody else. */
+  changed = false;
+
+  constructor(options: SeatRunnerOptions) {
+    this.database = options.database;
+    this.session = options.session;
+    this.seat = options.seat;
+    this.#releaseWriter = options.releaseWriter;
+  }
+
+  get inTransaction(): boolean {
+    return !this.seat.connection.autocommit;
+  }
+
+  /** From now on what would write is refused with SQLITE_READONLY. */
+  set readonly(readonly: boolean) {
+    this.#readonly = readonly;
+  }
+
+  /** From now on every call is refused. What waits for the writer is refused too. */
+  refuse(error: StorageError): void {
+    this.#pinned = error;
+  }
+
+  run<T>(call: Call<T>): Promise<T> {
+    return this.#inOrder(call.sql, () => this.#execute(call));
+  }
+
+  script(sql: string): Promise<void> {
+    const running = this.#inTurn(async () => {
+      for (let rest = sql; rest.trim() !== ""; ) rest = await this.#stepFirst(rest);
+    });
+    return running.then(
+      () => this.#gate({ answer: undefined }),
+      (error) => this.#gate({ error }),
+    );
+  }
+
+  iterate(call: RowCall): AsyncIterableIterator<unknown> {
+    return new RowIterator(this.database, async () => {
+      const { sql, parameters, read } = call;
+      const shape = { collect: (statement: PreparedStatement) => collectRows(statement, read) };
+      return {
+        rows: await this.run({ sql, parameters, shape, timeoutMs: undefined }),
+        end: () => {},
+      };
+    });
+  }
+
+  describe(sql: string): Promise<StatementDescription> {
+    return this.#inTurn(async () => {
+      this.#assertUsable();
+      this.#setHorizon();
+      const { columns, parameterNames, readonly, explain } = this.seat.statement(sql);
+      return { columns, parameterNames, isReadonly: readonly, isExplain: explain > 0 };
+    });
+  }
+
+  /** Rolls back what is open and gives the writer back. */
+  abandon(): void {
+    const { connection } = this.seat;
+    if (connection.open && !connection.autocommit) connection.command("ROLLBACK");
+    this.#letGo();
+  }
+
+  /** Runs `COMMIT` and the like, without the check that keeps users from it. */
+  command(sql: string): void {
+    try {
+      this.seat.connection.command(sql);
+    } finally {
+      this.#afterStep();
+    }
+  }
+
+  /** Resolves when the calls that were made so far are done. */
+  settled(): Promise<void> {
+    return this.#last ?? Promise.resolve();
+  }
+
+  /** Resolves when everything that the session has seen or done here is durable. */
+  durable(): Promise<void> {
+    return this.#gate({ answer: undefined });
+  }
+
+  async #inOrder<T>(sql: string, execute: () => Promise<T>): Promise<T> {
+    if (this.#last === undefined && !this.#needsWriter(sql)) return execute();
+    return this.#inTurn(async () => {
+      this.#assertUsable();
+      if (this.#needsWriter(sql)) await this.#takeWriter();
+      return execute();
+    });
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const before = this.#last ?? Promise.resolve();
+    const result = before.then(task);
+    const done = result.then(
+      () => {},
+      () => {},
+    );
+    this.#last = done;
+    void done.then(() => {
+      if (this.#last === done) this.#last = undefined;
+    });
+    return result;
+  }
+
+  /** A text that does not compile here needs no writer: running it will say so. */
+  #needsWriter(sql: string): boolean {
+    if (this.#releaseWriter !== undefined || this.#readonly) return false;
+    try {
+      this.#assertUsable();
+      this.#setHorizon();
+      return this.#wantsWriter(this.seat.statement(sql));
+    } catch {
+      return false;
+    }
+  }
+
+  /** Runs the first statement of a script; returns what follows it. */
+  async #stepFirst(sql: string): Promise<string> {
+    let compiled = this.#compileFirst(sql);
+    if (this.#wantsWriter(compiled.statement)) {
+      compiled.statement?.finalize();
+      await this.#takeWriter();
+      compiled = this.#compileFirst(sql);
+    }
+    const { statement, tail } = compiled;
+    if (statement === undefined) return tail;
+    // Asked now, since the statement is gone after its run.
+    const { sessionBound, changesSchema } = statement.traits;
+    try {
+      if (this.#readonly && !statement.readonly) throw readOnlyTransaction();
+      runScripted(this.seat, this.session, statement);
+    } finally {
+      if (sessionBound) this.changed = true;
+      if (changesSchema) this.database.schemaChanged();
+      this.#afterStep();
+    }
+    return tail;
+  }
+
+  #compileFirst(sql: string): ReturnType<Seat["connection"]["prepare"]> {
+    this.#assertUsable();
+    this.#setHorizon();
+    return this.seat.connection.prepare(sql);
+  }
+
+  #wantsWriter(statement: PreparedStatement | undefined): boolean {
+    if (this.#releaseWriter !== undefined || this.#readonly) return false;
+    return statement !== undefined && !statement.readonly;
+  }
+
+  #execute<T>(call: Call<T>): Promise<T> {
+    const { seat, session } = this;
+    let statement: PreparedStatement | undefined;
+    let outcome: Outcome<T>;
+    try {
+      this.#assertUsable();
+      this.#setHorizon();
+      statement = seat.statement(call.sql);
+      if (this.#readonly && !statement.readonly) throw readOnlyTransaction();
+      if (statement.traits.sessionBound) this.changed = true;
+      seat.enter(session);
+      if (call.timeoutMs !== undefined) this.#setDeadline(call.timeoutMs);
+      statement.bind(call.parameters);
+      outcome = { answer: call.shape.collect(statement, seat) };
+      statement.reset();
+    } catch (error) {
+      if (seat.connection.open) statement?.reset();
+      outcome = { error: interrupted(error, call.timeoutMs) };
+    }
+    const seen = this.#pinned === undefined ? this.#wind(statement, call) : this.#seenLsn();
+    return this.#gate(outcome, seen).then((answer) => {
+      const { finish } = call.shape;
+      return finish === undefined ? answer : finish(answer, seen);
+    });
+  }
+
+  /** What is due after a statement, whatever became of it. Returns the LSN that it saw. */
+  #wind<T>(statement: PreparedStatement | undefined, call: Call<T>): Lsn {
+    const { seat, session } = this;
+    if (!seat.connection.open) return this.#seenLsn();
+    if (call.timeoutMs !== undefined) seat.connection.deadline(undefined);
+    if (statement !== undefined && !statement.readonly) session.totalChanges += seat.leave(session);
+    if (statement?.traits.changesSchema) this.database.schemaChanged();
+    const seen = this.#seenLsn();
+    this.#afterStep();
+    return seen > session.lastCommitLsn || this.inTransaction ? seen : session.lastCommitLsn;
+  }
+
+  /** Inside of a transaction its snapshot, which is newer than durable where it is to write. */
+  #seenLsn(): Lsn {
+    const { connection } = this.seat;
+    if (!connection.open) return this.session.lastCommitLsn;
+    return connection.snapshotLsn ?? this.database.horizonOf(this.session);
+  }
+
+  #gate<T>(outcome: Outcome<T>, seen: Lsn = this.#seenLsn()): Promise<T> {
+    const { gate, kick } = this.database.options;
+    if (gate.isOpen(seen)) return settle(outcome);
+    kick();
+    return gate.passed(seen).then(() => settle(outcome));
+  }
+
+  /** The commit, if there was one, is the session's; and the writer goes back with it. */
+  #afterStep(): void {
+    const { connection } = this.seat;
+    if (!connection.open || !connection.autocommit) return;
+    if (connection.lastCommitLsn !== undefined) this.session.committed(connection.lastCommitLsn);
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    const release = this.#releaseWriter;
+    this.#releaseWriter = undefined;
+    release?.();
+  }
+
+  #setHorizon(): void {
+    const holding = this.#releaseWriter !== undefined;
+    this.seat.horizon = holding ? NEWEST : this.database.horizonOf(this.session);
+  }
+
+  #setDeadline(timeoutMs: number): void {
+    const { clock } = this.database.options.env;
+    this.seat.connection.deadline(clock.monotonicMs() + timeoutMs);
+  }
+
+  #assertUsable(): void {
+    if (this.#pinned !== undefined) throw this.#pinned;
+    this.database.assertOpen();
+  }
+
+  #takeWriter(): Promise<void> {
+    if (this.#releaseWriter !== undefined) return Promise.resolve();
+    return acquireWriter(this.database, this.session).then((release) => {
+      if (this.#pinned !== undefined) {
+        release();
+        throw this.#pinned;
+      }
+      this.#releaseWriter = release;
+    });
+  }
+}
+
+type Outcome<T> = { readonly answer: T } | { readonly error: unknown };
+
+function settle<T>(outcome: Outcome<T>): Promise<T> {
+  return "answer" in outcome ? Promise.resolve(outcome.answer) : Promise.reject(outcome.error);
+}
+
+function collectRows(statement: PreparedStatement, read: RowCall["read"]): unknown[] {
+  const rows: unknown[] = [];
+  while (statement.step()) rows.push(read(statement));
+  return rows;
+}
+
+/** Waits for a turn with the writer, and keeps it until the function that it resolves with runs. */
+function acquireWriter(database: OpenDatabase, session: Session): Promise<() => void> {
+  const { clock } = database.options.env;
+  return new Promise((resolve, reject) => {
+    let waiting = true;
+    const timer = clock.after(BUSY_TIMEOUT_MS, () => {
+      waiting = false;
+      reject(busy());
+    });
+    const settled = (settleIt: () => void): void => {
+      timer.dispose();
+      if (waiting) settleIt();
+      waiting = false;
+    };
+    database.writer.push({
+      kind: "hold",
+      session,
+      acceptedMs: clock.monotonicMs(),
+      get cancelled(): boolean {
+        return !waiting;
+      },
+      start: (release) => settled(() => resolve(release)),
+      refuse: (error) => settled(() => reject(error)),
+    });
+  });
+}
+
+function busy(): SqliteError {
+  return new SqliteError(`database is locked: other writers took more than ${BUSY_TIMEOUT_MS} ms`, {
+    sqliteCode: "SQLITE_BUSY",
+    extendedCode: SQLITE_BUSY,
+  });
+}
+
+function readOnlyTransaction(): SqliteError {
+  return new SqliteError("attempt to write in a read transaction", {
+    sqliteCode: "SQLITE_READONLY",
+    extendedCode: SQLITE_READONLY,
+  });
+}
+
+/** The error of a handle, connection or transaction that has ended. */
+export function closedError(what: string): StorageError {
+  return new StorageError("BOP_CLOSED", `the ${what} is closed`, { details: { what } });
+}

@@ -1,0 +1,114 @@
+/**
+ * A SEAT: one SQLite connection with the statements that were compiled on it.
+ *
+ * (1) A compiled statement is used by one caller at a time: whoever keeps one between turns of the
+ *     event loop (an iterator) leases one of its own.
+ * (2) The counters of SQLite (changes, last_insert_rowid) belong to the session that ran last;
+ *     another session's are put in place before it runs.
+ * (3) `horizon` says how new a snapshot may be; it is set before each use.
+ */
+import { LSN_ZERO, type Lsn } from "../base/units.ts";
+import type { PreparedStatement, SqliteConnection } from "../sqlite/index.ts";
+import type { Session } from "./session.ts";
+
+/** Compiled statements kept by a connection. */
+const STATEMENTS_MAX = 128;
+
+export class Seat {
+  readonly connection: SqliteConnection;
+  readonly #horizon: { lsn: Lsn };
+  readonly #statements = new Map<string, PreparedStatement>();
+  #session: Session | undefined;
+  #totalChangesBefore = 0;
+
+  /** `connect` is given what says how new a snapshot may be, which is never below `floor`. */
+  constructor(connect: (horizon: () => Lsn) => SqliteConnection, floor: () => Lsn) {
+    const horizon = { lsn: LSN_ZERO };
+    this.#horizon = horizon;
+    this.connection = connect(() => {
+      const lowest = floor();
+      return horizon.lsn > lowest ? horizon.lsn : lowest;
+    });
+  }
+
+  set horizon(lsn: Lsn) {
+    this.#horizon.lsn = lsn;
+  }
+
+  /** The compiled statement of a text that holds exactly one. Throws SqliteError or TypeError. */
+  statement(sql: string): PreparedStatement {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = compileOne(this.connection, sql);
+    if (this.#statements.size >= STATEMENTS_MAX) this.#evictOldest();
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  /** One that nobody else uses. The caller finalizes it. */
+  lease(sql: string): PreparedStatement {
+    return compileOne(this.connection, sql);
+  }
+
+  /** Forgets compiled statements, whose traits may be out of date since the schema changed. */
+  forgetStatements(): void {
+    for (const statement of this.#statements.values()) statement.finalize();
+    this.#statements.clear();
+  }
+
+  /** Puts the counters of a session in place. See (2). */
+  enter(session: Session): void {
+    if (this.#session === session) return;
+    this.#session = session;
+    this.connection.assumeCounters(session);
+    this.#totalChangesBefore = this.connection.totalChanges;
+  }
+
+  /**
+   * Takes the counters back into the session after a statement that may have changed rows. Returns
+   * how many it changed, triggers included; the caller adds them up when the outcome is final.
+   */
+  leave(session: Session): number {
+    const { connection } = this;
+    const total = connection.totalChanges;
+    const changedRows = total - this.#totalChangesBefore;
+    this.#totalChangesBefore = total;
+    session.changes = connection.changes;
+    session.lastInsertRowid = connection.lastInsertRowid;
+    return changedRows;
+  }
+
+  close(): void {
+    this.forgetStatements();
+    this.connection.close();
+  }
+
+  #evictOldest(): void {
+    for (const [sql, statement] of this.#statements) {
+      this.#statements.delete(sql);
+      statement.finalize();
+      return;
+    }
+  }
+}
+
+function compileOne(connection: SqliteConnection, sql: string): PreparedStatement {
+  const { statement, tail } = connection.prepare(sql);
+  if (statement === undefined) throw new TypeError("the SQL text holds no statement");
+  if (tail.trim() !== "" && hasStatement(connection, tail)) {
+    statement.finalize();
+    throw new TypeError("the SQL text holds more than one statement; use exec for scripts");
+  }
+  return statement;
+}
+
+/** What follows may be only comments; and what does not compile is a statement all the same. */
+function hasStatement(connection: SqliteConnection, sql: string): boolean {
+  try {
+    const { statement } = connection.prepare(sql);
+    statement?.finalize();
+    return statement !== undefined;
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * SHAPES: how the answer of a statement is taken from it, for `run`, `get`, `all` and `execute`.
+ *
+ * (1) A shape steps to the end, or as far as it needs, and leaves the reset to its caller.
+ * (2) A statement that writes is always stepped to the end: a write is never half done because
+ *     only its first row was wanted.
+ */
+import type { IntegerMode, PreparedStatement, SqlValue } from "../sqlite/index.ts";
+import type { ExecuteResult, Row, RunResult } from "./api.ts";
+import type { Seat } from "./seat.ts";
+import type { Shape } from "./work.ts";
+
+export type RowForm = "object" | "array" | "pluck" | "expand";
+
+/** Takes the current row of a statement. */
+export type RowReader = (statement: PreparedStatement) => unknown;
+
+/** Where the columns of expressions, which belong to no table, go in expanded rows. */
+const NO_TABLE = "$";
+
+export function rowReader(form: RowForm, integers: IntegerMode): RowReader {
+  switch (form) {
+    case "object":
+      return (statement) => statement.object(integers);
+    case "array":
+      return (statement) => statement.array(integers);
+    case "pluck":
+      return (statement) => statement.value(0, integers);
+    case "expand":
+      return (statement) => expanded(statement, integers);
+  }
+}
+
+function expanded(statement: PreparedStatement, integers: IntegerMode): Record<string, Row> {
+  const values = statement.array(integers);
+  const row: Record<string, Row> = {};
+  statement.columns.forEach(({ name, table }, index) => {
+    const key = table ?? NO_TABLE;
+    row[key] ??= {};
+    row[key][name] = values[index] as SqlValue;
+  });
+  return row;
+}
+
+/** The answer of `run` while its LSN is not known yet. */
+type RunDraft = { -readonly [Key in keyof RunResult]: RunResult[Key] };
+
+export const RUN: Shape<RunResult> = {
+  collect(statement, { connection }): RunDraft {
+    while (statement.step());
+    if (statement.readonly) return { changes: 0, lastInsertRowid: 0, lsn: 0 };
+    return {
+      changes: statement.traits.changesRows ? connection.changes : 0,
+      lastInsertRowid: narrowed(connection.lastInsertRowid),
+      lsn: 0,
+    };
+  },
+  finish(answer, lsn) {
+    (answer as RunDraft).lsn = lsn;
+    return answer;
+  },
+};
+
+/** A number where it is exact, as most rowids are. */
+function narrowed(rowid: bigint): number | bigint {
+  const number = Number(rowid);
+  return Number.isSafeInteger(number) ? number : rowid;
+}
+
+export function getShape(read: RowReader): Shape<unknown> {
+  return {
+    collect(statement) {
+      if (!statement.step()) return undefined;
+      const row = read(statement);
+      if (!statement.readonly) while (statement.step());
+      return row;
+    },
+  };
+}
+
+export function allShape(read: RowReader): Shape<unknown[]> {
+  return {
+    collect(statement) {
+      const rows: unknown[] = [];
+      while (statement.step()) rows.push(read(statement));
+      return rows;
+    },
+  };
+}
+
+export function executeShape(integers: IntegerMode, wantRows: boolean): Shape<ExecuteResult> {
+  return {
+    collect(statement, { connection }: Seat) {
+      const rows: SqlValue[][] = [];
+      while (statement.step()) if (wantRows) rows.push(statement.array(integers));
+      return {
+        columns: statement.columns,
+        rows,
+        changes: statement.traits.changesRows ? connection.changes : 0,
+        lastInsertRowid: connection.lastInsertRowid,
+      };
+    },
+  };
+}

@@ -1,0 +1,238 @@
+/**
+ * AN OPEN STORE: everything below put together, and taken apart again.
+ *
+ *   open     claim the directory → manifest, superblock → replay the log → fresh segment → serve
+ *   close    refuse → roll back → make durable → checkpoint → close files → release the directory
+ *
+ * (1) Nothing is served before the log's unclean tail lies, synced, in a fresh segment.
+ * (2) A superblock that is ahead of the manifest means that the manifest is an old copy: refused.
+ * (3) A failed open takes down what it has put up, and leaves the directory to the next.
+ */
+import type { Env } from "../base/env.ts";
+import { StorageError } from "../base/errors.ts";
+import type { Lsn, StreamId } from "../base/units.ts";
+import type { DatabaseRow } from "../manifest/index.ts";
+import type { CatalogueChange, PageStore, PublishedFacts } from "../page-store/index.ts";
+import type { Log } from "../write/index.ts";
+import type { Diagnostics } from "./api.ts";
+import type { Catalogue, CatalogueRow } from "./catalogue.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { diagnosticsOf } from "./diagnostics.ts";
+import { Engines } from "./engines.ts";
+import { FaultKeeper } from "./faults.ts";
+import { Fleet } from "./fleet.ts";
+import { OutputGate } from "./gate.ts";
+import type { ImportTarget } from "./import.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import { OpenDatabase } from "./open-database.ts";
+import { assemble, type Parts } from "./open-store.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { RunQueue } from "./run-queue.ts";
+import { closedError } from "./seat-runner.ts";
+
+export async function openStore(options: ResolvedOptions): Promise<Store> {
+  const parts = await assemble(options);
+  const store = new Store(parts);
+  await store.dropUnfinishedImports();
+  return store;
+}
+
+export class Store {
+  readonly options: ResolvedOptions;
+  readonly env: Env;
+  readonly lifecycle = new Lifecycle();
+  readonly gate: OutputGate;
+  readonly catalogue: Catalogue;
+  readonly faults: FaultKeeper;
+  readonly fleet: Fleet;
+  readonly parts: Parts;
+  readonly openedAtMs: number;
+  readonly #log: Log;
+  readonly #pages: PageStore;
+  readonly #engines: Engines;
+  readonly #runQueue: RunQueue;
+  readonly #checkpointer: Checkpointer;
+
+  constructor(parts: Parts) {
+    const { options, env, log, pages, catalogue } = parts;
+    this.parts = parts;
+    this.options = options;
+    this.env = env;
+    this.catalogue = catalogue;
+    this.#log = log;
+    this.#pages = pages;
+    this.openedAtMs = env.clock.wallMs();
+    this.faults = new FaultKeeper(env.clock);
+    this.fleet = new Fleet(options.maxConnections);
+    this.gate = new OutputGate(log.durableLsn);
+    this.#engines = new Engines(env);
+    this.#runQueue = new RunQueue(env.clock, (kick) => log.kick(kick));
+    this.#checkpointer = new Checkpointer({
+      clock: env.clock,
+      checkpointLogBytes: options.checkpointLogBytes,
+      overlayBytes: options.overlayBytes,
+      newestLsn: () => log.newestLsn,
+      checkpointLsn: () => pages.stats.checkpointLsn,
+      changedBytes: () => pages.stats.overlayBytes,
+      run: () => this.#checkpoint(),
+      onFailure: (error) => this.faults.record("checkpoint", error),
+    });
+    log.onDurable((durableLsn) => {
+      this.gate.advance(durableLsn);
+      this.#checkpointer.consider();
+    });
+    log.onFailure((error) => this.#turnReadOnly(error));
+  }
+
+  /** Resolves when everything up to the LSN is durable. */
+  durable(lsn: Lsn): Promise<void> {
+    if (this.gate.isOpen(lsn)) return Promise.resolve();
+    this.#runQueue.kickSoon();
+    return this.gate.passed(lsn);
+  }
+
+  database(stream: StreamId): Promise<OpenDatabase> {
+    return this.fleet.get(stream, () => this.#openDatabase(stream));
+  }
+
+  drop(stream: StreamId, name: string): Lsn {
+    const lsn = this.catalogue.drop(stream);
+    this.#pages.forget(stream);
+    const details = { database: name };
+    const message = `database ${JSON.stringify(name)} was dropped`;
+    this.fleet.close(stream, new StorageError("BOP_DROPPED", message, { details }));
+    return lsn;
+  }
+
+  async importTarget(stream: StreamId): Promise<ImportTarget> {
+    const database = await this.database(stream);
+    return {
+      space: database.space,
+      log: this.#log,
+      connect: () => database.takeSpareConnection(),
+    };
+  }
+
+  /** Size of a database at its newest durable commit. */
+  durableSize(stream: StreamId): { readonly pageCount: number; readonly pageBytes: number } {
+    const space = this.#pages.space(stream);
+    const snapshot = space.pin(this.gate.durableLsn);
+    space.unpin(snapshot);
+    return snapshot;
+  }
+
+  checkpoint(): Promise<void> {
+    this.lifecycle.assertWritable();
+    return this.#checkpointer.now();
+  }
+
+  diagnostics(): Diagnostics {
+    return diagnosticsOf(this, { log: this.#log, pages: this.#pages });
+  }
+
+  /** What a crash left of imports is nobody's. */
+  async dropUnfinishedImports(): Promise<void> {
+    for (const { stream, state, name } of this.catalogue.sorted()) {
+      if (state === "importing") this.drop(stream, name);
+    }
+    await this.durable(this.#log.newestLsn);
+  }
+
+  async close(): Promise<void> {
+    const wasOpen = this.lifecycle.state === "open";
+    this.lifecycle.moveTo("closing");
+    const error = closedError("store");
+    this.#runQueue.stop();
+    this.fleet.closeAll(error);
+    await this.#checkpointer.stop();
+    let isClean = wasOpen;
+    if (wasOpen) {
+      try {
+        await this.#checkpoint();
+      } catch (fault) {
+        // What is durable in the log is not lost: the next open replays it.
+        isClean = false;
+        this.faults.record("checkpoint at close", fault);
+      }
+    }
+    this.gate.fail(error);
+    await this.#engines.close();
+    await this.parts.close({ isClean });
+    this.lifecycle.moveTo("closed");
+  }
+
+  async #openDatabase(stream: StreamId): Promise<OpenDatabase> {
+    const { foreignKeys, maxConnections: _ } = this.options;
+    const row = this.#row(stream);
+    const engine = await this.#engines.get(row.engine);
+    this.lifecycle.assertOpen();
+    return new OpenDatabase({
+      name: () => this.#row(stream).name,
+      engine,
+      space: this.#pages.space(stream),
+      pageBytes: row.pageBytes,
+      foreignKeys,
+      env: this.env,
+      gate: this.gate,
+      admit: () => {
+        this.lifecycle.assertWritable();
+        this.#log.admit();
+      },
+      schedule: (database) => this.#runQueue.add(database),
+      kick: () => this.#runQueue.kickSoon(),
+      onConnect: () => {
+        if (this.fleet.connected()) this.env.clock.turn(() => this.fleet.sweep());
+      },
+    });
+  }
+
+  #row(stream: StreamId): CatalogueRow {
+    const row = this.catalogue.row(stream);
+    if (row !== undefined) return row;
+    throw new StorageError("BOP_DROPPED", "the database was dropped", {
+      details: { database: String(stream) },
+    });
+  }
+
+  async #checkpoint(): Promise<void> {
+    let changes: ReturnType<Catalogue["changesUpTo"]> | undefined;
+    const result = await this.#pages.checkpoint({
+      catalogue: (lsn) => {
+        changes = this.catalogue.changesUpTo(lsn);
+        return this.#manifestRows(changes);
+      },
+      superblock: (published: PublishedFacts) => this.parts.writeSuperblock(published),
+    });
+    if (changes !== undefined) this.catalogue.saved(changes);
+    await this.#log.release(result.releaseLsn);
+  }
+
+  #manifestRows({ put, remove }: ReturnType<Catalogue["changesUpTo"]>): CatalogueChange {
+    return {
+      putDatabases: put.map(asDatabaseRow),
+      removeDatabases: remove,
+      nextStreamId: this.catalogue.nextStreamId,
+    };
+  }
+
+  /** What is not durable may not be read any more, and nothing more can be written. */
+  #turnReadOnly(error: StorageError): void {
+    if (this.lifecycle.state !== "open") return;
+    this.faults.record("log", error);
+    const { durableLsn } = this.#log;
+    const why = new StorageError("BOP_READ_ONLY", "the log failed; reopen the store to recover", {
+      details: { durableLsn, why: error.message },
+      cause: error,
+    });
+    this.lifecycle.moveTo("read-only", why);
+    this.gate.fail(error);
+    this.fleet.turnReadOnly(why);
+    (this.#pages as unknown as {dropAbove?(l: Lsn): void}).dropAbove?.(durableLsn);
+  }
+}
+
+function asDatabaseRow(row: CatalogueRow): DatabaseRow {
+  const { stream, state, name, engine, pageBytes, createdAtMs, lsn, droppedLsn } = row;
+  const fixed = { stream, state, name, engine, pageBytes, createdAtMs, lsn, pageCount: 0 };
+  return droppedLsn === undefined ? fixed : { ...fixed, droppedLsn };
+}

@@ -1,0 +1,302 @@
+/**
+ * TRANSACTIONS AS FUNCTIONS: begin, call the user's function, commit when it returns, roll back
+ * when it throws.
+ *
+ *              fn returned, COMMIT         committed
+ *     open ───────────────────────────►
+ *       │      fn threw, timeout, abort, close
+ *       └───────────────────────────────►  rolled back
+ *
+ * (1) A scope that has ended refuses every call with BOP_CLOSED, or with the reason that ended it,
+ *     also those that its function left behind unawaited.
+ * (2) While a nested scope is open, the outer one refuses calls: they would be inside of it.
+ * (3) Time runs out for functions that dawdle, since others wait for the writer behind them.
+ */
+import { assert } from "../base/assert.ts";
+import type { Disposer } from "../base/env.ts";
+import { StorageError } from "../base/errors.ts";
+import type { PreparedStatement } from "../sqlite/index.ts";
+import type { Transaction, TransactionOptions } from "./api.ts";
+import type { OpenDatabase } from "./open-database.ts";
+import { refuseUnknown } from "./options.ts";
+import { QueryableBase } from "./queryable.ts";
+import type { Call, RowCall, Runner } from "./runner.ts";
+import { closedError, SeatRunner } from "./seat-runner.ts";
+import type { Session } from "./session.ts";
+
+const DEFAULT_TIMEOUT_MS = 5000;
+const MODES = ["immediate", "deferred", "read"] as const;
+
+type Body<T> = (tx: Transaction) => Promise<T> | T;
+
+/** Runs `fn` in a transaction of its own on a database. */
+export async function transact<T>(
+  { database, session }: { database: OpenDatabase; session: Session },
+  fn: Body<T>,
+  options: TransactionOptions = {},
+): Promise<T> {
+  const { mode, timeoutMs, signal } = resolve(options);
+  signal?.throwIfAborted();
+  const runner = await (mode === "immediate"
+    ? beginOnWriter({ database, session }, { timeoutMs, signal })
+    : beginOnSpare({ database, session }, mode));
+  const scope = new Scope(runner);
+  const guard = new Guard(scope, { timeoutMs, signal, database });
+  try {
+    const result = await guard.race(fn, scope);
+    await runner.settled();
+    guard.assertIntact();
+    scope.end(closedError("transaction"));
+    runner.command("COMMIT");
+    await runner.durable();
+    return result;
+  } catch (error) {
+    scope.end(closedError("transaction"));
+    runner.abandon();
+    throw guard.reason ?? error;
+  } finally {
+    guard.dispose();
+    if (mode !== "immediate") database.giveBack(runner.seat, { reusable: !runner.changed });
+  }
+}
+
+/** Runs `fn` in a transaction on a connection that the user holds. */
+export async function transactOn<T>(
+  runner: SeatRunner,
+  fn: Body<T>,
+  options: TransactionOptions = {},
+): Promise<T> {
+  const { mode, timeoutMs, signal } = resolve(options);
+  signal?.throwIfAborted();
+  if (runner.inTransaction) throw new TypeError("the connection is in a transaction already");
+  const begin = mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN";
+  await runner.script(begin);
+  runner.readonly = mode === "read";
+  const scope = new Scope(runner);
+  const guard = new Guard(scope, { timeoutMs, signal, database: runner.database });
+  try {
+    const result = await guard.race(fn, scope);
+    await runner.settled();
+    guard.assertIntact();
+    runner.command("COMMIT");
+    await runner.durable();
+    return result;
+  } catch (error) {
+    runner.abandon();
+    throw guard.reason ?? error;
+  } finally {
+    scope.end(closedError("transaction"));
+    runner.readonly = false;
+    guard.dispose();
+  }
+}
+
+interface Limits {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+function resolve(options: TransactionOptions): Limits & { readonly mode: (typeof MODES)[number] } {
+  refuseUnknown("transaction", options, ["mode", "signal", "timeoutMs"]);
+  const { mode = "immediate", timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options;
+  if (!MODES.includes(mode)) {
+    throw new TypeError(`transaction: mode is ${JSON.stringify(mode)}; want ${MODES.join(", ")}`);
+  }
+  if (typeof timeoutMs !== "number" || !(timeoutMs > 0)) {
+    throw new RangeError(`transaction: timeoutMs is ${timeoutMs}; want a positive number`);
+  }
+  return { mode, timeoutMs, signal };
+}
+
+interface Place {
+  readonly database: OpenDatabase;
+  readonly session: Session;
+}
+
+/** Waits for the writer's turn; the transaction runs on the writer's own seat. */
+function beginOnWriter(place: Place, { timeoutMs, signal }: Limits): Promise<SeatRunner> {
+  const { database, session } = place;
+  const { clock } = database.options.env;
+  return new Promise((resolve, reject) => {
+    let waiting = true;
+    const stop = (settle: () => void): void => {
+      if (!waiting) return;
+      waiting = false;
+      timer.dispose();
+      signal?.removeEventListener("abort", aborted);
+      settle();
+    };
+    const timer = clock.after(timeoutMs, () => stop(() => reject(timedOut(timeoutMs))));
+    const aborted = (): void => stop(() => reject(signal?.reason));
+    signal?.addEventListener("abort", aborted);
+    database.writer.push({
+      kind: "hold",
+      session,
+      acceptedMs: clock.monotonicMs(),
+      get cancelled(): boolean {
+        return !waiting;
+      },
+      start: (releaseWriter) => {
+        const seat = database.writerSeat();
+        seat.connection.command("BEGIN IMMEDIATE");
+        stop(() => resolve(new SeatRunner({ ...place, seat, releaseWriter })));
+      },
+      refuse: (error) => stop(() => reject(error)),
+    });
+  });
+}
+
+async function beginOnSpare(place: Place, mode: "deferred" | "read"): Promise<SeatRunner> {
+  const { database, session } = place;
+  const seat = database.takeSpare(session);
+  const runner = new SeatRunner({ ...place, seat });
+  runner.readonly = mode === "read";
+  seat.connection.command("BEGIN");
+  return runner;
+}
+
+/** Ends a transaction from outside: time, the caller's signal. */
+class Guard {
+  readonly #timer: Disposer;
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort = (): void => this.#end(this.#signal?.reason);
+  readonly #ended: Promise<never>;
+  readonly #scope: Scope;
+  #rejectEnded: (reason: unknown) => void = () => {};
+  reason: unknown;
+
+  constructor(scope: Scope, options: Limits & { readonly database: OpenDatabase }) {
+    const { timeoutMs, signal, database } = options;
+    this.#scope = scope;
+    this.#signal = signal;
+    this.#ended = new Promise((_resolve, reject) => {
+      this.#rejectEnded = reject;
+    });
+    this.#ended.catch(() => {});
+    this.#timer = database.options.env.clock.after(timeoutMs, () => this.#end(timedOut(timeoutMs)));
+    signal?.addEventListener("abort", this.#abort);
+  }
+
+  /** The function's result, unless the guard comes first. */
+  race<T>(fn: Body<T>, scope: Scope): Promise<T> {
+    const running = (async () => fn(scope))();
+    running.catch(() => {});
+    return Promise.race([running, this.#ended]);
+  }
+
+  assertIntact(): void {
+    if (this.reason !== undefined) throw this.reason;
+  }
+
+  dispose(): void {
+    this.#timer.dispose();
+    this.#signal?.removeEventListener("abort", this.#abort);
+  }
+
+  #end(reason: unknown): void {
+    this.reason = reason ?? new Error("aborted");
+    this.#scope.end(reason instanceof StorageError ? reason : closedError("transaction"));
+    this.#rejectEnded(this.reason);
+  }
+}
+
+/** One level of a transaction: the whole, or a savepoint in it. */
+class Scope extends QueryableBase implements Transaction {
+  protected readonly runner: Runner;
+  readonly #seatRunner: SeatRunner;
+  readonly #depth: number;
+  #child: Scope | undefined;
+  #ended: StorageError | undefined;
+
+  constructor(seatRunner: SeatRunner, depth = 0) {
+    super();
+    this.#seatRunner = seatRunner;
+    this.#depth = depth;
+    this.runner = {
+      run: <T>(call: Call<T>) => this.#guarded(() => this.#checked(call)),
+      iterate: (call: RowCall) => {
+        this.#assertCurrent();
+        return seatRunner.iterate(call);
+      },
+      script: (sql) => this.#guarded(() => this.#script(sql)),
+      describe: (sql) => this.#guarded(() => seatRunner.describe(sql)),
+    };
+  }
+
+  async transaction<T>(fn: Body<T>): Promise<T> {
+    this.#assertCurrent();
+    const child = new Scope(this.#seatRunner, this.#depth + 1);
+    const name = `bop_${child.#depth}`;
+    this.#seatRunner.command(`SAVEPOINT ${name}`);
+    this.#child = child;
+    try {
+      const result = await fn(child);
+      await this.#seatRunner.settled();
+      this.#assertOpen();
+      this.#seatRunner.command(`RELEASE ${name}`);
+      return result;
+    } catch (error) {
+      if (this.#ended === undefined && this.#seatRunner.inTransaction) {
+        this.#seatRunner.command(`ROLLBACK TO ${name}`);
+        this.#seatRunner.command(`RELEASE ${name}`);
+      }
+      throw error;
+    } finally {
+      child.end(closedError("transaction"));
+      this.#child = undefined;
+    }
+  }
+
+  /** From now on every call is refused; a nested scope's too. */
+  end(error: StorageError): void {
+    this.#child?.end(error);
+    this.#ended ??= error;
+  }
+
+  /** A user's COMMIT is noticed when it is compiled, and is never stepped. */
+  #checked<T>(call: Call<T>): Promise<T> {
+    const { shape } = call;
+    const collect: typeof shape.collect = (statement, seat) => {
+      refuseTransactionControl(statement);
+      return shape.collect(statement, seat);
+    };
+    return this.#seatRunner.run({ ...call, shape: { ...shape, collect } });
+  }
+
+  async #script(sql: string): Promise<void> {
+    const wasInTransaction = this.#seatRunner.inTransaction;
+    assert(wasInTransaction, "a scope is open while its transaction is");
+    await this.#seatRunner.script(sql);
+    if (this.#seatRunner.inTransaction) return;
+    throw new TypeError("the script ended the transaction; its function must do that by returning");
+  }
+
+  async #guarded<T>(run: () => Promise<T>): Promise<T> {
+    this.#assertCurrent();
+    return run();
+  }
+
+  #assertOpen(): void {
+    if (this.#ended !== undefined) throw this.#ended;
+  }
+
+  #assertCurrent(): void {
+    this.#assertOpen();
+    if (this.#child !== undefined) {
+      throw new TypeError("a nested transaction is open; use the handle that it was given");
+    }
+  }
+}
+
+function refuseTransactionControl({ traits }: PreparedStatement): void {
+  if (traits.kind !== "transaction") return;
+  throw new TypeError(
+    "a transaction ends when its function returns or throws; for savepoints use tx.transaction",
+  );
+}
+
+function timedOut(timeoutMs: number): StorageError {
+  return new StorageError("BOP_TIMEOUT", `the transaction took longer than ${timeoutMs} ms`, {
+    details: { operation: "transaction", timeoutMs },
+  });
+}

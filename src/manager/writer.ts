@@ -1,0 +1,189 @@
+/**
+ * THE WRITER of one database: whose turn it is, and what runs in it.
+ *
+ * (1) One piece of work has the writer at a time, in order of arrival; members at the front share.
+ * (2) `run` never waits. What cannot go on now (a hold, a full log) is taken up by `release` or by
+ *     a timer.
+ * (3) Every answer passes the gate at the LSN of its commit, or, where nothing was committed, at
+ *     the LSN of the state that it saw: an error reveals what it ran into.
+ */
+import { assert } from "../base/assert.ts";
+import type { Clock, Disposer } from "../base/env.ts";
+import type { StorageError } from "../base/errors.ts";
+import type { Lsn } from "../base/units.ts";
+import type { OutputGate } from "./gate.ts";
+import { type GroupContext, refusedAtTheDoor, runGroup, runSingly } from "./group.ts";
+import type { Alone, Hold, Member, Work } from "./work.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+/** How long work waits for a full log before it is refused with the reason. */
+const ADMISSION_TIMEOUT_MS = 5000;
+
+export interface WriterContext extends GroupContext {
+  readonly clock: Clock;
+  readonly gate: OutputGate;
+  readonly newestLsn: () => Lsn;
+  /** Asks for a call of `run` in the next turn of the event loop. */
+  readonly schedule: () => void;
+}
+
+export class Writer {
+  readonly #context: () => WriterContext;
+  readonly #clock: Clock;
+  readonly #schedule: () => void;
+  readonly #queue = new WorkQueue();
+  readonly #members = {
+    peek: (): Member | undefined => {
+      const work = this.#queue.peek();
+      return work?.kind === "member" ? work : undefined;
+    },
+    shift: (): void => {
+      this.#queue.shift();
+    },
+  };
+  #held = false;
+  #pause: Disposer | undefined;
+
+  /** `context` opens the writer's connection, if it is not open, and tells what `run` needs. */
+  constructor(options: {
+    readonly clock: Clock;
+    readonly schedule: () => void;
+    readonly context: () => WriterContext;
+  }) {
+    this.#clock = options.clock;
+    this.#schedule = options.schedule;
+    this.#context = options.context;
+  }
+
+  get busy(): boolean {
+    return this.#held || this.#queue.length > 0;
+  }
+
+  get held(): boolean {
+    return this.#held;
+  }
+
+  push(work: Work): void {
+    work.session.queuedCount++;
+    this.#queue.push(work);
+    if (!this.#held && this.#pause === undefined) this.#schedule();
+  }
+
+  /** Runs what is at the front. Returns how many callers now wait at the gate. */
+  run(): number {
+    let waiting = 0;
+    if (this.#held || this.#pause !== undefined) return waiting;
+    const work = this.#queue.peek();
+    if (work === undefined) return waiting;
+    try {
+      const context = this.#context();
+      if (work.kind === "member") waiting = this.#runMembers(context);
+      else if (work.kind === "alone") waiting = this.#runAlone(work);
+      else this.#startHold(work);
+    } catch (error) {
+      this.#turnedAway(work, error);
+    }
+    if (!this.#held && this.#pause === undefined && this.#queue.length > 0) this.#schedule();
+    return waiting;
+  }
+
+  /** Refuses everything that waits. What holds the writer is its owner's to end. */
+  refuseAll(error: unknown): void {
+    this.#pause?.dispose();
+    this.#pause = undefined;
+    for (const work of this.#queue.drain()) {
+      work.session.queuedCount--;
+      work.refuse(error);
+    }
+  }
+
+  #runMembers(context: WriterContext): number {
+    let done = runGroup(this.#members, context);
+    if (done.length === 0) {
+      const member = this.#members.peek();
+      if (member === undefined) return 0;
+      runSingly(member, context);
+      this.#queue.shift();
+      done = [member];
+    }
+    settleAtGate(done, context);
+    return done.length;
+  }
+
+  #runAlone(work: Alone): number {
+    work.run();
+    this.#queue.shift();
+    work.session.queuedCount--;
+    return 1;
+  }
+
+  #startHold(work: Hold): void {
+    if (work.cancelled) {
+      this.#queue.shift();
+      work.session.queuedCount--;
+      return;
+    }
+    let mine = true;
+    this.#held = true;
+    try {
+      work.start(() => {
+        if (!mine) return;
+        mine = false;
+        this.#held = false;
+        if (this.#queue.length > 0) this.#schedule();
+      });
+    } catch (error) {
+      mine = false;
+      this.#held = false;
+      throw error;
+    }
+    this.#queue.shift();
+    work.session.queuedCount--;
+  }
+
+  /** The front could not begin: a full log lets go in time, everything else is its answer. */
+  #turnedAway(work: Work, error: unknown): void {
+    const waitedMs = this.#clock.monotonicMs() - work.acceptedMs;
+    if (refusedAtTheDoor(error) && waitedMs < ADMISSION_TIMEOUT_MS) {
+      const { retryAfterMs } = (error as StorageError<"BOP_BACKPRESSURE">).details;
+      this.#pause = this.#clock.after(retryAfterMs, () => {
+        this.#pause = undefined;
+        this.#schedule();
+      });
+      return;
+    }
+    this.#queue.shift();
+    work.session.queuedCount--;
+    work.refuse(error);
+  }
+}
+
+/** One waiter for the whole group. See (3). */
+function settleAtGate(members: readonly Member[], context: WriterContext): void {
+  const { gate, seat } = context;
+  const lsn = context.newestLsn();
+  for (const { session, changedRows } of members) {
+    session.queuedCount--;
+    session.totalChanges += changedRows;
+    session.committed(seat.connection.lastCommitLsn ?? lsn);
+  }
+  gate.pass(lsn, {
+    release: () => {
+      for (const member of members) settle(member, lsn);
+    },
+    refuse: (error) => {
+      for (const member of members) member.refuse(error);
+    },
+  });
+}
+
+function settle(member: Member, lsn: Lsn): void {
+  const { outcome, shape } = member;
+  assert(outcome !== undefined, "a member was settled before it ran");
+  if ("error" in outcome) {
+    member.refuse(outcome.error);
+    return;
+  }
+  const { answer } = outcome;
+  member.release(shape.finish === undefined ? answer : shape.finish(answer, lsn));
+}
