@@ -1,0 +1,25 @@
+/**
+ * OUR SIDE: the engine as it is published, compiled to dist/, since the way scripts are run here
+ * rewrites functions on the fly.
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Manager } from "../src/index.ts";
+
+type Engine = typeof import("../src/index.ts");
+
+const ROOT = join(import.meta.dirname, "..");
+
+export async function openOurs(directory: string): Promise<Manager> {
+  const { Manager } = (await import(pathToFileURL(join(ROOT, "dist/index.js")).href)) as Engine;
+  return Manager.open({ directory });
+}
+
+export function buildOurs(): void {
+  const tsx = join(ROOT, "node_modules/tsx/dist/cli.mjs");
+  const { status } = spawnSync(process.execPath, [tsx, join(ROOT, "scripts/build.ts")], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if (status !== 0) throw new Error("the build failed; there is nothing to measure");
+}

@@ -1,0 +1,60 @@
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Reader, readmePrograms, runProgram, startServer } from "./readme.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const programs = readmePrograms(readFileSync(join(ROOT, "README.md"), "utf8"));
+const tsx = [process.execPath, join(ROOT, "node_modules/tsx/dist/cli.mjs")] as const;
+
+function program(name: string) {
+  const found = programs.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`the README has no ${name}`);
+  return found;
+}
+
+describe("the README", () => {
+  let reader: Reader;
+
+  beforeAll(() => {
+    const folder = mkdtempSync(join(tmpdir(), "bop-readme-"));
+    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+    symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+    const source = (path: string) => JSON.stringify(join(ROOT, "src", path));
+    reader = {
+      folder,
+      bop: [...tsx, join(ROOT, "src/cli/main.ts")],
+      script: tsx,
+      extension: ".ts",
+      rewrite: (code) =>
+        code
+          .replace('"bop-storage/libsql"', source("libsql/index.ts"))
+          .replace('"bop-storage"', source("index.ts")),
+    };
+  });
+
+  afterAll(() => rmSync(reader.folder, { recursive: true, force: true }));
+
+  test("has a program for each of the three ways in, and each says what it prints", () => {
+    expect(programs.map(({ name }) => name)).toEqual(["embedded.ts", "client.ts", "libsql.ts"]);
+    for (const { prints } of programs) expect(prints).not.toEqual([]);
+  });
+
+  test("takes a reader to a durable row through the embedded API", async () => {
+    const embedded = program("embedded.ts");
+    expect(await runProgram(reader, embedded)).toEqual(embedded.prints);
+  });
+
+  test("takes a reader to a durable row through @libsql/client", async () => {
+    const client = program("client.ts");
+    const server = await startServer(reader);
+    expect(await runProgram(reader, client, server.url)).toEqual(client.prints);
+    expect(await server.stop()).toBe(0);
+  });
+
+  test("takes a reader to the same client in the same process", async () => {
+    const libsql = program("libsql.ts");
+    expect(await runProgram(reader, libsql)).toEqual(libsql.prints);
+  });
+});

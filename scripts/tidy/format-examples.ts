@@ -1,0 +1,136 @@
+/**
+ * WORKED EXAMPLES for docs/format: bytes made by the codecs themselves, so that an example never
+ * says what the code no longer does. A reader of another language can be tested against them.
+ */
+
+import { chunkId, lsn, streamId } from "../../src/base/units.ts";
+import { ChunkEncoder } from "../../src/chunk/index.ts";
+import { encodeCatalogueEntry } from "../../src/manifest/catalogue-entry.ts";
+import { encodeDatabase } from "../../src/manifest/values.ts";
+import { BATCH_HEADER, stampBatch } from "../../src/wal/batch.ts";
+import { encodeCommit, encodeEntry, encodePage } from "../../src/wal/frame.ts";
+import { encodeSegmentHeader } from "../../src/wal/segment.ts";
+
+/** 00 01 02 … 0f: easy to see in a dump. */
+const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index);
+const CREATED_MS = Date.UTC(2026, 0, 1);
+
+export const EXAMPLES: Readonly<Record<string, () => string>> = {
+  segment: () =>
+    hexDump(
+      encodeSegmentHeader({
+        storeId: STORE_ID,
+        sequence: 1,
+        firstLsn: 0,
+        durableLsn: 0,
+        createdMs: CREATED_MS,
+      }),
+    ),
+  batch: () => hexDump(batch()),
+  chunk: () => hexDump(chunk()),
+  "catalogue entry": () => hexDump(catalogueEntry()),
+  "database row": () => {
+    const { key, value } = databaseRow();
+    return `key\n${hexDump(key)}\nvalue\n${hexDump(value)}`;
+  },
+};
+
+/** The catalogue creates "a" as stream 1; then stream 1 commits a page that is mostly zeros. */
+function batch(): Uint8Array {
+  const into = { bytes: new Uint8Array(4096), at: BATCH_HEADER.sizeBytes };
+  const created = into.at;
+  encodeEntry(into, catalogueEntry());
+  encodeCommit(into, {
+    stream: 0,
+    frameCount: 1,
+    span: into.at - created,
+    pageCount: 0,
+    pageBytes: 0,
+  });
+  const committed = into.at;
+  encodePage(into, 1, smallPage());
+  encodeCommit(into, {
+    stream: 1,
+    frameCount: 1,
+    span: into.at - committed,
+    pageCount: 1,
+    pageBytes: 512,
+  });
+  stampBatch(into.bytes, {
+    storeId: STORE_ID,
+    sequence: 1,
+    startLsn: 0,
+    durableLsn: 0,
+    wallMs: CREATED_MS,
+    payloadBytes: into.at - BATCH_HEADER.sizeBytes,
+    copied: false,
+  });
+  return into.bytes;
+}
+
+function smallPage(): Uint8Array {
+  const image = new Uint8Array(512);
+  image.set(Buffer.from("page one"), 16);
+  return image;
+}
+
+function chunk(): Uint8Array {
+  const buffer = new Uint8Array(4096);
+  const start = { chunk: chunkId(1), generation: 1, storeId: STORE_ID };
+  const encoder = new ChunkEncoder(start, buffer);
+  encoder.add({ stream: 1, pageNumber: 1, lsn: lsn(160), image: smallPage() });
+  const records = encoder.pending().bytes.slice();
+  encoder.drained();
+  const { header, end } = encoder.finish();
+  const file = new Uint8Array(records.length + end.length);
+  file.set(records);
+  file.set(header);
+  file.set(end, records.length);
+  return file;
+}
+
+function catalogueEntry(): Uint8Array {
+  return encodeCatalogueEntry({
+    type: "create",
+    stream: streamId(1),
+    name: "a",
+    engine: "sqlite",
+    pageBytes: 512,
+    createdAtMs: CREATED_MS,
+    importing: false,
+  });
+}
+
+function databaseRow() {
+  const row = {
+    stream: streamId(1),
+    state: "live",
+    name: "a",
+    engine: "sqlite",
+    pageBytes: 512,
+    pageCount: 1,
+    lsn: lsn(160),
+    createdAtMs: CREATED_MS,
+  } as const;
+  return encodeDatabase(row, 1);
+}
+
+/** Sixteen bytes a line with their offset; runs of lines of zeros become one "*". */
+export function hexDump(bytes: Uint8Array): string {
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; at += 16) {
+    const row = bytes.subarray(at, at + 16);
+    const isZero = row.length === 16 && row.every((byte) => byte === 0);
+    if (isZero && at > 0) {
+      if (lines.at(-1) !== "*") lines.push("*");
+      continue;
+    }
+    const hex = [...row].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    const text = [...row].map((byte) =>
+      byte > 32 && byte < 127 ? String.fromCharCode(byte) : ".",
+    );
+    lines.push(`${at.toString(16).padStart(4, "0")}  ${hex.padEnd(47)}  ${text.join("")}`);
+  }
+  if (lines.at(-1) === "*") lines.push(bytes.length.toString(16).padStart(4, "0"));
+  return lines.join("\n");
+}

@@ -1,0 +1,51 @@
+/** `bop list`: the databases of a store. */
+import { Command } from "commander";
+import type { DatabaseInfo, Manager } from "../../manager/index.ts";
+import { everyDatabase } from "../databases.ts";
+import { Output, sizeText } from "../output.ts";
+import { directoryOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
+import { numberCell, tableText, textCell } from "../table.ts";
+
+interface ListCommandOptions extends StoreOptions {
+  readonly prefix?: string;
+  readonly json?: boolean;
+}
+
+export function listCommand(): Command {
+  return new Command("list")
+    .summary("list the databases of the store")
+    .description("List the databases of the store with their size and engine.")
+    .option("--prefix <text>", "only names that begin with it")
+    .addOption(directoryOption())
+    .addOption(jsonOption())
+    .addHelpText("after", "\nExamples:\n  bop list\n  bop list --prefix tenant- --json")
+    .action((options: ListCommandOptions) =>
+      withStore(options, (manager) => run(manager, options)),
+    );
+}
+
+async function run(manager: Manager, options: ListCommandOptions): Promise<void> {
+  const output = new Output(process.stdout);
+  const databases: DatabaseInfo[] = [];
+  for await (const database of everyDatabase(manager, options.prefix)) databases.push(database);
+  if (options.json === true) {
+    output.json({
+      databases: databases.map(({ name, engine, pageBytes, sizeBytes, createdAt }) => ({
+        name,
+        engine,
+        pageBytes,
+        sizeBytes,
+        createdAt: createdAt.toISOString(),
+      })),
+    });
+    return;
+  }
+  const rows = databases.map(({ name, engine, sizeBytes, createdAt }) => [
+    textCell(name),
+    numberCell(sizeText(sizeBytes)),
+    textCell(engine),
+    textCell(createdAt.toISOString().replace("T", " ").slice(0, 16)),
+  ]);
+  if (rows.length > 0) output.write(tableText(["name", "size", "engine", "created (UTC)"], rows));
+  else output.write("no databases\n");
+}

@@ -1,0 +1,133 @@
+/**
+ * `bop serve`: the databases of a directory over HTTP, until somebody says stop.
+ *
+ * (1) Standard output carries one line, the URL, once requests are answered: a script may wait for
+ *     it. What a person wants to see besides, and the log, go to standard error.
+ * (2) The first SIGTERM or SIGINT lets requests that run finish, rolls back open transactions and
+ *     closes the store cleanly: exit code 0. The second ends the process at once: what was
+ *     acknowledged is durable either way.
+ */
+import { join, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { type Logger, pino } from "pino";
+import { systemEnv } from "../../io/index.ts";
+import { Manager } from "../../manager/index.ts";
+import { startServer } from "../../server/index.ts";
+import { UsageError } from "../exit.ts";
+import { directoryOption } from "../store.ts";
+
+interface ServeOptions {
+  readonly directory: string;
+  readonly host: string;
+  readonly port: number;
+  readonly autoCreate: boolean;
+  readonly engine: "sqlite" | "libsql";
+  readonly allowInsecure: boolean;
+  readonly logLevel: string;
+}
+
+const STDERR = 2;
+const EXIT_FORCED = 1;
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"];
+
+const EXAMPLES = `
+Examples:
+  bop serve                                 # ./data on http://127.0.0.1:8080
+  bop serve -d /srv/store --port 0          # a free port; its URL is printed
+  bop serve --auto-create                   # databases appear when they are first asked for
+`;
+
+export function serveCommand(): Command {
+  return new Command("serve")
+    .description("serve the databases of a store to libSQL clients over HTTP")
+    .addOption(directoryOption())
+    .addOption(
+      new Option("--host <address>", "where to listen").env("BOP_HOST").default("127.0.0.1"),
+    )
+    .addOption(
+      new Option("--port <number>", "0 picks a free one")
+        .env("BOP_PORT")
+        .default(8080)
+        .argParser(portNumber),
+    )
+    .addOption(
+      new Option("--auto-create", "create a database when it is first asked for")
+        .env("BOP_AUTO_CREATE")
+        .default(false),
+    )
+    .addOption(
+      new Option("--engine <kind>", "engine of databases that are created")
+        .env("BOP_ENGINE")
+        .choices(["sqlite", "libsql"])
+        .default("sqlite"),
+    )
+    .addOption(
+      new Option("--allow-insecure", "listen where others can reach it, without authentication")
+        .env("BOP_ALLOW_INSECURE")
+        .default(false),
+    )
+    .addOption(
+      new Option("--log-level <level>").env("BOP_LOG_LEVEL").choices(LOG_LEVELS).default("info"),
+    )
+    .addHelpText("after", EXAMPLES)
+    .action(serve);
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (/^[0-9]{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new UsageError(`--port is ${JSON.stringify(text)}; want a number from 0 to 65535`);
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const { host, port, autoCreate, allowInsecure } = options;
+  const logger = pino({ level: options.logLevel }, pino.destination({ dest: STDERR, sync: true }));
+  const directory = resolve(options.directory);
+  const manager = await Manager.open({ directory, engine: options.engine });
+  try {
+    const { clock } = systemEnv({ scratchDirectory: join(directory, "tmp") });
+    const listening = { host, port, autoCreate, allowInsecure };
+    const server = await startServer({ manager, clock, logger, ...listening });
+    process.stderr.write(welcome(server.url, directory));
+    process.stdout.write(`${server.url}\n`);
+    const signal = await stopSignal(logger);
+    logger.info({ signal }, "closing: requests that run may finish");
+    await server.close();
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message) : error;
+  } finally {
+    await manager.close();
+  }
+  logger.info("closed");
+}
+
+/** Resolves at the first signal; from then on the next one ends the process. */
+function stopSignal(logger: Logger): Promise<string> {
+  return new Promise((resolveSignal) => {
+    let stopping = false;
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        if (stopping) {
+          logger.warn({ signal }, "ended without waiting");
+          process.exit(EXIT_FORCED);
+        }
+        stopping = true;
+        resolveSignal(signal);
+      });
+    }
+  });
+}
+
+function welcome(url: string, directory: string): string {
+  return `
+  Serving the databases in ${directory}
+
+    import { createClient } from "@libsql/client";
+    const client = createClient({ url: "${url}" });
+    await client.execute("select 'hello' as greeting");
+
+  That is the database "default". Another one: ${url}/ns/<name>/
+  There is no authentication yet. Ctrl-C stops.
+
+`;
+}

@@ -1,0 +1,94 @@
+/**
+ * HOW A COMMAND ENDS: an exit code for scripts and two lines for people.
+ *
+ *   0   done
+ *   1   failed: the message says why, and nothing was half done
+ *   2   wrong usage: nothing was tried
+ *   3   refused: the store is owned by another process, or takes no writes
+ *
+ * (1) Every error ends here, and only here is a code chosen.
+ * (2) A person sees what went wrong and what to do next, never a stack trace; with BOP_DEBUG set, the
+ *     trace follows.
+ */
+import { CommanderError } from "commander";
+import { type ErrorCode, isStorageError, StorageError } from "../base/errors.ts";
+
+export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
+
+/** Somebody typed what cannot be meant. The message says what to type instead. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A command cannot be done for a reason that no StorageError stands for. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly advice: string | undefined;
+
+  constructor(message: string, advice?: string) {
+    super(message);
+    this.advice = advice;
+  }
+}
+
+export interface Ending {
+  readonly exitCode: number;
+  readonly message: string;
+  /** BOP_…, SQLITE_… or a system code; undefined for what has none. */
+  readonly code: string | undefined;
+  /** What to do next. */
+  readonly advice: string | undefined;
+}
+
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(["BOP_LOCKED", "BOP_READ_ONLY"]);
+
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  BOP_BACKPRESSURE: "the device is behind; try again in a moment",
+  BOP_CORRUPT: "the damaged part is not served; restore it from a copy",
+  BOP_DISK_FULL: "make room on the device and run the command again",
+  BOP_EXISTS: "choose another name, or remove what has it",
+  BOP_FORMAT: "use the version of bop that wrote the store",
+  BOP_IO: "check the path, its permissions and the device",
+  BOP_LOCKED: "stop that process, or talk to it if it is `bop serve`",
+  BOP_NOT_FOUND: "`bop list` shows what there is; `bop create <name>` makes a database",
+  BOP_OUTCOME_UNKNOWN: "run the command again and look whether the change is there",
+  BOP_READ_ONLY: "the log failed; run a command again to reopen the store and recover",
+};
+
+/** The ending of a command that threw. */
+export function endingOf(error: unknown): Ending {
+  if (error instanceof CommanderError) {
+    const isHelp = error.exitCode === 0;
+    const exitCode = isHelp ? EXIT.done : EXIT.usage;
+    return { exitCode, message: error.message, code: error.code, advice: undefined };
+  }
+  if (error instanceof UsageError) {
+    return { exitCode: EXIT.usage, message: error.message, code: undefined, advice: undefined };
+  }
+  if (error instanceof CommandError) {
+    const { message, advice } = error;
+    return { exitCode: EXIT.failed, message, code: undefined, advice };
+  }
+  if (error instanceof StorageError) return storageEnding(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const advice = "this should not happen; run with BOP_DEBUG=1 for details and report it";
+  return { exitCode: EXIT.failed, message, code: undefined, advice };
+}
+
+function storageEnding(error: StorageError): Ending {
+  const exitCode = REFUSALS.has(error.code) ? EXIT.refused : EXIT.failed;
+  const code = isStorageError(error, "BOP_SQLITE") ? error.details.sqliteCode : error.code;
+  return { exitCode, message: error.message, code, advice: ADVICE[error.code] };
+}
+
+/** `bop: <what> (<code>)`, and what to do next on a line of its own. */
+export function endingText({ message, code, advice }: Ending): string {
+  const first = `bop: ${message.split("\n")[0] ?? ""}${code === undefined ? "" : ` (${code})`}\n`;
+  return advice === undefined ? first : `${first}     ${advice}\n`;
+}
+
+/** The same for programs: one line of JSON. */
+export function endingJson({ message, code, advice, exitCode }: Ending): string {
+  const error = { message, code: code ?? null, advice: advice ?? null, exitCode };
+  return `${JSON.stringify({ error })}\n`;
+}

@@ -1,0 +1,75 @@
+/**
+ * THE COMMANDS OF `bop`, and what all of them share.
+ *
+ * (1) Options may stand before the command, too: `bop --directory d list` is `bop list --directory d`.
+ * (2) Only commands that are named in the arguments are loaded, all if none is: `bop list` need not
+ *     wait for an HTTP server to be compiled.
+ * (3) Wrong usage says what is wrong, what may have been meant, and where help is; nothing is tried.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import { directoryOption, jsonOption } from "./store.ts";
+
+const AFTER_HELP = `
+Examples:
+  bop create notes
+  bop shell notes
+  bop import shop.sqlite --as shop
+  bop serve --port 8080
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (owned by another process, or read-only).
+Variables: BOP_DIRECTORY for --directory, BOP_HISTORY for the shell, BOP_DEBUG=1 for stack traces.`;
+
+/** In the order in which help lists them. */
+const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import("./commands/serve.ts")).serveCommand(),
+  shell: async () => (await import("./commands/shell.ts")).shellCommand(),
+  list: async () => (await import("./commands/list.ts")).listCommand(),
+  create: async () => (await import("./commands/create.ts")).createCommand(),
+  rename: async () => (await import("./commands/rename.ts")).renameCommand(),
+  drop: async () => (await import("./commands/drop.ts")).dropCommand(),
+  import: async () => (await import("./commands/import.ts")).importCommand(),
+  export: async () => (await import("./commands/export.ts")).exportCommand(),
+  status: async () => (await import("./commands/status.ts")).statusCommand(),
+  checkpoint: async () => (await import("./commands/checkpoint.ts")).checkpointCommand(),
+};
+
+/** `bop` with the commands that these arguments may mean. */
+export async function program(argv: readonly string[]): Promise<Command> {
+  const bop = new Command("bop")
+    .description("Fleets of SQLite and libSQL databases over one log.")
+    .version(packageVersion(), "-V, --version", "print the version")
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bop: ")) })
+    .showHelpAfterError("     `bop --help` lists the commands; `bop <command> --help` explains one")
+    .addOption(directoryOption())
+    .addOption(jsonOption())
+    .addHelpText("after", AFTER_HELP)
+    .hook("preSubcommand", handDown);
+  for (const load of loadersFor(argv)) {
+    const command = await load();
+    bop.addCommand(command.copyInheritedSettings(bop));
+  }
+  return bop;
+}
+
+function loadersFor(argv: readonly string[]): (() => Promise<Command>)[] {
+  const named = Object.keys(LOADERS).filter((name) => argv.includes(name));
+  return (named.length > 0 ? named : Object.keys(LOADERS)).flatMap((name) => LOADERS[name] ?? []);
+}
+
+/** Gives a command what stood before its name (1). What stands behind it wins. */
+function handDown(bop: Command, command: Command): void {
+  for (const name of ["directory", "json"]) {
+    const isGiven = bop.getOptionValueSource(name) === "cli";
+    if (isGiven) command.setOptionValueWithSource(name, bop.getOptionValue(name), "config");
+  }
+}
+
+function packageVersion(): string {
+  const file = join(import.meta.dirname, "../../package.json");
+  const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
+  return version;
+}

@@ -1,0 +1,32 @@
+/**
+ * THE SHELL IN A SCRIPT: lines from a pipe or a file, no prompt.
+ *
+ * (1) The first error ends it, unless it is told to go on; either way it has failed.
+ * (2) The end of the input ends the last statement, with or without a semicolon.
+ */
+import { createInterface } from "node:readline";
+import type { LineOutcome, ShellSession } from "./session.ts";
+
+export interface PipeOptions {
+  readonly input: NodeJS.ReadableStream;
+  /** Goes on after an error. */
+  readonly goesOn: boolean;
+  /** True once nobody reads the output. */
+  readonly isClosed: () => boolean;
+}
+
+/** False if a statement failed. */
+export async function runPipe(session: ShellSession, options: PipeOptions): Promise<boolean> {
+  const lines = createInterface({ input: options.input, crlfDelay: Number.POSITIVE_INFINITY });
+  let isGood = true;
+  const goesOn = (outcome: LineOutcome): boolean => {
+    if (outcome === "failed") isGood = false;
+    return outcome === "ok" || (outcome === "failed" && options.goesOn);
+  };
+  for await (const line of lines) {
+    if (goesOn(await session.line(line)) && !options.isClosed()) continue;
+    return isGood;
+  }
+  goesOn(await session.end());
+  return isGood;
+}

@@ -1,0 +1,136 @@
+/**
+ * THE SHELL WITHOUT THE TERMINAL: lines in, text out. `terminal.ts` and `pipe.ts` drive it.
+ *
+ * (1) A line belongs to the statement that is open; else it may be a command, which begins with a
+ *     dot. Lines are taken one at a time, each when the one before has been answered.
+ * (2) One connection serves the whole session, so that BEGIN, temporary tables and pragmas last from
+ *     line to line.
+ * (3) An error ends the line it came from: what else stood on it is not run.
+ */
+import type { Connection, Manager } from "../../manager/index.ts";
+import { runDotCommand } from "./dot-commands.ts";
+import { errorText } from "./error-text.ts";
+import { type RowMode, rowWriter } from "./rows.ts";
+import { StatementSplitter } from "./splitter.ts";
+
+export interface ShellSettings {
+  mode: RowMode;
+  showTime: boolean;
+  /** Columns that a table may take; undefined: as the terminal has. */
+  width: number | undefined;
+}
+
+export interface ShellOptions {
+  readonly manager: Manager;
+  readonly databaseName: string;
+  readonly connection: Connection;
+  readonly settings: ShellSettings;
+  readonly write: (text: string) => void;
+  readonly writeError: (text: string) => void;
+  /** Columns of the terminal now; undefined if there is none. */
+  readonly terminalWidth: () => number | undefined;
+  /** Tells how many rows a statement changed, which a person wants to know and a script does not. */
+  readonly isChatty: boolean;
+}
+
+/** What became of a line. */
+export type LineOutcome = "ok" | "failed" | "quit";
+
+export class ShellSession {
+  readonly #options: ShellOptions;
+  readonly #splitter = new StatementSplitter();
+
+  constructor(options: ShellOptions) {
+    this.#options = options;
+  }
+
+  /** True if no statement is open. */
+  get isFresh(): boolean {
+    return this.#splitter.isBetween;
+  }
+
+  get prompt(): string {
+    const { databaseName, connection } = this.#options;
+    const mark = connection.inTransaction ? "*" : "";
+    const prompt = `${databaseName}${mark}> `;
+    return this.isFresh ? prompt : `${this.#splitter.awaits.padStart(prompt.length - 2)}> `;
+  }
+
+  /** Takes one line; resolves when all that it completes has been run and written. */
+  async line(text: string): Promise<LineOutcome> {
+    if (this.isFresh && text.trimStart().startsWith(".")) {
+      this.#splitter.reset();
+      return this.#attempt(() => runDotCommand(text.trim(), this.#options));
+    }
+    for (const statement of this.#splitter.push(text)) {
+      const sql = statement.trim();
+      const outcome = await this.#attempt(() => this.#run(sql), sql);
+      if (outcome !== "ok") {
+        this.#splitter.reset();
+        return outcome;
+      }
+    }
+    return "ok";
+  }
+
+  /** Runs what was typed without its semicolon: the end of a pipe ends a statement, too. */
+  async end(): Promise<LineOutcome> {
+    const sql = this.#splitter.pending.trim();
+    const isFresh = this.isFresh;
+    this.#splitter.reset();
+    return isFresh ? "ok" : this.#attempt(() => this.#run(sql), sql);
+  }
+
+  /** Forgets an open statement. */
+  cancel(): void {
+    this.#splitter.reset();
+  }
+
+  async #attempt(work: () => Promise<LineOutcome>, sql?: string): Promise<LineOutcome> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#options.writeError(errorText(error, sql));
+      return "failed";
+    }
+  }
+
+  async #run(sql: string): Promise<LineOutcome> {
+    if (isBlank(sql)) return "ok";
+    const startedMs = performance.now();
+    const { connection, write, isChatty, settings } = this.#options;
+    const { columns, isReadonly } = await connection.describe(sql);
+    if (isReadonly && columns.length > 0) {
+      const names = columns.map(({ name }) => name);
+      const writer = this.#writer(names);
+      for await (const row of connection.prepare(sql).raw().integers("bigint").iterate()) {
+        writer.row(row);
+      }
+      writer.end();
+    } else {
+      const result = await connection.execute(sql);
+      if (result.columns.length > 0) {
+        const writer = this.#writer(result.columns.map(({ name }) => name));
+        for (const row of result.rows) writer.row(row);
+        writer.end();
+      } else if (isChatty && result.changes > 0) {
+        write(result.changes === 1 ? "1 row changed\n" : `${result.changes} rows changed\n`);
+      }
+    }
+    if (settings.showTime) write(`time: ${(performance.now() - startedMs).toFixed(1)} ms\n`);
+    return "ok";
+  }
+
+  #writer(columns: readonly string[]) {
+    const { settings, terminalWidth, write } = this.#options;
+    const width = settings.width ?? terminalWidth();
+    return rowWriter(settings.mode, { columns, width, write });
+  }
+}
+
+/** A semicolon alone, or comments and one: nothing to run. */
+function isBlank(sql: string): boolean {
+  const splitter = new StatementSplitter();
+  splitter.push(sql.replace(/;\s*$/, ""));
+  return splitter.isBetween;
+}

@@ -1,0 +1,71 @@
+/**
+ * THE STORE OF A COMMAND: opened before it, closed behind it, whatever it throws.
+ *
+ * (1) Only commands that make databases make a store; the others refuse a directory without one, so
+ *     that a misspelt --directory leaves nothing behind.
+ * (2) The first Ctrl-C aborts the command's signal and lets it clean up; the second ends the process.
+ */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Option } from "commander";
+import { Manager } from "../manager/index.ts";
+import { CommandError } from "./exit.ts";
+
+export interface StoreOptions {
+  readonly directory: string;
+}
+
+/** What every store has from its first moment. */
+const MANIFEST = "manifest";
+const EXIT_INTERRUPTED = 130;
+
+/** `--directory`, the same for every command. */
+export function directoryOption(): Option {
+  return new Option("-d, --directory <path>", "the store").env("BOP_DIRECTORY").default("./data");
+}
+
+export function jsonOption(): Option {
+  return new Option("--json", "print JSON for programs");
+}
+
+/** Runs `work` on a store that must be there. */
+export async function withStore<T>(
+  options: StoreOptions,
+  work: (manager: Manager) => Promise<T>,
+): Promise<T> {
+  if (!existsSync(join(options.directory, MANIFEST))) {
+    throw new CommandError(
+      `there is no store in ${resolve(options.directory)}`,
+      "name another with --directory or BOP_DIRECTORY; `bop create <name>` makes one",
+    );
+  }
+  return withNewStore(options, work);
+}
+
+/** Runs `work` on a store that is made if it is not there. */
+export async function withNewStore<T>(
+  { directory }: StoreOptions,
+  work: (manager: Manager) => Promise<T>,
+): Promise<T> {
+  const manager = await Manager.open({ directory: resolve(directory) });
+  try {
+    return await work(manager);
+  } finally {
+    await manager.close();
+  }
+}
+
+/** Gives `work` a signal that Ctrl-C aborts (2). */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const interrupt = () => {
+    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    controller.abort(new CommandError("interrupted; nothing was kept"));
+  };
+  process.on("SIGINT", interrupt);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off("SIGINT", interrupt);
+  }
+}

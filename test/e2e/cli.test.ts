@@ -1,0 +1,154 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Manager } from "../../src/manager/index.ts";
+import { bop } from "./bop.ts";
+
+let folder = "";
+let store = "";
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "bop-cli-"));
+  store = join(folder, "store");
+  const created = await bop(["create", "notes", "--directory", store]);
+  expect(created).toMatchObject({ exitCode: 0, stdout: "created notes\n", stderr: "" });
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("wrong usage", () => {
+  test.each([
+    [["lst"], /unknown command 'lst'[\s\S]*Did you mean list/],
+    [["list", "--jsn"], /unknown option '--jsn'[\s\S]*Did you mean --json/],
+    [["import", "a.db"], /required option '--as <name>'/],
+    [["export", "notes"], /missing required argument 'file'/],
+    [["create", "a", "--engine", "mysql"], /Allowed choices are sqlite, libsql/],
+    [["create", "tab\tname"], /cannot be printed/],
+    [["list", "surplus"], /too many arguments/],
+    [["drop", "notes"], /add --yes/],
+    [[], /Usage: bop/],
+  ])("%j ends with 2, says what is wrong, and tries nothing", async (argv, message) => {
+    const untouched = join(folder, "untouched");
+    const ended = await bop(argv, { environment: { BOP_DIRECTORY: untouched } });
+    expect(ended.exitCode).toBe(2);
+    expect(ended.stderr).toMatch(message);
+    expect(ended.stderr).not.toMatch(/\n\s+at /);
+    expect(ended.stdout).toBe("");
+    expect(existsSync(untouched)).toBe(false);
+  });
+
+  test("help is an answer: standard output, examples, exit code 0", async () => {
+    for (const argv of [["--help"], ["import", "--help"]]) {
+      const { exitCode, stdout } = await bop(argv);
+      expect(exitCode).toBe(0);
+      expect(stdout).toMatch(/Usage: bop[\s\S]*Examples?:/);
+    }
+  });
+});
+
+describe("commands on a store", () => {
+  test("a database is created, listed, renamed and dropped", async () => {
+    const at = { environment: { BOP_DIRECTORY: store } };
+    expect((await bop(["create", "shop", "--page-bytes", "8192"], at)).exitCode).toBe(0);
+    expect((await bop(["rename", "shop", "store-2"], at)).stdout).toBe("renamed shop to store-2\n");
+    const { stdout } = await bop(["--json", "list", "--prefix", "store"], at);
+    const { databases } = JSON.parse(stdout);
+    expect(databases).toMatchObject([{ name: "store-2", engine: "sqlite", pageBytes: 8192 }]);
+    expect((await bop(["list"], at)).stdout).toMatch(/name .*size[\s\S]*notes[\s\S]*store-2/);
+    expect((await bop(["drop", "store-2", "--yes"], at)).stdout).toBe("dropped store-2\n");
+    expect(JSON.parse((await bop(["list", "--json"], at)).stdout).databases).toHaveLength(1);
+  });
+
+  test("options before the command and behind it are the same, and behind wins", async () => {
+    const before = await bop(["--directory", store, "list"]);
+    const both = await bop(["--directory", join(folder, "nowhere"), "list", "-d", store]);
+    expect(before).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(both.stdout).toBe(before.stdout);
+  });
+
+  test("a taken name and a name that is not there fail with 1 and say what to do", async () => {
+    const taken = await bop(["create", "notes", "-d", store]);
+    expect(taken.exitCode).toBe(1);
+    expect(taken.stderr).toMatch(/^bop: there is a database .*\(BOP_EXISTS\)\n +choose another/);
+    const missing = await bop(["export", "notse", join(folder, "x.db"), "-d", store]);
+    expect(missing.exitCode).toBe(1);
+    expect(missing.stderr).toMatch(/did you mean "notes"\? \(BOP_NOT_FOUND\)/);
+  });
+
+  test("a directory without a store is refused and stays as it was", async () => {
+    const nowhere = join(folder, "nowhere");
+    const ended = await bop(["list", "-d", nowhere]);
+    expect(ended.exitCode).toBe(1);
+    expect(ended.stderr).toMatch(/no store in .*nowhere\n.*--directory/);
+    expect(existsSync(nowhere)).toBe(false);
+  });
+
+  test("status and checkpoint speak to people and to programs", async () => {
+    const status = await bop(["status", "-d", store]);
+    expect(status.stdout).toMatch(/state +open\n[\s\S]*databases +1\n[\s\S]*last fault +none/);
+    const json = JSON.parse((await bop(["status", "-d", store, "--json"])).stdout);
+    expect(json).toMatchObject({ directory: store, state: "open", databases: { known: 1 } });
+    const checkpoint = await bop(["checkpoint", "-d", store, "--json"]);
+    expect(JSON.parse(checkpoint.stdout).checkpoint.lsn).toBeGreaterThan(0);
+  });
+
+  test("a store owned by another process is refused with 3, to people and to programs", async () => {
+    const manager = await Manager.open({ directory: store });
+    try {
+      const ended = await bop(["list", "-d", store]);
+      expect(ended.exitCode).toBe(3);
+      expect(ended.stderr).toMatch(/\(BOP_LOCKED\)\n +stop that process/);
+      expect(ended.stderr).toContain(String(process.pid));
+      const { stderr } = await bop(["list", "-d", store, "--json"]);
+      expect(JSON.parse(stderr).error).toMatchObject({ code: "BOP_LOCKED", exitCode: 3 });
+    } finally {
+      await manager.close();
+    }
+  });
+});
+
+describe("the shell in a pipe", () => {
+  test("statements run in order, the last without a semicolon, and what they wrote stays", async () => {
+    const input =
+      "create table t (a, b);\ninsert into t values (1, 'x'),\n(2, null);\nselect * from t";
+    const first = await bop(["shell", "notes", "-d", store], { input });
+    expect(first).toEqual({ exitCode: 0, stdout: "1|x\n2|\n", stderr: "" });
+    const again = await bop(["shell", "notes", "-d", store], { input: "select count(*) from t" });
+    expect(again.stdout).toBe("2\n");
+  });
+
+  test("the first error ends it with 1; --continue runs the rest and ends with 1 all the same", async () => {
+    const input = "select 1;\nselct 2;\nselect 3;\n";
+    const stopped = await bop(["shell", "notes", "-d", store], { input });
+    expect([stopped.exitCode, stopped.stdout]).toEqual([1, "1\n"]);
+    expect(stopped.stderr).toMatch(/error: near "selct": syntax error \(SQLITE_ERROR\)/);
+    const continued = await bop(["shell", "notes", "-d", store, "--continue"], { input });
+    expect([continued.exitCode, continued.stdout]).toEqual([1, "1\n3\n"]);
+  });
+
+  test("a transaction over several lines is one, and is rolled back if it is left open", async () => {
+    const begin = "create table if not exists u (a);\nbegin;\ninsert into u values (1);\n";
+    await bop(["shell", "notes", "-d", store], {
+      input: `${begin}commit;\nbegin;\ndelete from u;`,
+    });
+    const { stdout } = await bop(["shell", "notes", "-d", store], {
+      input: "select count(*) from u",
+    });
+    expect(stdout).toBe("1\n");
+  });
+
+  test("--json gives an array for each result", async () => {
+    const input = "select 1 as a, x'ff' as b; select 2 as c where false;";
+    const { stdout } = await bop(["shell", "notes", "-d", store, "--json"], { input });
+    expect(stdout).toBe('[{"a":1,"b":{"base64":"/w=="}}]\n[]\n');
+  });
+
+  test("an unknown database is refused unless it may be created", async () => {
+    const input = "select 1";
+    const refused = await bop(["shell", "fresh", "-d", store], { input });
+    expect([refused.exitCode, refused.stdout]).toEqual([1, ""]);
+    const created = await bop(["shell", "fresh", "-d", store, "--create"], { input });
+    expect([created.exitCode, created.stdout]).toEqual([0, "1\n"]);
+    await bop(["drop", "fresh", "--yes", "-d", store]);
+  });
+});
