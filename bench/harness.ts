@@ -33,6 +33,8 @@ export interface Scenario {
   /** One line: what an operation is. */
   readonly what: string;
   readonly metrics: readonly Metric[];
+  /** At most this many rounds, where one takes long. */
+  readonly rounds?: number;
   open(context: Context): Promise<readonly Side[]>;
 }
 
@@ -71,9 +73,10 @@ export async function runScenario(
   { context, rounds }: { readonly context: Context; readonly rounds: number },
 ): Promise<SideResult[]> {
   const sides = await scenario.open(context);
+  const rounded = Math.min(rounds, scenario.rounds ?? rounds);
   const measured = new Map<Side, Round[]>(sides.map((side) => [side, []]));
   try {
-    for (let index = 0; index <= rounds; index++) {
+    for (let index = 0; index <= rounded; index++) {
       for (const side of sides) {
         const round = await side.round(index);
         if (index > 0) measured.get(side)?.push(round);

@@ -17,11 +17,11 @@ import { loadPeer } from "./peer.ts";
 import { reportLines, verdictsOf } from "./report.ts";
 import { commitMany, commitManyIndexed, commitOne } from "./scenarios/commits.ts";
 import { pointSelect, rangeSelect } from "./scenarios/reads.ts";
-import { commitTenants } from "./scenarios/tenants.ts";
+import { commitTenants, diskTenants } from "./scenarios/tenants.ts";
 
 const GROUPS: Readonly<Record<string, readonly Scenario[]>> = {
   commits: [commitOne, commitMany, commitManyIndexed],
-  tenants: [commitTenants],
+  tenants: [commitTenants, diskTenants],
   reads: [pointSelect, rangeSelect],
 };
 

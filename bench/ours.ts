@@ -5,15 +5,18 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Manager } from "../src/index.ts";
+import type { Manager, ManagerOptions } from "../src/index.ts";
 
 type Engine = typeof import("../src/index.ts");
 
 const ROOT = join(import.meta.dirname, "..");
 
-export async function openOurs(directory: string): Promise<Manager> {
+export async function openOurs(
+  directory: string,
+  options: Omit<ManagerOptions, "directory"> = {},
+): Promise<Manager> {
   const { Manager } = (await import(pathToFileURL(join(ROOT, "dist/index.js")).href)) as Engine;
-  return Manager.open({ directory });
+  return Manager.open({ ...options, directory });
 }
 
 export function buildOurs(): void {

@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { circles, layers } from "./check-layers.ts";
+import { lockIsComplete } from "./complete-lock.ts";
 import { decisions, dependencies, errorCodes, promises } from "./tidy/documents.ts";
 import { deadFiles, exportForms, fileNames, headers } from "./tidy/files.ts";
 import { documentedLayouts, generatedParts } from "./tidy/generated.ts";
@@ -36,6 +37,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "every layout is on a page of docs/format": documentedLayouts,
   "printed parts of documents are fresh": generatedParts,
   "every option has a comment": optionComments,
+  "the lock is complete": lockIsComplete,
 };
 
 /** Tracked files and new ones that git would track. */

@@ -31,6 +31,8 @@ export const pageNumber = (n: number): PageNumber => natural(n) as PageNumber;
 export const lsnAfter = (from: Lsn, bytes: number): Lsn => lsn(from + bytes);
 export const bytesBetween = (from: Lsn, to: Lsn): number => natural(to - from);
 
+export const laterLsn = (a: Lsn, b: Lsn): Lsn => Math.max(a, b) as Lsn;
+
 export const LSN_ZERO = lsn(0);
 /** The stream of the catalogue: create, drop, rename (design: stream 0). */
 export const CATALOGUE_STREAM = streamId(0);

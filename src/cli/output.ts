@@ -35,7 +35,8 @@ export class Output {
 
   /** Characters in a line of the terminal; undefined if there is no terminal to fit. */
   get columns(): number | undefined {
-    return this.isTerminal ? this.#sink.columns : undefined;
+    const columns = this.isTerminal ? this.#sink.columns : undefined;
+    return columns === 0 ? undefined : columns;
   }
 
   write(text: string): void {

@@ -5,12 +5,13 @@
  *     ───┼───────────────┼──────
  *      1 │ Outlaw Road   │  0.99
  *
- * (1) The first rows (up to MEASURED_ROWS) set the widths; later cells that do not fit are cut with
- *     an ellipsis, so that memory and time stay flat however many rows come. cli-table3 keeps all
- *     cells and takes 10 seconds for 10,000 rows of 5 (measured), hence this.
- * (2) A table is never wider than it is told: the widest columns give way first, each keeping at
- *     least COLUMN_WIDTH_MIN.
- * (3) Every cell is made visible first: values cannot speak to the terminal.
+ * (1) The first rows (up to MEASURED_ROWS) set the widths, so that memory and time stay flat however
+ *     many rows come. cli-table3 keeps all cells and takes 10 seconds for 10,000 rows of 5
+ *     (measured), hence this.
+ * (2) Where there is a width to fit, text is cut with an ellipsis: the widest columns give way first,
+ *     each keeping COLUMN_WIDTH_MIN. Where there is none, nothing is cut.
+ * (3) A number is never cut, since what is left of it is another number. Rather a line is too long.
+ * (4) Every cell is made visible first: values cannot speak to the terminal.
  */
 import { cutToWidth, displayWidth, visible } from "./visible.ts";
 
@@ -62,21 +63,26 @@ export class TableWriter {
 
   #measure(rows: readonly (readonly Cell[])[]): void {
     this.#waiting = undefined;
-    const natural = this.#head.map((title, at) =>
-      Math.max(1, displayWidth(title), ...rows.map((row) => displayWidth(row[at]?.text ?? ""))),
-    );
-    this.#widths = this.#width === undefined ? natural : fitted(natural, this.#width);
     this.#rightAligned = this.#head.map(
       (_, at) => rows.length > 0 && rows.every((row) => isRight(row[at])),
     );
-    this.#draw(this.#head.map((text) => ({ text, isNumber: false })));
+    const widest = (at: number) =>
+      Math.max(1, ...rows.map((row) => displayWidth(row[at]?.text ?? "")));
+    const columns = this.#head.map((title, at) => {
+      const natural = Math.max(widest(at), displayWidth(title));
+      const least = this.#rightAligned[at] === true ? widest(at) : COLUMN_WIDTH_MIN;
+      return { natural, least: Math.min(natural, least) };
+    });
+    this.#widths = fitted(columns, this.#width ?? Number.POSITIVE_INFINITY);
+    this.#draw(this.#head.map(textCell));
     this.#write(`${this.#widths.map((width) => "─".repeat(width)).join("─┼─")}\n`);
     for (const row of rows) this.#draw(row);
   }
 
   #draw(cells: readonly Cell[]): void {
     const parts = this.#widths.map((width, at) => {
-      const text = cutToWidth(cells[at]?.text ?? "", width);
+      const { text: whole, isNumber } = cells[at] ?? textCell("");
+      const text = isNumber || this.#width === undefined ? whole : cutToWidth(whole, width);
       const space = " ".repeat(Math.max(0, width - displayWidth(text)));
       return this.#rightAligned[at] === true ? `${space}${text}` : `${text}${space}`;
     });
@@ -100,20 +106,23 @@ function isRight(cell: Cell | undefined): boolean {
   return cell === undefined || cell.isNumber || cell.text === "NULL";
 }
 
-/** Takes from the widest until all fit; columns that cannot all be shown stay at their minimum. */
-function fitted(natural: readonly number[], width: number): number[] {
-  const widths = [...natural];
+interface ColumnWidth {
+  /** What its cells take. */
+  readonly natural: number;
+  readonly least: number;
+}
+
+/** Takes from the widest until all fit, or until none can give more. */
+function fitted(columns: readonly ColumnWidth[], width: number): number[] {
+  const widths = columns.map(({ natural, least }) => Math.max(least, Math.min(natural, width)));
+  const spare = (at: number) => (widths[at] ?? 0) - (columns[at]?.least ?? 0);
   const separators = SEPARATOR.length * (widths.length - 1);
   let excess = widths.reduce((sum, one) => sum + one, separators) - width;
-  while (excess > 0) {
-    const widest = Math.max(...widths);
-    if (widest <= COLUMN_WIDTH_MIN) break;
-    const second = Math.max(COLUMN_WIDTH_MIN, ...widths.filter((one) => one < widest));
-    const at = widths.indexOf(widest);
-    const sharers = widths.filter((one) => one === widest).length;
-    const cut = Math.max(1, Math.min(widest - second, Math.floor(excess / sharers)));
-    widths[at] = widest - Math.min(cut, excess);
-    excess -= Math.min(cut, excess);
+  for (; excess > 0; excess -= 1) {
+    const widest = Math.max(...widths.filter((_, at) => spare(at) > 0));
+    const at = widths.findIndex((one, index) => one === widest && spare(index) > 0);
+    if (at === -1) break;
+    widths[at] = widest - 1;
   }
   return widths;
 }

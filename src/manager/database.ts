@@ -1,7 +1,13 @@
 /** A database in the user's hands: a session without a connection of its own. */
 import type { StorageError } from "../base/errors.ts";
 import type { EngineKind } from "../sqlite/index.ts";
-import type { Connection, Database, Transaction, TransactionOptions, TransferOptions } from "./api.ts";
+import type {
+  Connection,
+  Database,
+  Transaction,
+  TransactionOptions,
+  TransferOptions,
+} from "./api.ts";
 import { PinnedConnection } from "./connection.ts";
 import { exportDatabase } from "./export.ts";
 import { HandleRunner } from "./handle-runner.ts";

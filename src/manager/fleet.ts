@@ -5,8 +5,9 @@
  * (2) Beyond `maxConnections` the longest idle databases lose their connections. Handles do not
  *     notice: the next statement opens one again.
  */
-import type { StreamId } from "../base/units.ts";
+
 import type { StorageError } from "../base/errors.ts";
+import type { StreamId } from "../base/units.ts";
 import type { OpenDatabase } from "./open-database.ts";
 
 /** Connections are counted again after so many were opened. */

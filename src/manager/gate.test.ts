@@ -58,11 +58,7 @@ describe("the output gate", () => {
     gate.fail(unknown);
     gate.pass(lsn(31), waiter(log, "late"));
     gate.pass(lsn(20), waiter(log, "durable"));
-    expect(log).toEqual([
-      "waiting: BOP_OUTCOME_UNKNOWN",
-      "late: BOP_OUTCOME_UNKNOWN",
-      "durable",
-    ]);
+    expect(log).toEqual(["waiting: BOP_OUTCOME_UNKNOWN", "late: BOP_OUTCOME_UNKNOWN", "durable"]);
   });
 
   test("as a promise it resolves and rejects in the same way", async () => {

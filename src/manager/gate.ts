@@ -26,7 +26,7 @@ export class OutputGate {
   #durableLsn: Lsn;
   #failure: StorageError | undefined;
   /** Sorted by LSN; commits come in that order, so an insertion is nearly always at the end. */
-  #waiting: Waiting[] = [];
+  readonly #waiting: Waiting[] = [];
 
   constructor(durableLsn: Lsn) {
     this.#durableLsn = durableLsn;

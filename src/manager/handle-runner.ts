@@ -16,8 +16,8 @@ import { RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { runScript } from "./script.ts";
-import { allShape } from "./shapes.ts";
 import type { Session } from "./session.ts";
+import { allShape } from "./shapes.ts";
 import type { Member } from "./work.ts";
 
 const SQLITE_INTERRUPT = 9;
@@ -61,7 +61,10 @@ export class HandleRunner implements Runner {
         if (isPlainRead(statement)) {
           statement.bind(call.parameters);
           await this.#gated(database.horizonOf(session));
-          return { rows: { statement, read: call.read }, end: () => this.#giveBack(seat, statement) };
+          return {
+            rows: { statement, read: call.read },
+            end: () => this.#giveBack(seat, statement),
+          };
         }
         statement.finalize();
       } catch (error) {

@@ -73,7 +73,9 @@ async function copyPages(
 function check(connection: SqliteConnection, path: string): void {
   try {
     for (const name of firstColumn(connection, VIRTUAL_TABLES)) {
-      connection.prepare(`select 1 from "${name.replaceAll('"', '""')}" limit 0`).statement?.finalize();
+      connection
+        .prepare(`select 1 from "${name.replaceAll('"', '""')}" limit 0`)
+        .statement?.finalize();
     }
     const [verdict] = firstColumn(connection, "pragma quick_check(1)");
     if (verdict !== "ok") throw refusal(path, `it is damaged: ${verdict}`);

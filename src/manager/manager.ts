@@ -20,8 +20,13 @@ import type { CatalogueRow } from "./catalogue.ts";
 import { DatabaseHandle } from "./database.ts";
 import { importFile, openForImport } from "./import.ts";
 import { type DatabaseName, databaseName } from "./names.ts";
-import { type OpenDatabase } from "./open-database.ts";
-import { engineKind, type ManagerOptions, refuseUnknown, resolveManagerOptions } from "./options.ts";
+import type { OpenDatabase } from "./open-database.ts";
+import {
+  engineKind,
+  type ManagerOptions,
+  refuseUnknown,
+  resolveManagerOptions,
+} from "./options.ts";
 import { openStore, type Store } from "./store.ts";
 
 const DEFAULT_PAGE_BYTES = 4096;

@@ -13,10 +13,15 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Env } from "../base/env.ts";
-import { StorageError } from "../base/errors.ts";
-import { type Lsn, lsn } from "../base/units.ts";
+import type { StorageError } from "../base/errors.ts";
+import { type Lsn, laterLsn, lsn } from "../base/units.ts";
 import type { PageSpace } from "../page-store/index.ts";
-import { type SqliteConnection, type SqliteEngine, type WriteLock, writeLock } from "../sqlite/index.ts";
+import {
+  type SqliteConnection,
+  type SqliteEngine,
+  type WriteLock,
+  writeLock,
+} from "../sqlite/index.ts";
 import type { OutputGate } from "./gate.ts";
 import { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
@@ -116,7 +121,7 @@ export class OpenDatabase {
   horizonOf(session: Session): Lsn {
     const { durableLsn, hasFailed } = this.options.gate;
     if (hasFailed) return durableLsn;
-    return session.lastCommitLsn > durableLsn ? session.lastCommitLsn : durableLsn;
+    return laterLsn(session.lastCommitLsn, durableLsn);
   }
 
   /** A seat for one synchronous read of a session. */
@@ -183,7 +188,7 @@ export class OpenDatabase {
   close(error: StorageError): void {
     if (this.#closed !== undefined) return;
     this.#closed = error;
-    this.writer.refuseAll(error);
+    this.writer.close(error);
     this.#closeSeats();
   }
 

@@ -7,14 +7,21 @@
 import { dirname } from "node:path";
 import type { Env } from "../base/env.ts";
 import { ioError, StorageError } from "../base/errors.ts";
-import { CATALOGUE_STREAM, KIB, MIB } from "../base/units.ts";
+import {
+  CATALOGUE_STREAM,
+  KIB,
+  lsn,
+  MIB,
+  type SegmentSequence,
+  segmentSequence,
+} from "../base/units.ts";
 import { systemEnv } from "../io/index.ts";
 import {
   claimOwnership,
   type Manifest,
+  type Ownership,
   openLmdbStore,
   openManifest,
-  type Ownership,
 } from "../manifest/index.ts";
 import { openPageStore, type PageStore, type PublishedFacts } from "../page-store/index.ts";
 import { type Log, type ReplayedCommit, recoverLog } from "../write/index.ts";
@@ -57,6 +64,8 @@ export async function assemble(options: ResolvedOptions): Promise<Parts> {
       storeIdForNew: env.random.bytes(STORE_ID_BYTES),
     });
     undo.push(() => manifest.close());
+    // LMDB syncs what it writes, and never the directory in which its files appeared.
+    await env.storage.syncDirectory(place.directory);
     return await assembleOn({ options, env, owner, manifest }, undo);
   } catch (error) {
     await takeDown(undo);
@@ -85,8 +94,10 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
   });
   undo.push(() => pages.close());
   const catalogue = new Catalogue(manifest.opened);
+  const registered = new Set(manifest.opened.segments);
+  const walStart = () => segmentSequence(Math.min(...registered));
   const replay = (commit: ReplayedCommit): void => replayCommit({ catalogue, pages }, commit);
-  const recovered = await recoverLog(logOptions(ground, superblocks), replay);
+  const recovered = await recoverLog(logOptions(ground, { superblocks, registered }), replay);
   const log = await recovered.start();
   undo.push(() => log.close());
   pages.attach(log);
@@ -94,7 +105,7 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
   await manifest.publish({ clean: false, durableLsn: log.durableLsn });
   const { checkpointLsn } = manifest.opened;
   const opened = { checkpointLsn, durableLsn: log.durableLsn, generation: manifest.generation };
-  await superblocks.write(opened, { isClean: false });
+  await superblocks.write(opened, { isClean: false, walStart: walStart() });
   return {
     options,
     env,
@@ -104,10 +115,11 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
     catalogue,
     recoveredFromCrash: owner.previousCrashed || !clean,
     replayedCommits: recovered.commits,
-    writeSuperblock: (published) => superblocks.write(published, { isClean: false }),
+    writeSuperblock: (published) =>
+      superblocks.write(published, { isClean: false, walStart: walStart() }),
     close: async ({ isClean }) => {
       await log.close().catch(() => {});
-      if (isClean) await markClean({ manifest, superblocks, log, pages });
+      if (isClean) await markClean({ manifest, superblocks, log, pages, walStart: walStart() });
       await takeDown(undo);
     },
   };
@@ -128,23 +140,30 @@ function replayCommit(
   }
 }
 
-function logOptions({ options, env, manifest }: Ground, superblocks: Superblocks) {
+interface LogMarks {
+  readonly superblocks: Superblocks;
+  /** Segments that the manifest names; kept up to date. */
+  readonly registered: Set<SegmentSequence>;
+}
+
+function logOptions({ options, env, manifest }: Ground, { superblocks, registered }: LogMarks) {
   const { checkpointLsn, durableLsn, storeId, segments } = manifest.opened;
   const { directory, segmentBytes, inlineFlushMs } = options;
-  const floor = Math.max(durableLsn, superblocks.durableLsn);
   return {
     env,
     directory: `${directory}/wal`,
     storeId,
     registered: segments,
-    register: async (sequence: (typeof segments)[number]) => {
+    register: async (sequence: SegmentSequence) => {
       await manifest.publish({ addSegments: [sequence] });
+      registered.add(sequence);
     },
-    unregister: async (sequences: typeof segments) => {
+    unregister: async (sequences: readonly SegmentSequence[]) => {
       await manifest.publish({ removeSegments: sequences });
+      for (const sequence of sequences) registered.delete(sequence);
     },
     checkpointLsn,
-    durableFloorLsn: floor as typeof durableLsn,
+    durableFloorLsn: lsn(Math.max(durableLsn, superblocks.durableLsn)),
     limits: {
       segmentBytes,
       inlineFlushMs,
@@ -159,13 +178,15 @@ async function markClean(parts: {
   readonly superblocks: Superblocks;
   readonly log: Log;
   readonly pages: PageStore;
+  readonly walStart: SegmentSequence;
 }): Promise<void> {
-  const { manifest, superblocks, log, pages } = parts;
+  const { manifest, superblocks, log, pages, walStart } = parts;
   const { durableLsn } = log;
   try {
     const generation = await manifest.publish({ clean: true, durableLsn });
     const { checkpointLsn } = pages.stats;
-    await superblocks.write({ generation, checkpointLsn, durableLsn }, { isClean: true });
+    const published = { generation, checkpointLsn, durableLsn };
+    await superblocks.write(published, { isClean: true, walStart });
   } catch {
     // Unmarked, it counts as a crash: the next open replays what there is, and loses nothing.
   }

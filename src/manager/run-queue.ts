@@ -14,7 +14,7 @@ const TURN_MS_MAX = 5;
 export class RunQueue {
   readonly #clock: Clock;
   readonly #kick: (options: { lone: boolean }) => void;
-  #ready = new Set<OpenDatabase>();
+  readonly #ready = new Set<OpenDatabase>();
   #scheduled = false;
   #stopped = false;
   /** Callers that asked for a write in this turn, besides those of the writers. */

@@ -7,7 +7,7 @@
  *     another session's are put in place before it runs.
  * (3) `horizon` says how new a snapshot may be; it is set before each use.
  */
-import { LSN_ZERO, type Lsn } from "../base/units.ts";
+import { LSN_ZERO, type Lsn, laterLsn } from "../base/units.ts";
 import type { PreparedStatement, SqliteConnection } from "../sqlite/index.ts";
 import type { Session } from "./session.ts";
 
@@ -25,10 +25,7 @@ export class Seat {
   constructor(connect: (horizon: () => Lsn) => SqliteConnection, floor: () => Lsn) {
     const horizon = { lsn: LSN_ZERO };
     this.#horizon = horizon;
-    this.connection = connect(() => {
-      const lowest = floor();
-      return horizon.lsn > lowest ? horizon.lsn : lowest;
-    });
+    this.connection = connect(() => laterLsn(horizon.lsn, floor()));
   }
 
   set horizon(lsn: Lsn) {

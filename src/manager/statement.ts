@@ -2,7 +2,7 @@
 import type { ColumnInfo, IntegerMode, SqlParameters, SqlValue } from "../sqlite/index.ts";
 import type { Row, RunResult, Statement, StatementParameters } from "./api.ts";
 import { type Call, columnsOf, type Runner } from "./runner.ts";
-import { allShape, getShape, RUN, type RowForm, type RowReader, rowReader } from "./shapes.ts";
+import { allShape, getShape, type RowForm, type RowReader, RUN, rowReader } from "./shapes.ts";
 import type { Shape } from "./work.ts";
 
 interface Rows {
@@ -21,7 +21,8 @@ export class PlainStatement<R> implements Statement<R> {
   readonly #all: Shape<unknown[]>;
 
   constructor(runner: Runner, sql: string, rows: Rows = { form: "object", integers: "number" }) {
-    if (typeof sql !== "string") throw new TypeError(`the SQL text is ${typeof sql}; want a string`);
+    if (typeof sql !== "string")
+      throw new TypeError(`the SQL text is ${typeof sql}; want a string`);
     this.sql = sql;
     this.#runner = runner;
     this.#rows = rows;

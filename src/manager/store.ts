@@ -227,7 +227,7 @@ export class Store {
     this.lifecycle.moveTo("read-only", why);
     this.gate.fail(error);
     this.fleet.turnReadOnly(why);
-    (this.#pages as unknown as {dropAbove?(l: Lsn): void}).dropAbove?.(durableLsn);
+    this.#pages.dropAbove(durableLsn);
   }
 }
 

@@ -278,6 +278,7 @@ class Scope extends QueryableBase implements Transaction {
 
   #assertOpen(): void {
     if (this.#ended !== undefined) throw this.#ended;
+    this.#seatRunner.database.assertOpen();
   }
 
   #assertCurrent(): void {

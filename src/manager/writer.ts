@@ -43,6 +43,7 @@ export class Writer {
   };
   #held = false;
   #pause: Disposer | undefined;
+  #closed: { readonly error: unknown } | undefined;
 
   /** `context` opens the writer's connection, if it is not open, and tells what `run` needs. */
   constructor(options: {
@@ -64,6 +65,10 @@ export class Writer {
   }
 
   push(work: Work): void {
+    if (this.#closed !== undefined) {
+      work.refuse(this.#closed.error);
+      return;
+    }
     work.session.queuedCount++;
     this.#queue.push(work);
     if (!this.#held && this.#pause === undefined) this.#schedule();
@@ -87,6 +92,12 @@ export class Writer {
     return waiting;
   }
 
+  /** Refuses everything that waits, and everything that comes. */
+  close(error: unknown): void {
+    this.#closed = { error };
+    this.refuseAll(error);
+  }
+
   /** Refuses everything that waits. What holds the writer is its owner's to end. */
   refuseAll(error: unknown): void {
     this.#pause?.dispose();
@@ -98,16 +109,19 @@ export class Writer {
   }
 
   #runMembers(context: WriterContext): number {
-    let done = runGroup(this.#members, context);
-    if (done.length === 0) {
-      const member = this.#members.peek();
-      if (member === undefined) return 0;
-      runSingly(member, context);
-      this.#queue.shift();
-      done = [member];
-    }
+    // With nobody to share with, a transaction around the statement would only cost.
+    let done = this.#queue.length > 1 ? runGroup(this.#members, context) : [];
+    if (done.length === 0) done = this.#runFirst(context);
     settleAtGate(done, context);
     return done.length;
+  }
+
+  #runFirst(context: WriterContext): Member[] {
+    const member = this.#members.peek();
+    if (member === undefined) return [];
+    runSingly(member, context);
+    this.#queue.shift();
+    return [member];
   }
 
   #runAlone(work: Alone): number {

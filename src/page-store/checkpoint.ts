@@ -74,10 +74,17 @@ export interface CheckpointParts {
   readonly peekChunkId: () => ChunkId;
   readonly durableFolders: Set<string>;
   readonly rows: ReadonlyMap<StreamId, DatabaseRow>;
+  readonly nextStreamId: StreamId;
   /** Undefined for a stream that is no database. */
   readonly database: (stream: StreamId) => DatabasePages | undefined;
   /** Databases that were dropped before the checkpoint began. */
   readonly dropped: ReadonlySet<StreamId>;
+}
+
+export interface PublishedCatalogue {
+  readonly put: readonly DatabaseRow[];
+  readonly removed: readonly StreamId[];
+  readonly nextStreamId: StreamId;
 }
 
 /** One database in a checkpoint: as it is at its LSN, and its map in the making. */
@@ -97,6 +104,8 @@ export class Checkpoint {
   readonly #databases = new Map<StreamId, Part>();
   readonly #dropped: ReadonlySet<StreamId>;
   readonly #writer: ChunkWriter;
+  #rows: readonly DatabaseRow[] = [];
+  #isUnsure = false;
   #pages = 0;
   #compactedChunks = 0;
 
@@ -130,11 +139,21 @@ export class Checkpoint {
 
   /** Nothing changed since the checkpoint that is published. */
   get isEmpty(): boolean {
-    const { putDatabases = [], removeDatabases = [], nextStreamId } = this.#catalogue;
+    const { putDatabases = [], removeDatabases = [] } = this.#catalogue;
     const quiet = putDatabases.length === 0 && removeDatabases.length === 0;
-    return (
-      quiet && nextStreamId === undefined && this.#databases.size === 0 && this.#dropped.size === 0
-    );
+    const still = this.published.nextStreamId === this.#parts.nextStreamId;
+    return quiet && still && this.#databases.size === 0 && this.#dropped.size === 0;
+  }
+
+  /** What the manifest has, or is to have, for certain. */
+  get published(): PublishedCatalogue {
+    const { removeDatabases = [], nextStreamId = this.#parts.nextStreamId } = this.#catalogue;
+    return { put: this.#rows, removed: removeDatabases, nextStreamId };
+  }
+
+  /** Chunks of a publish that failed: the manifest may name them, when it is read again. */
+  get unsureChunks(): readonly ChunkId[] {
+    return this.#isUnsure ? this.#writer.written.map(({ chunk }) => chunk) : [];
   }
 
   /** Everything up to the published manifest. A failure leaves the state of before. */
@@ -155,21 +174,21 @@ export class Checkpoint {
     }
     const { durableLsn } = commons.log;
     const chunks = this.#tally.change(this.#writer.written);
-    const rows = this.#databaseRows();
+    this.#rows = this.#databaseRows();
+    this.#isUnsure = true;
     try {
       const generation = await manifest.publish({
         checkpointLsn: this.lsn,
         durableLsn,
         nextChunkId: this.#parts.peekChunkId(),
-        ...(this.#catalogue.nextStreamId === undefined
-          ? {}
-          : { nextStreamId: this.#catalogue.nextStreamId }),
-        putDatabases: rows,
-        removeDatabases: this.#catalogue.removeDatabases ?? [],
+        nextStreamId: this.published.nextStreamId,
+        putDatabases: this.#rows,
+        removeDatabases: this.published.removed,
         putMapRows: this.#mapRows(),
         putChunks: chunks.put,
         removeChunks: chunks.remove,
       });
+      this.#isUnsure = false;
       this.#install();
       this.#parts.table.apply(chunks, this.lsn);
       return {
@@ -183,11 +202,6 @@ export class Checkpoint {
     } finally {
       commons.heldLsn = undefined;
     }
-  }
-
-  /** Rows of databases as they were published. */
-  publishedRows(): { readonly put: readonly DatabaseRow[]; readonly removed: readonly StreamId[] } {
-    return { put: this.#databaseRows(), removed: this.#catalogue.removeDatabases ?? [] };
   }
 
   get droppedStreams(): ReadonlySet<StreamId> {

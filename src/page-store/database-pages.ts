@@ -175,6 +175,14 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     sweeper.request(this);
   }
 
+  /** See PageStore.dropAbove. */
+  dropAbove(lsn: Lsn): void {
+    this.#moments.forgetBelow(this.#commons.durableLsn);
+    this.#moments.dropAbove(lsn);
+    this.overlay.dropAbove(lsn);
+    this.truncations.dropAbove(lsn);
+  }
+
   sweep(progress: SweepProgress, pages: number): number {
     progress.rest ??= this.overlay.pageNumbers();
     for (let visited = 0; visited < pages; visited += 1) {

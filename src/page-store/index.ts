@@ -21,7 +21,7 @@
  *   chunk-files        chunk files as they are read
  *   leftovers          what a crash left in chunks/ and tmp/
  *   slices             long work, in pieces
- *   superblock         four copies of the few facts that name the rest
+ *   superblock         four copies of the few facts that name the rest; superblock-file writes them
  */
 export type {
   CatalogueChange,
@@ -43,3 +43,5 @@ export {
   type PageStoreOptions,
   type PageStoreStats,
 } from "./page-store.ts";
+export type { Superblock, SuperblockFacts } from "./superblock.ts";
+export { SuperblockFile, type SuperblockPlace } from "./superblock-file.ts";

@@ -7,7 +7,8 @@
  *
  * (1) A moment is pinned with the page map of that time and keeps it: a checkpoint meanwhile changes
  *     nothing for who reads through it.
- * (2) Nobody asks for a moment below the newest durable one; who had it before has it still.
+ * (2) Who asks for a moment below the newest durable one gets that one: it may be shown to anybody.
+ *     Who had an older one pinned before has it still.
  */
 import { assert, present } from "../base/assert.ts";
 import type { Lsn } from "../base/units.ts";
@@ -68,22 +69,24 @@ export class Moments {
   }
 
   forgetBelow(durableLsn: number): void {
-    while ((this.#list[this.#first + 1]?.lsn ?? Number.POSITIVE_INFINITY) <= durableLsn) {
-      this.#first += 1;
-    }
+    while (this.#isAtMost(this.#first + 1, durableLsn)) this.#first += 1;
     if (this.#first < FORGOTTEN_MAX) return;
     this.#list = this.#list.slice(this.#first);
     this.#first = 0;
+  }
+
+  /** Forgets moments above `lsn`, which is not below the durable one. */
+  dropAbove(lsn: Lsn): void {
+    while (this.newest.lsn > lsn && this.#list.length - 1 > this.#first) this.#list.pop();
   }
 
   pin(atMost: Lsn, map: PageMap): Moment {
     let index = this.#list.length - 1;
     if (this.newest.lsn > atMost) {
       index = this.#first;
-      while ((this.#list[index + 1]?.lsn ?? Number.POSITIVE_INFINITY) <= atMost) index += 1;
+      while (this.#isAtMost(index + 1, atMost)) index += 1;
     }
     let moment = present(this.#list[index], "there is a moment at every index");
-    assert(moment.lsn <= atMost, "the moment asked for lies below the durable one");
     if (moment.map !== map) {
       moment = new Moment(moment.lsn, moment, map);
       this.#list[index] = moment;
@@ -103,5 +106,10 @@ export class Moments {
     const last = present(this.#pinned.pop(), "there is at least this one");
     if (last !== moment) this.#pinned[index] = last;
     return true;
+  }
+
+  #isAtMost(index: number, atMost: number): boolean {
+    const moment = this.#list[index];
+    return moment !== undefined && moment.lsn <= atMost;
   }
 }

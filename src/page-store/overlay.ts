@@ -117,6 +117,18 @@ export class Overlay {
     }
   }
 
+  /** Drops every version above `lsn`: the log lost it. */
+  dropAbove(lsn: Lsn): void {
+    for (const [pageNumber, chain] of this.#chains) {
+      let version: Version | undefined = chain.newest;
+      while (version !== undefined && version.lsn > lsn) {
+        const { older }: Version = version;
+        this.#drop(pageNumber, chain, version);
+        version = older;
+      }
+    }
+  }
+
   #drop(pageNumber: number, chain: Chain, version: Version): void {
     const { older, newer } = version;
     if (older !== undefined) older.newer = newer;
@@ -129,10 +141,11 @@ export class Overlay {
 }
 
 function isNeeded(version: Version, newer: Version | undefined, onlookers: Onlookers): boolean {
+  const isNewest = newer === undefined;
   const end = newer?.lsn ?? Number.POSITIVE_INFINITY;
   const { heldLsn, mapLsn, pins } = onlookers;
   if (version.lsn > mapLsn) {
-    if (end > onlookers.durableLsn) return true;
+    if (isNewest || end > onlookers.durableLsn) return true;
     if (heldLsn !== undefined && version.lsn <= heldLsn && heldLsn < end) return true;
   }
   for (const pin of pins) {

@@ -16,7 +16,10 @@ export interface PageSpace {
   /** LSN of the newest commit in memory, durable or not; 0 before the first. */
   readonly newestLsn: Lsn;
 
-  /** The newest moment at or below `atMost`. Each pin is given back by one `unpin`. */
+  /**
+   * The newest moment at or below `atMost`; if that is older than the newest durable one, the newest
+   * durable one instead. Each pin is given back by one `unpin`.
+   */
   pin(atMost: Lsn): Snapshot;
   unpin(snapshot: Snapshot): void;
 

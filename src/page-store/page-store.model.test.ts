@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Lsn, PageNumber } from "../base/units.ts";
 import { pageNumber } from "../base/units.ts";
-import type { SeededRandom } from "../io/simulated/seeded.ts";
+import type { SeededRandom } from "../io/index.ts";
 import { MemoryPageSpace } from "./memory-page-space.ts";
 import type { PageSetChange, Snapshot } from "./page-space.ts";
-import { Rig } from "./test-rig.ts";
+import { Rig } from "./rig.fixture.ts";
 
 const SEEDS = 60;
 const STEPS = 120;

@@ -89,6 +89,9 @@ export class PageStore {
   readonly #forgotten = new Set<StreamId>();
   readonly #durableFolders = new Set<string>();
   #nextChunkId: ChunkId;
+  #nextStreamId: StreamId;
+  /** Written for manifests that were refused: named by none, once a later one is published. */
+  readonly #unsure: ChunkId[] = [];
   #checkpointLsn: Lsn;
   #checkpoints = 0;
   /** The manifest is ahead of the superblock. */
@@ -104,6 +107,7 @@ export class PageStore {
     this.#table = new ChunkTable(opened.chunks);
     this.#rows = new Map(opened.databases.map((row) => [row.stream, row]));
     this.#nextChunkId = opened.nextChunkId;
+    this.#nextStreamId = opened.nextStreamId;
     this.#checkpointLsn = opened.checkpointLsn;
     const buffers = new PageBuffers();
     const { cacheBytes, openChunks, maxTransactionBytes } = this.#limits;
@@ -164,6 +168,14 @@ export class PageStore {
     this.#forgotten.add(stream);
   }
 
+  /**
+   * The log failed and has lost what is above `durableLsn`: nobody may go on reading it. Who has a
+   * snapshot above it must not read through it again.
+   */
+  dropAbove(durableLsn: Lsn): void {
+    for (const database of this.#databases.values()) database.dropAbove(durableLsn);
+  }
+
   /** Rejects with BOP_DISK_FULL, BOP_IO or BOP_CLOSED; nothing has changed then. */
   checkpoint(request: CheckpointRequest): Promise<CheckpointResult> {
     const result = this.#running.then(() => this.#checkpoint(request));
@@ -199,6 +211,7 @@ export class PageStore {
         peekChunkId: () => this.#nextChunkId,
         durableFolders: this.#durableFolders,
         rows: this.#rows,
+        nextStreamId: this.#nextStreamId,
         database: (stream) => this.#known(stream),
         dropped: new Set(this.#forgotten),
       },
@@ -208,7 +221,7 @@ export class PageStore {
       commons.heldLsn = undefined;
       return this.#unchanged();
     }
-    const result = await checkpoint.publish();
+    const result = await this.#publish(checkpoint);
     this.#checkpointLsn = checkpoint.lsn;
     this.#checkpoints += 1;
     this.#takePublished(checkpoint);
@@ -218,6 +231,15 @@ export class PageStore {
     await commons.sweeper.idle();
     await this.#deleteDeadChunks();
     return result;
+  }
+
+  async #publish(checkpoint: Checkpoint): Promise<CheckpointResult> {
+    try {
+      return await checkpoint.publish();
+    } catch (error) {
+      this.#unsure.push(...checkpoint.unsureChunks);
+      throw error;
+    }
   }
 
   #unchanged(): CheckpointResult {
@@ -233,7 +255,8 @@ export class PageStore {
   }
 
   #takePublished(checkpoint: Checkpoint): void {
-    const { put, removed } = checkpoint.publishedRows();
+    const { put, removed, nextStreamId } = checkpoint.published;
+    this.#nextStreamId = nextStreamId;
     for (const row of put) this.#rows.set(row.stream, row);
     for (const stream of removed) this.#rows.delete(stream);
     for (const stream of checkpoint.droppedStreams) {
@@ -246,7 +269,8 @@ export class PageStore {
   async #deleteDeadChunks(): Promise<void> {
     const { env, directory } = this.#options;
     const oldest = Math.min(Number.POSITIVE_INFINITY, ...this.#commons.superseded.values());
-    for (const chunk of this.#table.takeDeletable(oldest)) {
+    const deletable = [...this.#table.takeDeletable(oldest), ...this.#unsure.splice(0)];
+    for (const chunk of deletable) {
       await this.#commons.files.closeFile(chunk).catch(() => undefined);
       // A file that cannot be deleted is a leftover, which the next open removes.
       await env.storage.unlink(chunkPath(directory, chunk)).catch(() => undefined);

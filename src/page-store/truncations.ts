@@ -52,6 +52,10 @@ export class Truncations {
     this.#list = this.#list.filter(({ lsn }) => lsn > upTo);
   }
 
+  dropAbove(above: Lsn): void {
+    this.#list = this.#list.filter(({ lsn }) => lsn <= above);
+  }
+
   /** See (2): nobody looks at a moment below `oldestLsn`. */
   collapse(oldestLsn: () => number): void {
     if (this.#list.length < MANY) return;

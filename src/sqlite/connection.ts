@@ -16,7 +16,13 @@ import type { AuthorizerNames, CalledConnection, EngineCore } from "./engine-cor
 import { SqliteError } from "./errors.ts";
 import { SERVER_LIMITS } from "./limits.ts";
 import { MainFile } from "./main-file.ts";
-import { judgePragma, type ParsedPragma, type PragmaVerdict, parsePragma } from "./pragmas.ts";
+import {
+  judgePragma,
+  type ParsedPragma,
+  type PragmaVerdict,
+  parsePragma,
+  pragmaIsSessionBound,
+} from "./pragmas.ts";
 import type { Pointer } from "./raw.ts";
 import { resultError } from "./result-error.ts";
 import { Statement, type StatementOwner } from "./statement.ts";
@@ -119,6 +125,10 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     return this.#open ? this.core.c.sqlite3_get_autocommit(this.db) !== 0 : true;
   }
 
+  get refusal(): string | undefined {
+    return this.#recorder.refusal;
+  }
+
   get lastCommitLsn(): Lsn | undefined {
     return this.#file.lastCommitLsn;
   }
@@ -155,8 +165,7 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
 
   prepare(sql: string): Prepared {
     this.#assertOpen();
-    const pragma =
-      /^[\s/-]*pragma\b/i.test(sql) || /^\s*(?:--|\/\*)/.test(sql) ? parsePragma(sql) : undefined;
+    const pragma = parsePragma(sql);
     if (pragma !== undefined) {
       const { name, value } = pragma;
       const verdict = judgePragma({ name, value, profile: this.#profile });
@@ -176,7 +185,7 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     this.#recorder.start();
     const statement = this.#compile(this.#replacement(verdict), {
       sql: sql.slice(0, sql.length - pragma.tail.length),
-      traits: REPLACED_PRAGMA,
+      traits: { ...REPLACED_PRAGMA, sessionBound: pragmaIsSessionBound(pragma.name, pragma.value) },
     }).statement;
     return { statement, tail: pragma.tail };
   }
@@ -202,7 +211,7 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     const tail = code === abi.SQLITE_OK ? this.#tail(sql, tailAt) : "";
     exchange.release();
     if (code !== abi.SQLITE_OK) {
-      throw resultError(this.core, { db: this.db, code, sql, refusal: this.#recorder.refusal });
+      throw resultError(this.core, { db: this.db, code, sql, refusal: this.refusal });
     }
     if (pointer === 0) return { statement: undefined, tail };
     const own = sql.slice(0, sql.length - tail.length);

@@ -21,4 +21,5 @@ export type {
 } from "./api.ts";
 export { loadEngine, writeLock } from "./engine.ts";
 export { SqliteError } from "./errors.ts";
+export { prepareEngines } from "./raw.ts";
 export { SqlReal } from "./real.ts";

@@ -27,6 +27,9 @@ const ANSWERS: ReadonlyMap<string, string> = new Map([
   ["temp_store", "select 1 as temp_store"],
 ]);
 
+/** The builds are without UTF-16, and without this pragma. */
+const ENCODING = "select 'UTF-8' as encoding";
+
 /** Setting one of these reaches beyond the connection, or past SQLite's own checks. */
 const READ_ONLY: ReadonlyMap<string, string> = new Map([
   ["hard_heap_limit", "the memory limit belongs to the engine, which many databases share"],
@@ -66,6 +69,7 @@ export interface PragmaUse {
 
 /** Undefined: let it pass. */
 export function judgePragma({ name, value, profile }: PragmaUse): PragmaVerdict | undefined {
+  if (name === "encoding" && value === undefined) return { kind: "answer", sql: ENCODING };
   const sql = ANSWERS.get(name);
   if (sql !== undefined) return { kind: "answer", sql };
   if (name === "busy_timeout") {
@@ -106,7 +110,8 @@ export interface ParsedPragma {
   readonly tail: string;
 }
 
-const SPACE = String.raw`(?:\s|--[^\n]*(?:\n|$)|/\*[\s\S]*?(?:\*/|$))*`;
+// Each alternative has one way to match, so that a long preamble of comments costs linear time.
+const SPACE = String.raw`(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*(?:\*/|$))*`;
 const WORD = String.raw`[\w]+|"[^"]*"|\`[^\`]*\`|\[[^\]]*\]`;
 const VALUE = String.raw`'(?:[^']|'')*'|"(?:[^"]|"")*"|[-+]?[\w.]+`;
 const PRAGMA = new RegExp(

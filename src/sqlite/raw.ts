@@ -4,7 +4,9 @@
  *
  * (1) The compiled module of each build is kept for the life of the process; every engine is a
  *     fresh instance of it, with its own memory.
- * (2) The two builds name the same helpers differently (`sqlite3__wasm_…`, `sqlite3_wasm_…`), and
+ * (2) An instance may be made ahead of its use (`prepareEngines`), for making one waits for the
+ *     real world, which a simulation must not do while its time passes.
+ * (3) The two builds name the same helpers differently (`sqlite3__wasm_…`, `sqlite3_wasm_…`), and
  *     libSQL's lacks some functions: those are optional here.
  */
 import { readPackageFile } from "../io/index.ts";
@@ -158,12 +160,21 @@ const PACKAGES = {
 } as const;
 
 const compiled = new Map<EngineKind, Promise<WasmModule>>();
+/** See (2). Each is used once. */
+const prepared: Record<EngineKind, OfficialModule[]> = { sqlite: [], libsql: [] };
+
+/** See (2). The next `count` engines of this kind are then loaded without a real wait. */
+export async function prepareEngines(kind: EngineKind, count: number): Promise<void> {
+  while (prepared[kind].length < count) prepared[kind].push(await freshModule(kind));
+}
 
 export async function loadRawModule(kind: EngineKind): Promise<RawModule> {
+  return rawModule(prepared[kind].pop() ?? (await freshModule(kind)));
+}
+
+async function freshModule(kind: EngineKind): Promise<OfficialModule> {
   const init = await importInit(kind);
-  const module = await compiledModule(kind);
-  const official = await instantiate(init, module);
-  return rawModule(official);
+  return instantiate(init, await compiledModule(kind));
 }
 
 async function importInit(kind: EngineKind): Promise<Init> {

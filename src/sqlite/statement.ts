@@ -36,6 +36,8 @@ const { MEM, SQLITE_DONE, SQLITE_OK, SQLITE_ROW } = abi;
 export interface StatementOwner {
   readonly core: EngineCore;
   readonly db: Pointer;
+  /** Why the authorizer refused last. */
+  readonly refusal: string | undefined;
   explain(sql: string): PreparedStatement | undefined;
   forget(statement: Statement): void;
 }
@@ -171,7 +173,8 @@ export class Statement implements PreparedStatement {
       if (isFirst && code === SQLITE_ROW) this.#lookAgain(pointer);
       return code === SQLITE_ROW;
     }
-    const error = resultError(this.#core, { db: this.#owner.db, code });
+    const { db, refusal } = this.#owner;
+    const error = resultError(this.#core, { db, code, refusal });
     this.reset();
     throw error;
   }

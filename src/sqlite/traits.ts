@@ -4,8 +4,8 @@
  *
  * (1) The verdict is of the schema at that moment. Who runs the statement after another one changed
  *     the schema compiles it again (`changesSchema`).
- * (2) ATTACH is refused in every profile, since the file system has no other files. A plain VACUUM
- *     arrives as an ATTACH without a name.
+ * (2) ATTACH is refused in every profile, since the file system has no other files. A VACUUM asks
+ *     for an ATTACH when it runs: a plain one without a name, VACUUM INTO with that of the file.
  * (3) In the server profile what shows other tenants' text or raw pages is refused too.
  */
 import type { StatementTraits } from "./api.ts";
@@ -59,13 +59,14 @@ export class TraitRecorder {
   #changesRows = false;
   #changesSchema = false;
   #refusal: string | undefined;
+  #sawNothing = true;
 
   constructor(heap: Heap, profile: "embedded" | "server") {
     this.#heap = heap;
     this.#profile = profile;
   }
 
-  /** Why the authorizer refused what was compiled last. */
+  /** Why the authorizer refused last. VACUUM asks it while it runs. */
   get refusal(): string | undefined {
     return this.#refusal;
   }
@@ -77,11 +78,13 @@ export class TraitRecorder {
     this.#changesRows = false;
     this.#changesSchema = false;
     this.#refusal = undefined;
+    this.#sawNothing = true;
   }
 
   finish(): SeenTraits {
     return {
-      kind: this.#kind,
+      // Of VACUUM nothing is said while it is compiled; what else there may be is kept apart too.
+      kind: this.#sawNothing ? "alone" : this.#kind,
       sessionBound: this.#sessionBound,
       readsCounters: this.#readsCounters,
       changesRows: this.#changesRows && !this.#changesSchema,
@@ -91,6 +94,7 @@ export class TraitRecorder {
 
   /** The authorizer. */
   see(action: number, names: AuthorizerNames): number {
+    this.#sawNothing = false;
     if (action === ACTION.read) return this.#seeTable(names);
     if (ROW_ACTIONS.has(action)) {
       this.#changesRows = true;
@@ -172,7 +176,7 @@ export class TraitRecorder {
   }
 
   #refuse(message: string): number {
-    this.#refusal ??= message;
+    this.#refusal = message;
     return DENY;
   }
 }

@@ -109,7 +109,10 @@ describe("log core", () => {
   test("a commit over several batches is durable with its last, and is not split by what users see", () => {
     const log = core();
     const before = commit(log, [small(1)]);
-    const large = commit(log, Array.from({ length: 4 }, (_, i) => new Uint8Array(90_000).fill(i)));
+    const large = commit(
+      log,
+      Array.from({ length: 4 }, (_, i) => new Uint8Array(90_000).fill(i)),
+    );
     const seen: number[] = [];
     const batches: Uint8Array[] = [];
     while (log.nextWriteBytes > 0) {
@@ -133,7 +136,10 @@ describe("log core", () => {
     log.failWrite(job);
     expect(log.durableLsn).toBe(0);
     const batches = drain(log);
-    expect(read(batches).map(({ payloads }) => payloads)).toEqual([[hex(small(1))], [hex(small(2))]]);
+    expect(read(batches).map(({ payloads }) => payloads)).toEqual([
+      [hex(small(1))],
+      [hex(small(2))],
+    ]);
   });
 
   test("an empty batch proves what is durable, and comes only when nothing else is to be written", () => {
@@ -228,7 +234,10 @@ describe("replay", () => {
   test("frames of a commit that was cut off are dropped, and the commits behind them stand", () => {
     const cut = core();
     commit(cut, [small(1)]);
-    commit(cut, Array.from({ length: 3 }, () => new Uint8Array(90_000)));
+    commit(
+      cut,
+      Array.from({ length: 3 }, () => new Uint8Array(90_000)),
+    );
     const [front = new Uint8Array(0), middle = new Uint8Array(0)] = drain(cut);
     const end = front.length + middle.length;
     const start = { storeId: STORE_ID, lsn: lsn(end), bufferBytes: BUFFER_BYTES, wallMs: 0 };

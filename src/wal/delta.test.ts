@@ -142,21 +142,25 @@ describe("page delta", () => {
   test("bytes that are no frame are corruption with a place, whatever they are", () => {
     const base = page(512, 1);
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), fc.integer({ min: 1, max: 5 }), (bytes, kind) => {
-        if (bytes.length > 0) bytes[0] = kind;
-        const reader = new FrameReader(bytes, { file: "segment", offset: 4096 });
-        try {
-          while (!reader.done) {
-            const decoded = decodeFrame(reader, BATCH_LSN + reader.at);
-            if (decoded.type === "change" && decoded.change.kind === "delta") {
-              decoded.change.apply(base);
+      fc.property(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.integer({ min: 1, max: 5 }),
+        (bytes, kind) => {
+          if (bytes.length > 0) bytes[0] = kind;
+          const reader = new FrameReader(bytes, { file: "segment", offset: 4096 });
+          try {
+            while (!reader.done) {
+              const decoded = decodeFrame(reader, BATCH_LSN + reader.at);
+              if (decoded.type === "change" && decoded.change.kind === "delta") {
+                decoded.change.apply(base);
+              }
             }
+          } catch (error) {
+            if (!isStorageError(error, "BOP_CORRUPT")) throw error;
+            expect(error.details.offset).toBeGreaterThanOrEqual(4096);
           }
-        } catch (error) {
-          if (!isStorageError(error, "BOP_CORRUPT")) throw error;
-          expect(error.details.offset).toBeGreaterThanOrEqual(4096);
-        }
-      }),
+        },
+      ),
       { numRuns: 2000 },
     );
   });

@@ -47,16 +47,22 @@ describe("formats of the log", () => {
     const bytes = batch();
     const payloadBytes = readBatchHeader(bytes, HEADER)?.payloadBytes ?? 0;
     expect(bytes).toHaveLength(BLOCK_BYTES);
-    expect(golden(bytes.subarray(0, BATCH_HEADER.sizeBytes))).toMatchInlineSnapshot(`"424f50420100000022000000156a9c030200000000000000002000000000000000200000000000000068e5cf8b010000d2520c9f"`);
+    expect(golden(bytes.subarray(0, BATCH_HEADER.sizeBytes))).toMatchInlineSnapshot(
+      `"424f50420100000022000000156a9c030200000000000000002000000000000000200000000000000068e5cf8b010000d2520c9f"`,
+    );
     const end = BATCH_HEADER.sizeBytes + payloadBytes;
-    expect(golden(bytes.subarray(BATCH_HEADER.sizeBytes, end))).toMatchInlineSnapshot(`"0201800404006402aabb0302be4026f5b10904006402aabb05ac0202180280040001"`);
+    expect(golden(bytes.subarray(BATCH_HEADER.sizeBytes, end))).toMatchInlineSnapshot(
+      `"0201800404006402aabb0302be4026f5b10904006402aabb05ac0202180280040001"`,
+    );
     expect(bytes.subarray(end).every((byte) => byte === 0)).toBe(true);
   });
 
   test("a segment header has these bytes, and comes back as it was written", () => {
     const block = encodeSegmentHeader(HEADER);
     expect(block).toHaveLength(BLOCK_BYTES);
-    expect(golden(block.subarray(0, SEGMENT_HEADER.sizeBytes))).toMatchInlineSnapshot(`"424f50430100010000100000000102030405060708090a0b0c0d0e0f02000000000000000020000000000000002000000000000063000000000000006d5d6062"`);
+    expect(golden(block.subarray(0, SEGMENT_HEADER.sizeBytes))).toMatchInlineSnapshot(
+      `"424f50430100010000100000000102030405060708090a0b0c0d0e0f02000000000000000020000000000000002000000000000063000000000000006d5d6062"`,
+    );
     expect(decodeSegmentHeader(block)).toEqual({ type: "header", header: HEADER });
   });
 

@@ -43,8 +43,9 @@ export class LogController implements Log {
   readonly #failureListeners = new Listeners<StorageError>();
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
-  #driving: Promise<void> | undefined;
-  #inline = false;
+  /** A batch is being written, or the next one is about to be. */
+  #busy = false;
+  #driving = Promise.resolve();
   #failure: StorageError | undefined;
 
   #proofTimer: Disposer | undefined;
@@ -103,7 +104,7 @@ export class LogController implements Log {
   }
 
   kick(options?: { readonly lone: boolean }): void {
-    if (this.#driving !== undefined || this.#inline || this.#failure !== undefined) return;
+    if (this.#busy || this.#failure !== undefined) return;
     const bytes = this.#core.nextWriteBytes;
     if (bytes === 0) return;
     if (options?.lone === true && this.#mayFlushInline(bytes)) this.#flushInline();
@@ -148,35 +149,42 @@ export class LogController implements Log {
     this.#closing.abort();
     this.#proofTimer?.dispose();
     const proves = this.#proofTimer !== undefined || this.#core.nextWriteBytes > 0;
-    while (this.#failure === undefined && this.#core.nextWriteBytes > 0) await this.#drive();
-    if (this.#failure === undefined && proves && this.#core.stageProof()) await this.#drive();
-    await this.#driving;
+    await this.#settled();
+    if (this.#failure === undefined && proves && this.#core.stageProof()) await this.#settled();
     await this.#segments.close();
   }
 
-  /** Writes until nothing is left to write. Never rejects: what goes wrong fails the log. */
-  #drive(): Promise<void> {
-    this.#driving ??= this.#writeAll().finally(() => {
-      this.#driving = undefined;
+  /** Resolves when everything that was sealed is durable, or the log has failed. */
+  async #settled(): Promise<void> {
+    while (this.#failure === undefined && (this.#busy || this.#core.nextWriteBytes > 0)) {
       this.kick();
-    });
-    return this.#driving;
+      await this.#driving;
+    }
   }
 
+  #drive(): void {
+    this.#busy = true;
+    this.#driving = this.#writeAll();
+  }
+
+  /**
+   * Writes until nothing is left to write. Never rejects: what goes wrong fails the log. Begins
+   * behind the promise callbacks that are ready now: who was woken by the flush before shares this.
+   */
   async #writeAll(): Promise<void> {
     try {
+      await undefined;
       while (this.#failure === undefined) {
-        const bytes = this.#core.nextWriteBytes;
-        if (bytes === 0) return;
-        if (this.#segments.roomBytes < bytes) await this.#rotate();
-        else await this.#flush();
+        if (this.#segments.roomBytes < this.#core.nextWriteBytes) await this.#rotate();
+        else if (await this.#flush()) return;
       }
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  async #flush(): Promise<void> {
+  /** True if nothing is left to write; whoever is told of this batch may then begin anew. */
+  async #flush(): Promise<boolean> {
     const { file } = present(this.#segments.active, "an active segment");
     const startedMs = this.#env.clock.monotonicMs();
     const job = this.#startWrite();
@@ -186,9 +194,13 @@ export class LogController implements Log {
       await file.sync();
     } catch (cause) {
       await this.#refused(job, cause);
-      return;
+      return false;
     }
-    this.#acknowledge(job, startedMs);
+    const durableLsn = this.#finish(job, startedMs);
+    const done = this.#core.nextWriteBytes === 0;
+    if (done) this.#busy = false;
+    this.#tell(durableLsn);
+    return done;
   }
 
   /** A refused write alone may be repeated in place: nothing was promised about it yet. */
@@ -211,38 +223,34 @@ export class LogController implements Log {
 
   #flushInline(): void {
     const { file, offset } = present(this.#segments.active, "an active segment");
-    this.#inline = true;
+    this.#busy = true;
+    const startedMs = this.#env.clock.monotonicMs();
+    const job = this.#startWrite();
     try {
-      const startedMs = this.#env.clock.monotonicMs();
-      const job = this.#startWrite();
-      try {
-        file.writeSync(job.bytes, offset);
-        this.#core.finishWrite(job);
-        file.syncSync();
-      } catch (cause) {
-        this.#driving = this.#repair(job, cause);
-        return;
-      }
-      this.#acknowledge(job, startedMs);
+      file.writeSync(job.bytes, offset);
+      this.#core.finishWrite(job);
+      file.syncSync();
+    } catch (cause) {
+      this.#driving = this.#repair(job, cause);
+      return;
+    }
+    try {
+      this.#tell(this.#finish(job, startedMs));
     } catch (error) {
       this.#fail(error);
-    } finally {
-      this.#inline = false;
     }
+    this.#busy = false;
     this.kick();
   }
 
-  /** Goes on, as if the refused flush had not been within a call. */
+  /** Goes on as if the refused flush had not been within a call. */
   async #repair(job: WriteJob, cause: unknown): Promise<void> {
     try {
       await this.#refused(job, cause);
-      await this.#writeAll();
     } catch (error) {
       this.#fail(error);
-    } finally {
-      this.#driving = undefined;
-      this.kick();
     }
+    await this.#writeAll();
   }
 
   #startWrite(): WriteJob {
@@ -251,7 +259,7 @@ export class LogController implements Log {
     return this.#core.startWrite({ sequence, wallMs });
   }
 
-  #acknowledge(job: WriteJob, startedMs: number): void {
+  #finish(job: WriteJob, startedMs: number): Lsn {
     const nowMs = this.#env.clock.monotonicMs();
     const tookMs = nowMs - startedMs;
     this.#flushMs ??= tookMs;
@@ -265,6 +273,10 @@ export class LogController implements Log {
     const durableLsn = this.#core.finishSync(job);
     if (active.offset * 2 > this.#limits.segmentBytes) this.#segments.prepareSoon();
     if (job.hasFrames && this.#closed === undefined) this.proveWhenIdle();
+    return durableLsn;
+  }
+
+  #tell(durableLsn: Lsn): void {
     this.#waiters.resolveUpTo(durableLsn);
     this.#durableListeners.tell(durableLsn);
   }
@@ -302,9 +314,8 @@ export class LogController implements Log {
     if (this.#failure !== undefined || this.#closed !== undefined) return;
     const restMs =
       this.#acknowledgedAtMs + this.#limits.idleProofMs - this.#env.clock.monotonicMs();
-    const busy = this.#driving !== undefined || this.#inline;
-    if (restMs <= 0 && !busy && this.#core.stageProof()) {
-      this.#drive();
+    if (restMs <= 0 && !this.#busy && this.#core.stageProof()) {
+      this.kick();
       return;
     }
     const delayMs = restMs > 0 ? restMs : this.#limits.idleProofMs;
@@ -321,6 +332,7 @@ export class LogController implements Log {
       cause,
     });
     this.#failure = error;
+    this.#busy = false;
     this.#proofTimer?.dispose();
     this.#waiters.rejectAll((lsn) => this.#unknown(lsn, error));
     this.#failureListeners.tell(error);

@@ -19,7 +19,7 @@ async function life(store: LogStore, { env, seed }: { env: Env; seed: number }):
       return store.commitDurably(log, bytes);
     });
     await Promise.all(company);
-    if (random.below(4) === 0) await store.checkpoint(env, log);
+    if (random.below(2) === 0) await store.checkpoint(env, log);
     if (random.below(4) === 0) await env.clock.sleep(120);
   }
   await log.close();

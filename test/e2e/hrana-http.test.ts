@@ -1,5 +1,7 @@
 /** Hrana over HTTP, byte by byte: what no well-behaved client sends, and what all rely on. */
+import { once } from "node:events";
 import { type ClientRequest, request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { createClient } from "@libsql/client";
 import { afterEach, describe, expect, test } from "vitest";
 import { executeRequest, openTestStore, postPipeline, type TestStore } from "./harness.ts";
@@ -355,6 +357,16 @@ describe("what could hurt the others", () => {
     await postPipeline(url, pipeline("insert into t values (2)"));
     const { json } = await postPipeline(url, pipeline("select a from t"));
     expect(json.results[0]?.response.result.rows).toEqual([[{ type: "integer", value: "2" }]]);
+  });
+
+  test("a connection that never finishes its request is cut off", async () => {
+    const url = await open({ limits: { headersMs: 100, requestMs: 100 } });
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    socket.write("POST /v2/pipeline HTTP/1.1\r\nhost: x\r\ncontent-le");
+    const answer: Buffer[] = [];
+    socket.on("data", (chunk) => answer.push(chunk));
+    await once(socket, "close");
+    expect(Buffer.concat(answer).toString()).toMatch(/^HTTP\/1\.1 408 /);
   });
 
   test("closing lets a request that runs finish, and rolls back what is left open", async () => {

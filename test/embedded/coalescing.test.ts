@@ -95,7 +95,7 @@ async function twins(manager: Manager, run: number): Promise<[Database, Database
 }
 
 describe("coalesced execution", () => {
-  // evidence: G6
+  // evidence: G7
   test("answers, errors and content are those of running one by one", async () => {
     const manager = await openStore();
     let run = 0;

@@ -51,7 +51,9 @@ describe.each(["sqlite", "libsql"] as const)("values through the embedded API of
   test("parameters are bound by position or by name, and a wrong one is refused by name", async () => {
     const db = await openDatabase({ engine });
     expect(await db.prepare("select ?2 || ?1 as v").get("a", "b")).toEqual({ v: "ba" });
-    expect(await db.prepare("select :x + @y + $z as v").get({ x: 1, y: 2, z: 3 })).toEqual({ v: 6 });
+    expect(await db.prepare("select :x + @y + $z as v").get({ x: 1, y: 2, z: 3 })).toEqual({
+      v: 6,
+    });
     expect(await db.prepare("select :x as v").get({ ":x": true })).toEqual({ v: 1 });
     await expect(db.prepare("select :x as v").get({ y: 1 })).rejects.toThrow(/\by\b|\bx\b/);
     await expect(db.prepare("select ? as v").get()).rejects.toThrow(RangeError);

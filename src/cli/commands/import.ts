@@ -1,8 +1,10 @@
 /** `bop import`: a SQLite file becomes a database of the store. */
+import { existsSync } from "node:fs";
 import { Command } from "commander";
 import type { Manager } from "../../manager/index.ts";
 import { checkedName } from "../arguments.ts";
 import { existingDatabase } from "../databases.ts";
+import { CommandError } from "../exit.ts";
 import { Output, sizeText } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import {
@@ -30,9 +32,11 @@ export function importCommand(): Command {
     .addOption(directoryOption())
     .addOption(jsonOption())
     .addHelpText("after", "\nExample:\n  bop import shop.sqlite --as shop")
-    .action((file: string, options: ImportOptions) =>
-      withNewStore(options, (manager) => run(manager, file, options)),
-    );
+    .action((file: string, options: ImportOptions) => {
+      // A misspelt path must not leave an empty store behind.
+      if (!existsSync(file)) throw new CommandError(`there is no file ${file}`);
+      return withNewStore(options, (manager) => run(manager, file, options));
+    });
 }
 
 async function run(manager: Manager, file: string, options: ImportOptions): Promise<void> {

@@ -59,12 +59,19 @@ describe("rows as text", () => {
     }
   });
 
-  test("rows beyond the measured ones keep the widths and are still all there", () => {
-    const rows: SqlValue[][] = Array.from({ length: 1500 }, (_, at) => [BigInt(at), "x"]);
-    rows.push([9n, "longer than the rest"]);
-    const lines = render("table", ["n", "t"], rows).trimEnd().split("\n");
-    expect(lines.length).toBe(2 + 1501);
-    expect(lines.at(-1)).toBe("  9 │ …");
+  test("rows beyond the measured ones are all there, cut only where there is a width to fit", () => {
+    const rows: SqlValue[][] = Array.from({ length: 1500 }, () => [1n, "x"]);
+    rows.push([12345n, "longer than the rest"]);
+    const lastOf = (text: string) => text.trimEnd().split("\n").at(-1);
+    expect(render("table", ["n", "t"], rows).trimEnd().split("\n")).toHaveLength(2 + 1501);
+    expect(lastOf(render("table", ["n", "t"], rows))).toBe("12345 │ longer than the rest");
+    expect(lastOf(render({ mode: "table", width: 40 }, ["n", "t"], rows))).toBe("12345 │ …");
+  });
+
+  test("a number is never cut, however narrow the terminal", () => {
+    const rows: SqlValue[][] = [[9223372036854775807n, "some text that is long"]];
+    const lines = render({ mode: "table", width: 26 }, ["n", "t"], rows).split("\n");
+    expect(lines[2]).toBe("9223372036854775807 │ som…");
   });
 
   test("line mode puts a value on a line and a blank line between rows", () => {

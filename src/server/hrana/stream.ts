@@ -28,6 +28,9 @@ import type {
 import { beginsReadOnly, holdsReadOnlyBegin, statementHeads } from "./sql-text.ts";
 import { encodedBytes } from "./value.ts";
 
+/** Made once: every stream ends with it, and a stack trace costs more than a statement. */
+const CLOSED = new HranaError("STREAM_EXPIRED", "the stream was closed");
+
 export interface StreamLimits {
   readonly storedSqlCount: number;
   readonly storedSqlBytes: number;
@@ -97,14 +100,14 @@ export class Stream {
       case "get_autocommit":
         return { type: "get_autocommit", isAutocommit: !this.#connection.inTransaction };
       case "close":
-        this.end(new HranaError("STREAM_EXPIRED", "the stream was closed"));
+        this.end(CLOSED);
         return { type: "close" };
     }
   }
 
   /** Rolls back what is open. Idempotent. */
   async close(): Promise<void> {
-    this.end(new HranaError("STREAM_EXPIRED", "the stream was closed"));
+    this.end(CLOSED);
     this.#deadline?.dispose();
     await this.#connection.close();
   }

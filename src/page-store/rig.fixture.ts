@@ -5,10 +5,10 @@
  * (1) What is on the disk, in the manifest and durable in the log outlives a process; nothing else.
  */
 import { type Lsn, type StreamId, streamId } from "../base/units.ts";
-import { type SimulatedWorld, simulatedWorld } from "../io/simulated/world.ts";
+import { type SimulatedWorld, simulatedWorld } from "../io/index.ts";
 import { type DatabaseRow, type Manifest, memoryStores, openManifest } from "../manifest/index.ts";
 import type { CatalogueChange, CheckpointResult } from "./checkpoint.ts";
-import { MemoryLog } from "./memory-log.ts";
+import { MemoryLog } from "./memory-log.fixture.ts";
 import type { PageSpace } from "./page-space.ts";
 import { openPageStore, type PageStore, type PageStoreLimits } from "./page-store.ts";
 
@@ -67,6 +67,7 @@ export class Rig {
       const { storeId, checkpointLsn } = manifest.opened;
       const limits = this.#limits;
       await env.storage.mkdir(DIRECTORY);
+      await env.storage.syncDirectory("/");
       const store = await openPageStore({ env, directory: DIRECTORY, storeId, manifest, limits });
       for (const commit of this.log.restart(checkpointLsn)) store.replay(commit);
       store.attach(this.log);
@@ -76,6 +77,7 @@ export class Rig {
 
   async restart(how: "kill" | "power" | "close"): Promise<void> {
     if (how === "close") {
+      this.log.makeDurable();
       await this.world.run(async () => {
         await this.store.close();
         await this.manifest.close();

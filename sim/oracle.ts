@@ -1,0 +1,93 @@
+/**
+ * THE ORACLE: compares an open store with the model, and takes what is there as the new beginning.
+ *
+ * (1) Which transactions are there is decided first, for all databases, and adopted: from then on
+ *     they have been shown and must stay, whatever happens during the rest of the comparison.
+ * (2) Then every row must be what these transactions made, and every database must be intact.
+ */
+import type { Database, Manager } from "../src/index.ts";
+import type { DatabaseModel } from "./database-model.ts";
+import { promise } from "./failure.ts";
+import type { Life } from "./life.ts";
+import { ACCOUNTS, BALANCE, itemText, parseOps, READ_OPS, type State } from "./state.ts";
+
+export interface Found {
+  readonly database: Database;
+  readonly model: DatabaseModel;
+}
+
+/** Throws a BrokenPromise unless the store holds what it must hold. Returns what it holds. */
+export async function verify(life: Life, manager: Manager): Promise<Found[]> {
+  const { catalogue, faulty, tally } = life.simulation;
+  const names = (await manager.list()).map(({ name }) => name);
+  const databases = new Map<string, Database>();
+  const present = new Map<string, number[]>();
+  for (const name of names) {
+    const database = await manager.database(name, { create: false });
+    databases.set(name, database);
+    present.set(name, await opsOf(database));
+  }
+  life.assertAlive();
+  const of = (name: string) => present.get(name) ?? [];
+  const recovered = catalogue.recover(names, (name, model) =>
+    model.problemWith(of(name), { holes: faulty }),
+  );
+  const found: Found[] = [];
+  for (const [name, model] of recovered) {
+    const database = databases.get(name);
+    promise(database !== undefined, `${name} was listed and cannot be opened`);
+    model.adopt(of(name));
+    found.push({ database, model });
+    tally.add("transactions found", of(name).length);
+  }
+  for (const each of found) await verifyContent(each);
+  life.assertAlive();
+  tally.add("verifications");
+  return found;
+}
+
+/** A recovered store again, without a crash between: it must hold exactly the same. */
+async function opsOf(database: Database): Promise<number[]> {
+  const query = "select count(*) from sqlite_schema where name = 'op'";
+  if ((await database.prepare(query).pluck().get()) === 0) return [];
+  return parseOps(await database.prepare(READ_OPS).pluck().get());
+}
+
+async function verifyContent({ database, model }: Found): Promise<void> {
+  const ids = await opsOf(database);
+  const verdict = await database.pragma("integrity_check");
+  const isIntact = verdict.length === 1 && verdict[0]?.integrity_check === "ok";
+  promise(isIntact, () => `${model.label} is damaged: ${JSON.stringify(verdict)}`);
+  if (ids.length === 0) return;
+  const state = model.stateAfter(ids);
+  await verifyAccounts(database, { model, state });
+  await verifyItems(database, { model, state });
+}
+
+interface Expected {
+  readonly model: DatabaseModel;
+  readonly state: State;
+}
+
+async function verifyAccounts(database: Database, { model, state }: Expected): Promise<void> {
+  const query = "select id, balance from account order by id";
+  const rows = await database.prepare(query).raw<[number, number]>().all();
+  const there = JSON.stringify(rows);
+  const wanted = JSON.stringify([...state.accounts].sort(([a], [b]) => a - b));
+  promise(there === wanted, () => `${model.label}: accounts are ${there}, not ${wanted}`);
+  const sum = rows.reduce((total, [, balance]) => total + balance, 0);
+  promise(sum === ACCOUNTS * BALANCE, () => `${model.label}: money was made, ${sum} in all`);
+}
+
+async function verifyItems(database: Database, { model, state }: Expected): Promise<void> {
+  const query = "select key, version, text from item order by key";
+  const rows = await database.prepare(query).raw<[number, number, string]>().all();
+  for (const [key, version, text] of rows) {
+    const item = state.items.get(key);
+    promise(item !== undefined, () => `${model.label}: item ${key} should not be there`);
+    promise(item.version === version, () => `${model.label}: item ${key} is of ${version}`);
+    promise(text === itemText(key, item), () => `${model.label}: item ${key} has a wrong text`);
+  }
+  const { size } = state.items;
+  promise(rows.length === size, () => `${model.label}: ${rows.length} items, not ${size}`);
+}

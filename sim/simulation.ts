@@ -1,0 +1,102 @@
+/**
+ * ONE SEED: a world, the model of what its store must hold, and lives of the process that owns it.
+ *
+ * (1) A life ends when its body does, or when the process dies under it. What code of a dead
+ *     process still says is heard by nobody.
+ * (2) Engines are made between lives, since making one waits for the real world.
+ * (3) A life that is not over after twenty simulated minutes hangs: liveness is a promise too.
+ */
+import type { Env } from "../src/base/env.ts";
+import { Manager } from "../src/index.ts";
+import { DeadProcessError, type SeededRandom, simulatedWorld } from "../src/io/index.ts";
+import { memoryStores } from "../src/manifest/index.ts";
+import { prepareEngines } from "../src/sqlite/index.ts";
+import { CatalogueModel } from "./catalogue-model.ts";
+import { assertUnaccused, BrokenPromise } from "./failure.ts";
+import { Life } from "./life.ts";
+import { type SwarmOptions, storeLimits, swarm } from "./swarm.ts";
+import { Tally } from "./tally.ts";
+import { Trace, traced } from "./trace.ts";
+
+export const STORE = "/store";
+const LIFE_MS_MAX = 20 * 60 * 1000;
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Told every line of the trace. */
+  readonly print?: (line: string) => void;
+  /** What the scenario wants otherwise than the dice. */
+  readonly adjust?: (drawn: SwarmOptions, random: SeededRandom) => SwarmOptions;
+}
+
+export class Simulation {
+  readonly world: ReturnType<typeof simulatedWorld>;
+  readonly random: SeededRandom;
+  readonly options: SwarmOptions;
+  readonly stores: ReturnType<typeof memoryStores>;
+  readonly trace: Trace;
+  readonly tally = new Tally();
+  readonly catalogue = new CatalogueModel();
+  /** The disk may fail, and so may calls. */
+  faulty = false;
+  #lives = 0;
+
+  constructor({ seed, print, adjust = (drawn) => drawn }: SimulationOptions) {
+    this.world = simulatedWorld({ seed });
+    this.random = this.world.random.fork();
+    const dice = this.world.random.fork();
+    this.options = adjust(swarm(dice), dice);
+    this.stores = memoryStores(this.world.random.fork());
+    this.trace = new Trace(() => this.world.nowMs, print);
+  }
+
+  /** True if the process survived its life. It is then still running. */
+  async live(body: (life: Life) => Promise<void>): Promise<boolean> {
+    await prepareEngines("sqlite", 1);
+    if (this.options.engine === "libsql") await prepareEngines("libsql", 1);
+    const env = traced(this.world.start(), this.trace);
+    this.#lives += 1;
+    this.tally.add("lives");
+    this.trace.note(`life ${this.#lives} begins`);
+    const number = this.#lives;
+    const isAlive = () => this.world.alive && this.#lives === number;
+    const life = new Life({ simulation: this, env, isAlive });
+    const ended = new AbortController();
+    try {
+      const overdue = this.#overdue(env, ended.signal);
+      await this.world.run(() => Promise.race([body(life), overdue]));
+      assertUnaccused();
+      return true;
+    } catch (error) {
+      if (error instanceof BrokenPromise || isAlive()) throw error;
+      this.trace.note("died");
+      return false;
+    } finally {
+      ended.abort();
+    }
+  }
+
+  /** How a life ends that its crash has not ended yet. */
+  end(how: "kill" | "power"): void {
+    if (how === "kill") this.world.kill();
+    else this.world.powerCut();
+    this.trace.note(how);
+    this.tally.add(how === "kill" ? "crashes: kill" : "crashes: power cut");
+  }
+
+  openManager(env: Env): Promise<Manager> {
+    const openKeyValueStore = this.stores.openerFor(env);
+    const limits = storeLimits(this.options);
+    return Manager.open({ directory: STORE, env, openKeyValueStore, ...limits });
+  }
+
+  /** Rejects when the process dies, or when the life takes too long. */
+  async #overdue(env: Env, signal: AbortSignal): Promise<never> {
+    try {
+      await env.clock.sleep(LIFE_MS_MAX, signal);
+    } catch {
+      throw new DeadProcessError();
+    }
+    throw new BrokenPromise("a call has not ended within twenty simulated minutes");
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * THE TRACE of a simulated run: everything that was asked of the disk, with its moment and its
+ * outcome, and what the clients did. Two runs of one seed have the same hash, or something in the
+ * store looked at the real world.
+ *
+ * (1) Bytes written enter by their checksum, so a difference in content changes the hash.
+ * (2) The clock moves with every reading, so even one reading more changes the hash.
+ */
+import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
+import type { Env, File, Storage } from "../src/base/env.ts";
+import { systemCode } from "../src/base/errors.ts";
+
+export class Trace {
+  readonly #hash = createHash("sha256");
+  readonly #print: ((line: string) => void) | undefined;
+  readonly #nowMs: () => number;
+  lines = 0;
+
+  constructor(nowMs: () => number, print?: (line: string) => void) {
+    this.#nowMs = nowMs;
+    this.#print = print;
+  }
+
+  note(text: string): void {
+    const line = `${this.#nowMs().toFixed(3)} ${text}`;
+    this.lines += 1;
+    this.#hash.update(line);
+    this.#print?.(line);
+  }
+
+  /** Of everything noted so far. Ends the trace. */
+  digest(): string {
+    return this.#hash.digest("hex");
+  }
+}
+
+/** The same world, with every call that reaches its disk noted. */
+export function traced(env: Env, trace: Trace): Env {
+  const { storage, ...rest } = env;
+  return { ...rest, storage: tracedStorage(storage, trace) };
+}
+
+/** Notes how a call ends, and hands its end on. */
+function noted<T>(trace: Trace, what: string, call: Promise<T>): Promise<T> {
+  call.then(
+    (answer) => trace.note(typeof answer === "number" ? `${what} = ${answer}` : what),
+    (error) => trace.note(`${what} ! ${systemCode(error) ?? error}`),
+  );
+  return call;
+}
+
+function notedSync<T>(trace: Trace, what: string, call: () => T): T {
+  try {
+    const answer = call();
+    trace.note(`${what} now`);
+    return answer;
+  } catch (error) {
+    trace.note(`${what} now ! ${systemCode(error) ?? error}`);
+    throw error;
+  }
+}
+
+function tracedStorage(storage: Storage, trace: Trace): Storage {
+  const note = <T>(what: string, call: Promise<T>) => noted(trace, what, call);
+  return {
+    open: (path, mode) =>
+      note(`${mode} ${path}`, storage.open(path, mode)).then((file) =>
+        tracedFile(file, { path, trace }),
+      ),
+    openSync: (path) => {
+      const file = notedSync(trace, `read ${path}`, () => storage.openSync(path));
+      return tracedFile(file, { path, trace });
+    },
+    mkdir: (path) => note(`mkdir ${path}`, storage.mkdir(path)),
+    list: (path) => note(`list ${path}`, storage.list(path)),
+    rename: (from, to) => note(`rename ${from} ${to}`, storage.rename(from, to)),
+    unlink: (path) => note(`unlink ${path}`, storage.unlink(path)),
+    stat: (path) => note(`stat ${path}`, storage.stat(path)),
+    syncDirectory: (path) => note(`syncDirectory ${path}`, storage.syncDirectory(path)),
+    freeBytes: (path) => storage.freeBytes(path),
+    scratch: () => storage.scratch(),
+  };
+}
+
+function tracedFile(
+  file: File,
+  { path, trace }: { readonly path: string; readonly trace: Trace },
+): File {
+  const written = (from: Uint8Array, at: number) =>
+    `write ${path} ${at}+${from.length} ${crc32(from).toString(16)}`;
+  const read = (into: Uint8Array, at: number) => `read ${path} ${at}+${into.length}`;
+  return {
+    read: (into, at) => noted(trace, read(into, at), file.read(into, at)),
+    readSync: (into, at) => notedSync(trace, read(into, at), () => file.readSync(into, at)),
+    write: (from, at) => noted(trace, written(from, at), file.write(from, at)),
+    writeSync: (from, at) => notedSync(trace, written(from, at), () => file.writeSync(from, at)),
+    sync: () => noted(trace, `sync ${path}`, file.sync()),
+    syncSync: () => notedSync(trace, `sync ${path}`, () => file.syncSync()),
+    truncate: (bytes) => noted(trace, `truncate ${path} ${bytes}`, file.truncate(bytes)),
+    preallocate: (bytes) => noted(trace, `preallocate ${path} ${bytes}`, file.preallocate(bytes)),
+    size: () => noted(trace, `size ${path}`, file.size()),
+    close: () => file.close(),
+  };
+}
