@@ -40,9 +40,10 @@ export class CatalogueModel {
     return this.#owed;
   }
 
-  create(name: string): SubmittedChange {
+  /** An empty database, or an import of what another one holds. */
+  create(name: string, source?: DatabaseModel): SubmittedChange {
     const label = `${name}#${++this.#lastDatabase}`;
-    const database = new DatabaseModel(label, () => ++this.#lastId);
+    const database = source?.copy(label) ?? new DatabaseModel(label, () => ++this.#lastId);
     return this.#submit({ type: "create", name }, database);
   }
 

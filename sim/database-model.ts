@@ -64,6 +64,18 @@ export class DatabaseModel {
     return this.#shown.length > 0 || this.#acknowledged.length > 0;
   }
 
+  /** What a complete copy of it holds, in a database of another name. */
+  copy(label: string): DatabaseModel {
+    const copy = new DatabaseModel(label, this.#nextId);
+    for (const each of this.#submitted) {
+      if (each.outcome !== "acknowledged") continue;
+      copy.#submitted.push(each);
+      copy.#byId.set(each.id, each);
+    }
+    copy.#acknowledged.push(...this.#acknowledged);
+    return copy;
+  }
+
   get acknowledgedCount(): number {
     return this.#acknowledged.length;
   }

@@ -15,6 +15,7 @@ const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 const CLEAR_BELOW = "\x1b[0J";
 const COLUMNS_ASSUMED = 80;
+const REDRAW_MS = 50;
 const PLAIN_PERIOD_MS = 1000;
 const INDENT = "     ";
 
@@ -24,7 +25,7 @@ export class Display {
   readonly #hasColour: boolean;
   #stage = 0;
   #blockLines = 0;
-  #plainShownAtMs = 0;
+  #shownAtMs = 0;
 
   constructor(sink: Sink, environment: Readonly<Record<string, string | undefined>>) {
     this.#sink = sink;
@@ -47,7 +48,7 @@ export class Display {
 
   stage(name: string, what: string): void {
     this.#stage += 1;
-    this.#plainShownAtMs = performance.now();
+    this.#shownAtMs = performance.now();
     const number = this.style("dim", `${this.#stage}`);
     this.#line(`\n  ${number}  ${this.style("bold", name)}  ${this.style("dim", what)}`);
   }
@@ -68,19 +69,19 @@ export class Display {
     this.#line(text);
   }
 
-  /** Redraws the block, or now and then prints `plainLine` where nothing can be redrawn. */
+  /** Redraws the block, or prints `plainLine` where nothing can be redrawn; not at every call. */
   live(lines: readonly string[], plainLine: string): void {
-    if (this.isTerminal) {
-      const width = (this.#sink.columns ?? COLUMNS_ASSUMED) - 1;
-      const text = lines.map((line) => `${this.#fitted(`${INDENT}${line}`, width)}\n`).join("");
-      this.#sink.write(`${this.#toBlockStart()}${text}`);
-      this.#blockLines = lines.length;
+    const nowMs = performance.now();
+    if (nowMs - this.#shownAtMs < (this.isTerminal ? REDRAW_MS : PLAIN_PERIOD_MS)) return;
+    this.#shownAtMs = nowMs;
+    if (!this.isTerminal) {
+      this.#line(`${INDENT}${plainLine}`);
       return;
     }
-    const nowMs = performance.now();
-    if (nowMs - this.#plainShownAtMs < PLAIN_PERIOD_MS) return;
-    this.#plainShownAtMs = nowMs;
-    this.#sink.write(`${INDENT}${plainLine}\n`);
+    const width = (this.#sink.columns ?? COLUMNS_ASSUMED) - 1;
+    const text = lines.map((line) => `${fitted(`${INDENT}${line}`, width)}\n`).join("");
+    this.#sink.write(`${this.#toBlockStart()}${text}`);
+    this.#blockLines = lines.length;
   }
 
   /** Takes the block away, for its outcome to stand in its place. */
@@ -96,10 +97,10 @@ export class Display {
   #line(text: string): void {
     this.#sink.write(`${text}\n`);
   }
+}
 
-  /** Cut without its colours if it is too wide, since a cut may fall into an escape sequence. */
-  #fitted(line: string, width: number): string {
-    const bare = stripVTControlCharacters(line);
-    return bare.length <= width ? line : bare.slice(0, Math.max(0, width));
-  }
+/** Cut without its colours if it is too wide, since a cut may fall into an escape sequence. */
+function fitted(line: string, width: number): string {
+  const bare = stripVTControlCharacters(line);
+  return bare.length <= width ? line : bare.slice(0, Math.max(0, width));
 }

@@ -90,10 +90,10 @@ async function findBuiltIn(): Promise<OtherSqlite | undefined> {
 }
 
 async function findWebAssembly(): Promise<OtherSqlite> {
-  const sqlite = await initSqlite();
-  const { capi, oo1, wasm } = sqlite;
+  const { capi, config, oo1, wasm } = await initSqlite();
+  Object.assign(config, { warn: () => {} }); // Errors are thrown; it need not print them as well.
   const query = async (file: string, sql: string) => {
-    const image = await readFile(file);
+    const image = new Uint8Array(await readFile(file)); // It knows no Buffer.
     const database = new oo1.DB(":memory:");
     try {
       const bytes = wasm.allocFromTypedArray(image);

@@ -26,10 +26,15 @@ describe("documents", () => {
     ]);
   });
 
-  test("evidence is named by the test that follows it", () => {
-    const text = '// evidence: G1 "long"\n  test("first", f);\n// evidence: G1\ntest(`second`, f);';
+  test("evidence is named by the test that follows it, with what that test is in", () => {
+    const text = `// evidence: G1 "long"
+      describe("a store", () => {
+        test("first", f);
+        // evidence: G1
+        test.each([1])(\`second\`, f);
+      });`;
     const found = evidence(repositoryOf({ "src/a.test.ts": text })).get("G1");
-    expect(found?.map(({ title }) => title)).toEqual(["first", "second"]);
+    expect(found?.map(({ title }) => title)).toEqual(["a store: first", "a store: second"]);
   });
 
   test("a dependency without a line and a line without a dependency are both refused", () => {

@@ -7,7 +7,7 @@
  *   docs/decisions/        one number each, and a status
  */
 import { basename } from "node:path";
-import { isNode, type Repository, type Rule, walk } from "./repository.ts";
+import { isNode, type Node, type Repository, type Rule, type Source, walk } from "./repository.ts";
 
 /** One direction of a comparison: what of `listed` is not in `expected`. */
 function missing(listed: Iterable<string>, expected: ReadonlySet<string>): string[] {
@@ -41,23 +41,48 @@ function errorCodesOf({ sources }: Repository): string[] {
   return codes;
 }
 
-/** The tests that prove a promise: the first test name behind each `evidence: G<n>` comment. */
+/** The tests that prove a promise: the first test behind each `evidence: G<n>` comment. */
 export function evidence({ sources }: Repository): Map<string, Evidence[]> {
   const found = new Map<string, Evidence[]>();
-  for (const { path, text } of sources) {
+  for (const source of sources) {
+    const { path, text } = source;
     if (!/^(?:test|sim)\/|^src\/.+\.test\.ts$/.test(path)) continue;
-    for (const match of text.matchAll(/\/\/ evidence: (G\d+(?:, ?G\d+)*)/g)) {
-      const behind = text.slice(match.index);
-      const name = /\b(?:test|it|describe)(?:\.\w+)?\(\s*(?:"((?:[^"\\]|\\.)+)"|`([^`]+)`)/.exec(
-        behind,
-      );
-      const title = (name?.[1] ?? name?.[2] ?? basename(path)).replaceAll('\\"', '"');
+    const comments = [...text.matchAll(/\/\/ evidence: (G\d+(?:, ?G\d+)*)/g)];
+    const tests = comments.length === 0 ? [] : testsOf(source);
+    for (const match of comments) {
+      const title = tests.find(({ start }) => start > match.index)?.title ?? basename(path);
       for (const promise of (match[1] ?? "").split(/, ?/)) {
         found.set(promise, [...(found.get(promise) ?? []), { path, title }]);
       }
     }
   }
   return found;
+}
+
+/** Tests in order, each with the names of what it is in: "a store: a fact and its consequence". */
+function testsOf({ program }: Source): { readonly start: number; readonly title: string }[] {
+  const tests: { start: number; title: string }[] = [];
+  walk(program, (node, ancestors) => {
+    const title = titleOf(node, /^(?:test|it)$/);
+    if (title === undefined) return;
+    const around = ancestors.flatMap((one) => titleOf(one, /^describe$/) ?? []);
+    tests.push({ start: node.start, title: [...around, title].join(": ") });
+  });
+  return tests.sort((a, b) => a.start - b.start);
+}
+
+/** The first argument of `test("…")`, `test.each(…)("…")` and the like. */
+function titleOf(node: Node, caller: RegExp): string | undefined {
+  if (node.type !== "CallExpression" || !isNode(node.callee)) return undefined;
+  let callee: Node = node.callee;
+  for (let inner: unknown = callee; isNode(inner); inner = inner.callee ?? inner.object)
+    callee = inner;
+  if (!caller.test(String(callee.name))) return undefined;
+  const [first] = node.arguments as readonly unknown[];
+  if (!isNode(first)) return undefined;
+  if (typeof first.value === "string") return first.value;
+  const quasis = first.quasis as { value: { cooked: string } }[] | undefined;
+  return quasis?.map(({ value }) => value.cooked).join("…");
 }
 
 export interface Evidence {

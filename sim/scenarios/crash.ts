@@ -13,11 +13,15 @@ const RECOVERY_CHANGES_MAX = 25;
 
 export async function crash(options: SimulationOptions): Promise<Simulation> {
   const simulation = new Simulation(options);
+  await crashAgain(simulation);
+  return simulation;
+}
+
+export async function crashAgain(simulation: Simulation): Promise<void> {
   for (let n = 0; n < simulation.options.lives; n++) {
     await interruptedLife(simulation);
   }
   await lastLives(simulation);
-  return simulation;
 }
 
 async function interruptedLife(simulation: Simulation): Promise<void> {

@@ -31,6 +31,7 @@ export const pageNumber = (n: number): PageNumber => natural(n) as PageNumber;
 export const lsnAfter = (from: Lsn, bytes: number): Lsn => lsn(from + bytes);
 export const bytesBetween = (from: Lsn, to: Lsn): number => natural(to - from);
 
+export const earlierLsn = (a: Lsn, b: Lsn): Lsn => Math.min(a, b) as Lsn;
 export const laterLsn = (a: Lsn, b: Lsn): Lsn => Math.max(a, b) as Lsn;
 
 export const LSN_ZERO = lsn(0);

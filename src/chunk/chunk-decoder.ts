@@ -56,6 +56,7 @@ function checkRecords(chunk: {
   for (const entry of entries) {
     if (entry.offset !== end) return "records do not lie one behind the other";
     end += entry.recordBytes;
+    if (entry.lsn < header.firstLsn || entry.lsn > header.lastLsn) return "range of lsns";
     if (end > header.directoryOffset) return "a record reaches into the directory";
     const record = bytes.subarray(entry.offset, end);
     const { stream, pageNumber } = entry;

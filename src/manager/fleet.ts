@@ -62,6 +62,11 @@ export class Fleet {
     for (const database of this.#ready.values()) database.turnReadOnly(error);
   }
 
+  /** Lets go of snapshots that nobody reads just now. */
+  endHolds(): void {
+    for (const database of this.#ready.values()) database.endHolds();
+  }
+
   /** See (2). */
   sweep(): void {
     let count = 0;

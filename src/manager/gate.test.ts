@@ -23,6 +23,7 @@ describe("the output gate", () => {
     expect(gate.waitingCount).toBe(0);
   });
 
+  // evidence: G2
   test("answers leave when their commit is durable, in order of LSN and of arrival", () => {
     const log: string[] = [];
     const gate = new OutputGate(lsn(10));
@@ -51,6 +52,7 @@ describe("the output gate", () => {
     expect(log).toEqual(["again"]);
   });
 
+  // evidence: G2
   test("after the log failed nothing above the durable LSN leaves, and what is below still does", () => {
     const log: string[] = [];
     const gate = new OutputGate(lsn(20));

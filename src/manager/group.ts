@@ -16,6 +16,7 @@ import { isStorageError, StorageError } from "../base/errors.ts";
 import type { PreparedStatement } from "../sqlite/index.ts";
 import { SqliteError } from "../sqlite/index.ts";
 import type { Seat } from "./seat.ts";
+import type { Session } from "./session.ts";
 import type { Member, Outcome } from "./work.ts";
 
 export const GROUP_MEMBERS_MAX = 512;
@@ -36,8 +37,8 @@ export interface GroupContext {
 
 /** May this statement run in one transaction with those of others? */
 export function mayShare({ traits, explain }: PreparedStatement): boolean {
-  const { kind, sessionBound, readsCounters, mayRollback } = traits;
-  return kind === "plain" && !sessionBound && !readsCounters && !mayRollback && explain === 0;
+  const { kind, sessionBound, readsCounters } = traits;
+  return kind === "plain" && !sessionBound && !readsCounters && explain === 0;
 }
 
 /**
@@ -46,6 +47,7 @@ export function mayShare({ traits, explain }: PreparedStatement): boolean {
  */
 export function runGroup(queue: MemberQueue, context: GroupContext): Member[] {
   const done: Member[] = [];
+  const before: CountersBefore = new Map();
   const { seat, clock } = context;
   const startedMs = clock.monotonicMs();
   let begun = false;
@@ -58,14 +60,15 @@ export function runGroup(queue: MemberQueue, context: GroupContext): Member[] {
     queue.shift();
     done.push(member);
     if (member.outcome === undefined) {
+      note(before, member.session);
       const outcome = runMember(member, context);
-      if (groupIsLost(outcome, context)) return again(done, context);
+      if (groupIsLost(outcome, context)) return again({ members: done, before }, context);
     }
     if (done.length >= GROUP_MEMBERS_MAX) break;
     if (done.length % MEMBERS_PER_CLOCK_READ > 0) continue;
     if (clock.monotonicMs() - startedMs > GROUP_MS_MAX) break;
   }
-  if (begun && !commit(seat)) return again(done, context);
+  if (begun && !commit(seat)) return again({ members: done, before }, context);
   return done;
 }
 
@@ -132,9 +135,26 @@ function commit({ connection }: Seat): boolean {
   }
 }
 
-function again(members: Member[], context: GroupContext): Member[] {
+/** The counters of each session as they were before the group began. */
+type CountersBefore = Map<Session, Pick<Session, "changes" | "lastInsertRowid">>;
+
+function note(before: CountersBefore, session: Session): void {
+  if (before.has(session)) return;
+  const { changes, lastInsertRowid } = session;
+  before.set(session, { changes, lastInsertRowid });
+}
+
+interface LostGroup {
+  readonly members: Member[];
+  readonly before: CountersBefore;
+}
+
+/** By (2): what the lost run did to the counters of sessions is undone too. */
+function again({ members, before }: LostGroup, context: GroupContext): Member[] {
   const { connection } = context.seat;
   if (!connection.autocommit) connection.command("ROLLBACK");
+  for (const [session, counters] of before) Object.assign(session, counters);
+  context.seat.forgetSession();
   for (const member of members) {
     runMember(member, context);
     if (!connection.autocommit) connection.command("ROLLBACK");

@@ -16,6 +16,7 @@ import { RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { runScript } from "./script.ts";
+import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 import { allShape } from "./shapes.ts";
 import type { Member } from "./work.ts";
@@ -34,14 +35,18 @@ export class HandleRunner implements Runner {
   run<T>(call: Call<T>): Promise<T> {
     const { database, session } = this;
     try {
-      database.assertOpen();
-      const statement = this.#compiled(call.sql);
+      let seat = database.readSeat(session);
+      let statement = this.#compiled(seat, call.sql);
       if (statement !== undefined) {
         refuseForHandle(statement);
         if (isPlainRead(statement)) {
-          if (session.queuedCount === 0) return this.#read(call, statement);
-          this.#catchUp();
-          return this.#read(call, database.readSeat(session).statement(call.sql));
+          if (session.queuedCount > 0) {
+            this.#catchUp();
+            seat = database.readSeat(session);
+            statement = seat.statement(call.sql);
+          }
+          database.holdRead(seat, session);
+          return this.#read(call, { seat, statement });
         }
       }
     } catch (error) {
@@ -106,10 +111,9 @@ export class HandleRunner implements Runner {
     return { columns, parameterNames, isReadonly: readonly, isExplain: explain > 0 };
   }
 
-  #read<T>(call: Call<T>, statement: PreparedStatement): Promise<T> {
+  #read<T>(call: Call<T>, { seat, statement }: Compiled): Promise<T> {
     const { database, session } = this;
     const { gate } = database.options;
-    const seat = database.readSeat(session);
     const outcome = readOnce(() => {
       if (call.timeoutMs !== undefined) {
         seat.connection.deadline(database.options.env.clock.monotonicMs() + call.timeoutMs);
@@ -149,9 +153,9 @@ export class HandleRunner implements Runner {
     });
   }
 
-  #compiled(sql: string): PreparedStatement | undefined {
+  #compiled(seat: Seat, sql: string): PreparedStatement | undefined {
     try {
-      return this.database.readSeat(this.session).statement(sql);
+      return seat.statement(sql);
     } catch (error) {
       if (error instanceof SqliteError) return undefined;
       throw error;
@@ -170,10 +174,15 @@ export class HandleRunner implements Runner {
     return gate.passed(lsn);
   }
 
-  #giveBack(seat: ReturnType<OpenDatabase["takeSpare"]>, statement: PreparedStatement): void {
+  #giveBack(seat: Seat, statement: PreparedStatement): void {
     statement.finalize();
     this.database.giveBack(seat, { reusable: true });
   }
+}
+
+interface Compiled {
+  readonly seat: Seat;
+  readonly statement: PreparedStatement;
 }
 
 export function isPlainRead({ readonly, traits }: PreparedStatement): boolean {

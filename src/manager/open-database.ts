@@ -14,7 +14,7 @@
 import { assert } from "../base/assert.ts";
 import type { Env } from "../base/env.ts";
 import type { StorageError } from "../base/errors.ts";
-import { type Lsn, laterLsn, lsn } from "../base/units.ts";
+import { earlierLsn, type Lsn, laterLsn, lsn } from "../base/units.ts";
 import type { PageSpace } from "../page-store/index.ts";
 import {
   type SqliteConnection,
@@ -105,13 +105,11 @@ export class OpenDatabase {
     if (this.#closed !== undefined) throw this.#closed;
   }
 
+  /** For whoever has the writer. */
   writerSeat(): Seat {
-    this.assertOpen();
-    if (this.#writerSeat === undefined) {
-      this.#writerSeat = this.#connect();
-      this.#writerSeat.horizon = NEWEST;
-    }
-    return this.#writerSeat;
+    const seat = this.#openWriterSeat();
+    seat.endHold();
+    return seat;
   }
 
   /**
@@ -124,15 +122,31 @@ export class OpenDatabase {
     return laterLsn(session.lastCommitLsn, durableLsn);
   }
 
-  /** A seat for one synchronous read of a session. */
+  /** A seat that shows what a session may see, for compiling, or for one read after `holdRead`. */
   readSeat(session: Session): Seat {
     this.assertOpen();
-    this.usedMs = this.options.env.clock.monotonicMs();
     const horizon = this.horizonOf(session);
-    if (!this.writer.held && this.space.newestLsn <= horizon) return this.writerSeat();
-    this.#readerSeat ??= this.#connect();
+    if (!this.writer.held && this.space.newestLsn <= horizon) return this.#openWriterSeat();
+    if (this.#readerSeat === undefined) {
+      this.#readerSeat = this.#connect();
+      this.#readerSeat.connection.share();
+    }
     this.#readerSeat.horizon = horizon;
     return this.#readerSeat;
+  }
+
+  /** Makes a read seat ready for one synchronous read that nothing comes between. */
+  holdRead(seat: Seat, session: Session): void {
+    this.usedMs = this.options.env.clock.monotonicMs();
+    const horizon = this.horizonOf(session);
+    const { newestLsn } = this.space;
+    seat.holdRead(earlierLsn(newestLsn, horizon));
+  }
+
+  /** Lets go of snapshots that are held only in case that the next read wants them. */
+  endHolds(): void {
+    if (!this.writer.held) this.#writerSeat?.endHold();
+    this.#readerSeat?.endHold();
   }
 
   /** A seat of one's own, until `giveBack`. Its horizon is the session's, until it is set. */
@@ -205,6 +219,16 @@ export class OpenDatabase {
     if (this.#readerSeat !== undefined) yield this.#readerSeat;
     yield* this.#idleSpares;
     yield* this.#lentSpares;
+  }
+
+  #openWriterSeat(): Seat {
+    this.assertOpen();
+    if (this.#writerSeat === undefined) {
+      this.#writerSeat = this.#connect();
+      this.#writerSeat.connection.share();
+      this.#writerSeat.horizon = NEWEST;
+    }
+    return this.#writerSeat;
   }
 
   #connect(): Seat {

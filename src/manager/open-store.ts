@@ -206,7 +206,9 @@ async function makeDirectories({ storage }: Env, directory: string): Promise<voi
       });
     }
     await storage.mkdir(directory);
-    if (found === undefined) await storage.syncDirectory(dirname(directory));
+    // Not only by the one who made it: that one may have died before its name was on the device.
+    const isOpenedBefore = (await storage.stat(`${directory}/superblock`)) !== undefined;
+    if (!isOpenedBefore) await storage.syncDirectory(dirname(directory));
     for (const name of ["manifest", "wal", "chunks", "tmp"]) {
       await storage.mkdir(`${directory}/${name}`);
     }

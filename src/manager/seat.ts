@@ -6,6 +6,9 @@
  * (2) The counters of SQLite (changes, last_insert_rowid) belong to the session that ran last;
  *     another session's are put in place before it runs.
  * (3) `horizon` says how new a snapshot may be; it is set before each use.
+ * (4) Reads that follow one another on one snapshot share a read transaction, which saves SQLite the
+ *     lock and the look at the header for each. It is begun by the second of them, and ended before
+ *     the seat is used for anything else: see `holdRead`.
  */
 import { LSN_ZERO, type Lsn, laterLsn } from "../base/units.ts";
 import type { PreparedStatement, SqliteConnection } from "../sqlite/index.ts";
@@ -20,6 +23,9 @@ export class Seat {
   readonly #statements = new Map<string, PreparedStatement>();
   #session: Session | undefined;
   #totalChangesBefore = 0;
+  /** Snapshot of the read transaction that is held open. */
+  #heldLsn: Lsn | undefined;
+  #lastReadLsn: Lsn | undefined;
 
   /** `connect` is given what says how new a snapshot may be, which is never below `floor`. */
   constructor(connect: (horizon: () => Lsn) => SqliteConnection, floor: () => Lsn) {
@@ -30,6 +36,25 @@ export class Seat {
 
   set horizon(lsn: Lsn) {
     this.#horizon.lsn = lsn;
+  }
+
+  /** Called before each plain read, with the LSN of the snapshot that it is to show. See (4). */
+  holdRead(snapshotLsn: Lsn): void {
+    if (this.#heldLsn === snapshotLsn) return;
+    this.endHold();
+    if (this.#lastReadLsn !== snapshotLsn) {
+      this.#lastReadLsn = snapshotLsn;
+      return;
+    }
+    this.connection.command("BEGIN");
+    this.#heldLsn = snapshotLsn;
+  }
+
+  endHold(): void {
+    if (this.#heldLsn === undefined) return;
+    this.#heldLsn = undefined;
+    // An error may have ended it already.
+    if (!this.connection.autocommit) this.connection.command("COMMIT");
   }
 
   /** The compiled statement of a text that holds exactly one. Throws SqliteError or TypeError. */
@@ -59,6 +84,11 @@ export class Seat {
     this.#session = session;
     this.connection.assumeCounters(session);
     this.#totalChangesBefore = this.connection.totalChanges;
+  }
+
+  /** The counters in place are nobody's: the next session's are put there, whoever it is. */
+  forgetSession(): void {
+    this.#session = undefined;
   }
 
   /**

@@ -195,6 +195,7 @@ export class Store {
   }
 
   async #checkpoint(): Promise<void> {
+    this.fleet.endHolds();
     let changes: ReturnType<Catalogue["changesUpTo"]> | undefined;
     const result = await this.#pages.checkpoint({
       catalogue: (lsn) => {

@@ -38,7 +38,7 @@ const PROGRAM = `
 `;
 
 describe.skipIf(process.platform === "win32")("the lmdb store on a device that refuses", () => {
-  // evidence: G9
+  // evidence: G10
   test("a refused commit leaves nothing, and the store goes on once it is opened again", async () => {
     const directory = await mkdtemp(join(tmpdir(), "bop-lmdb-"));
     try {

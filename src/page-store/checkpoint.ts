@@ -38,8 +38,8 @@ export interface CatalogueChange {
 
 export interface CheckpointRequest {
   /**
-   * Called at once, before anything is awaited: what is true at that moment is what is published.
-   * Sizes and LSNs of databases are filled in here.
+   * Called once, when the checkpoint begins (after one that runs has ended): what is true at that
+   * moment is what is published. Sizes and LSNs of databases are filled in here.
    */
   readonly catalogue: (lsn: Lsn) => CatalogueChange;
   /** Called when the manifest is durable: writes the superblock. */

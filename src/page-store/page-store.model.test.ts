@@ -183,6 +183,7 @@ async function live(seed: number): Promise<void> {
 }
 
 describe("the page store and the model", () => {
+  // evidence: G6
   test("see the same pages through every snapshot, whatever happens meanwhile", async () => {
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       await live(seed).catch((error) => {

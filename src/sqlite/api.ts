@@ -79,6 +79,12 @@ export interface SqliteConnection {
    * take turns on one connection. (`totalChanges` here goes on counting for the connection.)
    */
   assumeCounters(session: SessionCounters): void;
+  /**
+   * From now on many sessions use the connection: a pragma that would change how it behaves is
+   * compiled to do nothing (SQLite sets some while it compiles them), and its traits say that it is
+   * bound to a session, so that its caller can refuse it or take it elsewhere.
+   */
+  share(): void;
   /** Ends what runs beyond this moment of `clock.monotonicMs()` with SQLITE_INTERRUPT. */
   deadline(atMs: number | undefined): void;
   /** Rolls back what is open and frees everything. Idempotent. */
@@ -132,8 +138,6 @@ export interface StatementTraits {
   readonly sessionBound: boolean;
   /** Reads changes(), total_changes() or last_insert_rowid(). */
   readonly readsCounters: boolean;
-  /** May roll the whole transaction back (a Halt with p2 = 1, triggers included). */
-  readonly mayRollback: boolean;
   /** INSERT, UPDATE or DELETE: what changes() counts. */
   readonly changesRows: boolean;
   /** Creates, alters or drops something: other statements must be looked at again. */

@@ -11,7 +11,7 @@ import { assert } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
 import type { Lsn } from "../base/units.ts";
 import * as abi from "./abi.ts";
-import type { ConnectOptions, SessionCounters, SqliteConnection } from "./api.ts";
+import type { ConnectOptions, SessionCounters, SqliteConnection, StatementTraits } from "./api.ts";
 import type { AuthorizerNames, CalledConnection, EngineCore } from "./engine-core.ts";
 import { SqliteError } from "./errors.ts";
 import { SERVER_LIMITS } from "./limits.ts";
@@ -26,7 +26,7 @@ import {
 import type { Pointer } from "./raw.ts";
 import { resultError } from "./result-error.ts";
 import { Statement, type StatementOwner } from "./statement.ts";
-import { REPLACED_PRAGMA, type SeenTraits, TraitRecorder } from "./traits.ts";
+import { REPLACED_PRAGMA, TraitRecorder } from "./traits.ts";
 
 /** Virtual machine instructions between two looks at the deadline: some tens of microseconds. */
 const PROGRESS_OPERATIONS = 1000;
@@ -113,8 +113,11 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
   #runPragma(text: string): void {
     const { statement } = this.#compile(`pragma ${text}`);
     assert(statement !== undefined, "a pragma is a statement");
-    statement.step();
-    statement.finalize();
+    try {
+      statement.step();
+    } finally {
+      statement.finalize();
+    }
   }
 
   get open(): boolean {
@@ -197,14 +200,22 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     return `select ${this.#busyTimeoutMs} as timeout`;
   }
 
-  #compile(sql: string, instead?: { readonly sql: string; readonly traits: SeenTraits }): Prepared {
+  #compile(
+    sql: string,
+    instead?: { readonly sql: string; readonly traits: StatementTraits },
+  ): Prepared {
     const { c, heap, vfs, exchange, results } = this.core;
     if (sql.includes("\0")) throw new TypeError("the SQL text holds a zero character");
     vfs.faults.clear();
     exchange.putText(sql);
     const { address, bytes } = exchange;
     const flags = abi.SQLITE_PREPARE_PERSISTENT;
-    const code = c.sqlite3_prepare_v3(this.db, address, bytes + 1, flags, results, results + 4);
+    let code: number;
+    try {
+      code = c.sqlite3_prepare_v3(this.db, address, bytes + 1, flags, results, results + 4);
+    } catch (error) {
+      throw this.core.breakdown.by(error);
+    }
     heap.fresh();
     const pointer = heap.u32[results >> 2] as number;
     const tailAt = heap.u32[(results >> 2) + 1] as number;
@@ -244,6 +255,10 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     }
   }
 
+  share(): void {
+    this.#recorder.share();
+  }
+
   deadline(atMs: number | undefined): void {
     this.#assertOpen();
     if (atMs === this.#deadlineMs) return;
@@ -270,12 +285,6 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     this.#statements.delete(statement);
   }
 
-  /** Runs `action` while the authorizer's notes of the statement at hand stay as they are. */
-  explain(sql: string): Statement | undefined {
-    this.#recorder.start();
-    return this.#compile(`explain ${sql}`).statement;
-  }
-
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -287,8 +296,19 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     this.#onClose();
   }
 
+  /** See breakdown.ts. */
+  abandon(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    for (const statement of this.#statements) statement.abandon();
+    this.#file.close();
+    this.core.connections.delete(this.#id);
+    this.#onClose();
+  }
+
   #assertOpen(): void {
     if (this.#open) return;
+    if (this.core.breakdown.happened) throw this.core.breakdown.error();
     throw new StorageError("BOP_CLOSED", "the connection is closed", {
       details: { what: "connection" },
     });

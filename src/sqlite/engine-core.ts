@@ -1,5 +1,6 @@
 /** WHAT CONNECTIONS AND STATEMENTS SHARE: the C functions, the memory, the file system, the world. */
 import { assert } from "../base/assert.ts";
+import type { Abandonable, Breakdown } from "./breakdown.ts";
 import type { CounterFields } from "./counter-fields.ts";
 import { Heap } from "./heap.ts";
 import type { Pointer, RawFunctions, RawModule } from "./raw.ts";
@@ -21,12 +22,13 @@ export interface EngineCore {
   /** Addresses of the functions that C calls with the number of a connection. */
   readonly authorizer: Pointer;
   readonly progressHandler: Pointer;
+  readonly breakdown: Breakdown;
   /** Connections by their number. */
   readonly connections: Map<number, CalledConnection>;
 }
 
 /** What C calls back on a connection. */
-export interface CalledConnection {
+export interface CalledConnection extends Abandonable {
   authorize(action: number, names: AuthorizerNames): number;
   isOverdue(): boolean;
 }

@@ -17,6 +17,7 @@ import type {
   SqliteEngine,
   WriteLock,
 } from "./api.ts";
+import { Breakdown } from "./breakdown.ts";
 import { Connection } from "./connection.ts";
 import { type CounterFields, findCounterFields } from "./counter-fields.ts";
 import {
@@ -35,6 +36,10 @@ export interface EngineOptions {
   readonly env: VfsEnv;
 }
 
+/** What a callback answers that failed itself: refuse, stop. */
+const AUTHORIZER_DENY = 1;
+const PROGRESS_STOP = 1;
+
 /** A new engine. Takes some milliseconds; the first of a kind longer, since it compiles the build. */
 export async function loadEngine({ kind, env }: EngineOptions): Promise<SqliteEngine> {
   return new Engine(kind, makeCore(await loadRawModule(kind), env));
@@ -52,13 +57,14 @@ function makeCore(raw: RawModule, env: VfsEnv): EngineCore {
   const connections = new Map<number, CalledConnection>();
   const authorizer = raw.install(
     "i(pipppp)",
-    (id: Pointer, action: number, ...names: [Pointer, Pointer, Pointer, Pointer]): number => {
-      heap.fresh();
-      return connections.get(id)?.authorize(action, names satisfies AuthorizerNames) ?? 0;
-    },
+    (id: Pointer, action: number, ...names: [Pointer, Pointer, Pointer, Pointer]): number =>
+      vfs.faults.guard(AUTHORIZER_DENY, () => {
+        heap.fresh();
+        return connections.get(id)?.authorize(action, names satisfies AuthorizerNames) ?? 0;
+      }),
   );
   const progressHandler = raw.install("i(p)", (id: Pointer): number =>
-    connections.get(id)?.isOverdue() ? 1 : 0,
+    vfs.faults.guard(PROGRESS_STOP, () => (connections.get(id)?.isOverdue() ? PROGRESS_STOP : 0)),
   );
   heap.fresh();
   const exchange = new Exchange(c, heap);
@@ -66,7 +72,8 @@ function makeCore(raw: RawModule, env: VfsEnv): EngineCore {
   assert(results !== 0 && results % 8 === 0, "no memory for a new engine");
   const basis = { raw, c, heap, vfs, env, exchange, results };
   const counterFields = probe(basis);
-  return { ...basis, counterFields, authorizer, progressHandler, connections };
+  const breakdown = new Breakdown(connections);
+  return { ...basis, counterFields, authorizer, progressHandler, connections, breakdown };
 }
 
 /** See (2). Done on a database in memory, which never reaches our file system. */
@@ -124,6 +131,7 @@ class Engine implements SqliteEngine {
     if (!this.#open) {
       throw new StorageError("BOP_CLOSED", "the engine is closed", { details: { what: "engine" } });
     }
+    if (this.#core.breakdown.happened) throw this.#core.breakdown.error();
     const id = this.#nextId++;
     const connection = new Connection(this.#core, id, {
       ...options,

@@ -20,7 +20,6 @@ export interface ResultErrorOptions {
  */
 export function resultError(core: EngineCore, options: ResultErrorOptions): unknown {
   const { c, heap, vfs } = core;
-  heap.fresh();
   const fault = vfs.faults.error;
   if (fault !== undefined) {
     vfs.faults.clear();
@@ -30,6 +29,7 @@ export function resultError(core: EngineCore, options: ResultErrorOptions): unkn
   const own = db === 0 ? 0 : c.sqlite3_extended_errcode(db);
   const extendedCode = own !== 0 && (own & 0xff) === (code & 0xff) ? own : code;
   const said = own === 0 ? c.sqlite3_errstr(code) : c.sqlite3_errmsg(db);
+  heap.fresh();
   const message = heap.cString(said) ?? "unknown error";
   const isRefused = (code & 0xff) === abi.SQLITE_AUTH && refusal !== undefined;
   return new SqliteError(isRefused ? refusal : message, {

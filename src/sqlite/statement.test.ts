@@ -148,6 +148,18 @@ describe.each(KINDS)("a statement of %s", async (kind) => {
       expect(statement.object("number")).toEqual({ a: 3, b: 2 });
     });
 
+    test("have any name, also one that means something to JavaScript", () => {
+      const statement = open().prepare('select null as "__proto__", 1 as "constructor", 2 as ""');
+      statement.step();
+      const row = statement.object("number");
+      expect(Object.entries(row).sort()).toEqual([
+        ["", 2],
+        ["__proto__", null],
+        ["constructor", 1],
+      ]);
+      expect(Object.getPrototypeOf(row)).toBe(Object.prototype);
+    });
+
     test("follow a table that grew under a prepared statement", () => {
       const connection = open();
       connection.exec("create table t (a); insert into t values (1)");

@@ -27,10 +27,13 @@ import type { EngineCore } from "./engine-core.ts";
 import { readParameterNames } from "./parameters.ts";
 import type { Pointer } from "./raw.ts";
 import { resultError } from "./result-error.ts";
-import type { SeenTraits } from "./traits.ts";
 import { readValue } from "./value.ts";
 
 const { MEM, SQLITE_DONE, SQLITE_OK, SQLITE_ROW } = abi;
+
+/** Assigning to this name would set the row's prototype, unless it is a property of its own. */
+const PROTO_NAME = "__proto__";
+const OWN_PROPERTY = { value: null, writable: true, enumerable: true, configurable: true };
 
 /** The connection, as its statements see it. */
 export interface StatementOwner {
@@ -38,25 +41,25 @@ export interface StatementOwner {
   readonly db: Pointer;
   /** Why the authorizer refused last. */
   readonly refusal: string | undefined;
-  explain(sql: string): PreparedStatement | undefined;
   forget(statement: Statement): void;
 }
 
 interface StatementFields {
   readonly sql: string;
-  readonly seen: SeenTraits;
+  readonly seen: StatementTraits;
 }
 
 export class Statement implements PreparedStatement {
   readonly sql: string;
   readonly #owner: StatementOwner;
   readonly #core: EngineCore;
-  readonly #seen: SeenTraits;
+  readonly #seen: StatementTraits;
   #pointer: Pointer;
   #isReset = true;
   #inRow = false;
   #columnCount: number;
   #names: readonly string[] | undefined;
+  #hasProtoName = false;
   #columns: readonly ColumnInfo[] | undefined;
   #compilations = 0;
   #parameterNames: readonly (string | undefined)[] | undefined;
@@ -97,30 +100,8 @@ export class Statement implements PreparedStatement {
   }
 
   get traits(): StatementTraits {
-    this.#traits ??= this.#findTraits();
+    this.#traits ??= this.explain === 0 ? this.#seen : { ...this.#seen, ...EXPLAIN_TRAITS };
     return this.#traits;
-  }
-
-  #findTraits(): StatementTraits {
-    const isExplain = this.explain !== 0;
-    if (isExplain) return { ...this.#seen, ...EXPLAIN_TRAITS };
-    const mayRollback = !this.readonly && this.#programRollsBack();
-    return { ...this.#seen, mayRollback };
-  }
-
-  /** Looks for instructions that end the whole transaction in the program, triggers included. */
-  #programRollsBack(): boolean {
-    if (this.#seen.kind !== "plain") return false;
-    const program = this.#owner.explain(this.sql);
-    if (program === undefined) return false;
-    try {
-      while (program.step()) {
-        if (rollsBack(program.array("number"))) return true;
-      }
-      return false;
-    } finally {
-      program.finalize();
-    }
   }
 
   bind(parameters: SqlParameters): void {
@@ -165,7 +146,12 @@ export class Statement implements PreparedStatement {
     vfs.faults.clear();
     const isFirst = this.#isReset;
     this.#isReset = false;
-    const code = c.sqlite3_step(pointer);
+    let code: number;
+    try {
+      code = c.sqlite3_step(pointer);
+    } catch (error) {
+      throw this.#core.breakdown.by(error);
+    }
     heap.fresh();
     this.#inRow = code === SQLITE_ROW;
     if (code === SQLITE_ROW || code === SQLITE_DONE) {
@@ -205,14 +191,21 @@ export class Statement implements PreparedStatement {
   object(integers: IntegerMode): Record<string, SqlValue> {
     const { heap } = this.#core;
     let address = this.#row();
-    this.#names ??= this.columns.map((column) => column.name);
-    const names = this.#names;
+    const names = this.#names ?? this.#lookUpNames();
     const row: Record<string, SqlValue> = {};
+    if (this.#hasProtoName) Object.defineProperty(row, PROTO_NAME, OWN_PROPERTY);
     for (let index = 0; index < names.length; index++) {
       row[names[index] as string] = readValue(heap, address, integers);
       address += MEM.sizeBytes;
     }
     return row;
+  }
+
+  #lookUpNames(): readonly string[] {
+    const names = this.columns.map((column) => column.name);
+    this.#names = names;
+    this.#hasProtoName = names.includes(PROTO_NAME);
+    return names;
   }
 
   value(columnIndex: number, integers: IntegerMode): SqlValue {
@@ -233,8 +226,13 @@ export class Statement implements PreparedStatement {
     if (this.#isReset) return;
     this.#isReset = true;
     this.#inRow = false;
-    // Its result code repeats the error of the last step, which has been thrown.
-    this.#core.c.sqlite3_reset(this.#live());
+    const pointer = this.#live();
+    try {
+      // Its result code repeats the error of the last step, which has been thrown.
+      this.#core.c.sqlite3_reset(pointer);
+    } catch (error) {
+      throw this.#core.breakdown.by(error);
+    }
     this.#core.heap.fresh();
   }
 
@@ -245,6 +243,12 @@ export class Statement implements PreparedStatement {
     this.#pointer = 0;
     this.#inRow = false;
     this.#owner.forget(this);
+  }
+
+  /** See breakdown.ts. */
+  abandon(): void {
+    this.#pointer = 0;
+    this.#inRow = false;
   }
 
   #live(): Pointer {
@@ -260,21 +264,4 @@ const EXPLAIN_TRAITS = {
   changesRows: false,
   changesSchema: false,
   readsCounters: false,
-  mayRollback: false,
 } as const;
-
-/** SQLite's OE_Rollback. */
-const ON_ERROR_ROLLBACK = 1;
-
-/** A row of EXPLAIN: address, opcode, p1 to p5, comment. */
-function rollsBack([, opcode, p1, p2, , , p5]: readonly SqlValue[]): boolean {
-  switch (opcode) {
-    case "Halt":
-    case "HaltIfNull":
-      return p1 !== 0 && p2 === ON_ERROR_ROLLBACK;
-    case "VUpdate":
-      return p5 === ON_ERROR_ROLLBACK;
-    default:
-      return false;
-  }
-}

@@ -6,7 +6,6 @@ const PLAIN: StatementTraits = {
   kind: "plain",
   sessionBound: false,
   readsCounters: false,
-  mayRollback: false,
   changesRows: false,
   changesSchema: false,
 };
@@ -67,44 +66,12 @@ describe.each(KINDS)("traits of statements of %s", async (kind) => {
     ["select changes()", { ...PLAIN, readsCounters: true }],
     ["select a from t where a = last_insert_rowid()", { ...PLAIN, readsCounters: true }],
     ["insert into t (b) select TOTAL_CHANGES()", { ...WRITE, readsCounters: true }],
-    ["insert or rollback into t values (1, 2)", { ...WRITE, mayRollback: true }],
-    ["update or rollback t set a = 2", { ...WRITE, mayRollback: true }],
-    ["insert or abort into t values (1, 2)", WRITE],
+    ["insert or rollback into t values (1, 2)", WRITE],
     ["explain insert or rollback into t values (1, 2)", PLAIN],
     ["explain query plan select * from t", PLAIN],
     ["explain begin", PLAIN],
   ])("%s", (sql, expected) => {
     expect(traitsOf(sql)).toEqual(expected);
-  });
-
-  test.each([
-    [
-      "a trigger that says so",
-      "create trigger g before insert on t begin select raise(rollback, 'no'); end",
-    ],
-    [
-      "a trigger of a trigger",
-      `create table u (a); create trigger g after insert on t begin insert into u values (1); end;
-      create trigger h after insert on u when new.a > 5 begin select raise(rollback, 'no'); end`,
-    ],
-    [
-      "a constraint that says so",
-      "drop table t; create table t (a, b not null on conflict rollback)",
-    ],
-    [
-      "a unique key that says so",
-      "drop table t; create table t (a, b unique on conflict rollback)",
-    ],
-    [
-      "a check that says so",
-      "drop table t; create table t (a, b, constraint c check (a > 0)); create trigger g after insert on t begin select raise(rollback, '') where new.a = 1; end",
-    ],
-  ])("an insert may roll back everything by %s", (_name, schema) => {
-    expect(traitsOf("insert into t values (1, 2)", schema)).toEqual({
-      ...WRITE,
-      mayRollback: true,
-    });
-    expect(traitsOf("insert into t values (1, 2)")).toEqual(WRITE);
   });
 
   test("a counter read by a trigger is a counter read", () => {
@@ -114,19 +81,6 @@ describe.each(KINDS)("traits of statements of %s", async (kind) => {
       ...WRITE,
       readsCounters: true,
     });
-  });
-
-  test("to look at a statement's program does not change what is known of another", () => {
-    const connection = new TestDatabase(engine).connect();
-    connection.exec("create table t (a)");
-    const write = connection.prepare("insert into t values (1)");
-    const read = connection.prepare("select * from t");
-    expect(write.traits).toEqual(WRITE);
-    expect(read.traits).toEqual(PLAIN);
-    expect(write.readonly).toBe(false);
-    expect(read.readonly).toBe(true);
-    expect(connection.prepare("explain select 1").explain).toBe(1);
-    expect(connection.prepare("explain query plan select 1").explain).toBe(2);
   });
 
   describe("counters", () => {

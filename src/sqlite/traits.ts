@@ -47,9 +47,6 @@ const SERVER_DENIED_TABLES = new Set([
 ]);
 const SERVER_DENIED_FUNCTIONS = new Set(["load_extension", "fts3_tokenizer"]);
 
-/** What the authorizer saw of one statement. `mayRollback` is found elsewhere. */
-export type SeenTraits = Omit<StatementTraits, "mayRollback">;
-
 export class TraitRecorder {
   readonly #heap: Heap;
   readonly #profile: "embedded" | "server";
@@ -60,6 +57,7 @@ export class TraitRecorder {
   #changesSchema = false;
   #refusal: string | undefined;
   #sawNothing = true;
+  #shared = false;
 
   constructor(heap: Heap, profile: "embedded" | "server") {
     this.#heap = heap;
@@ -69,6 +67,11 @@ export class TraitRecorder {
   /** Why the authorizer refused last. VACUUM asks it while it runs. */
   get refusal(): string | undefined {
     return this.#refusal;
+  }
+
+  /** See SqliteConnection.share. */
+  share(): void {
+    this.#shared = true;
   }
 
   start(): void {
@@ -81,7 +84,7 @@ export class TraitRecorder {
     this.#sawNothing = true;
   }
 
-  finish(): SeenTraits {
+  finish(): StatementTraits {
     return {
       // Of VACUUM nothing is said while it is compiled; what else there may be is kept apart too.
       kind: this.#sawNothing ? "alone" : this.#kind,
@@ -161,7 +164,10 @@ export class TraitRecorder {
 
   #seePragma(name: string, value: string | undefined): number {
     this.#kind = "alone";
-    if (pragmaIsSessionBound(name, value)) this.#sessionBound = true;
+    if (pragmaIsSessionBound(name, value)) {
+      this.#sessionBound = true;
+      if (this.#shared) return IGNORE;
+    }
     const verdict = judgePragma({ name, value, profile: this.#profile });
     if (verdict === undefined) return ALLOW;
     return verdict.kind === "refuse" ? this.#refuse(verdict.message) : IGNORE;
@@ -182,7 +188,7 @@ export class TraitRecorder {
 }
 
 /** What a pragma that was replaced counts as. */
-export const REPLACED_PRAGMA: SeenTraits = {
+export const REPLACED_PRAGMA: StatementTraits = {
   kind: "alone",
   sessionBound: false,
   readsCounters: false,

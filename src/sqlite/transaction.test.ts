@@ -161,6 +161,7 @@ describe.each(KINDS)("transactions of %s", async (kind) => {
   });
 
   describe("readers", () => {
+    // evidence: G6
     test("keep their snapshot while others commit, and move on after it", () => {
       const { database, connection } = withTable();
       const reader = database.connect();
@@ -253,6 +254,7 @@ describe.each(KINDS)("transactions of %s", async (kind) => {
       expect(other.column("select a from t")).toEqual([1, 5]);
     });
 
+    // evidence: G6
     test("with an old snapshot get SQLITE_BUSY_SNAPSHOT, and must begin anew", () => {
       const { database, connection } = withTable();
       const other = database.connect();
@@ -269,6 +271,7 @@ describe.each(KINDS)("transactions of %s", async (kind) => {
       expect(database.check()).toEqual(INTACT);
     });
 
+    // evidence: G10
     test("that are not admitted hear why, and have done nothing", () => {
       const { database, connection } = withTable();
       const details = { full: "log", retryAfterMs: 5 };

@@ -157,34 +157,38 @@ export class Vfs {
 
   #worldCallbacks(): Methods {
     const heap = this.#heap;
+    const { faults } = this;
     const { clock, random } = this.#env;
     const julianMs = (): number => JULIAN_EPOCH_MS + Math.floor(clock.wallMs());
     return {
       xRandomness: [
         "i(pip)",
-        (_vfs: Pointer, count: number, into: Pointer): number => {
-          heap.fresh();
-          heap.u8.set(random.bytes(count), into);
-          return count;
-        },
+        (_vfs: Pointer, count: number, into: Pointer): number =>
+          faults.guard(0, () => {
+            heap.fresh();
+            heap.u8.set(random.bytes(count), into);
+            return count;
+          }),
       ],
       // Nothing that is locked is worth waiting for within a call: whoever holds it cannot run.
       xSleep: ["i(pi)", (_vfs: Pointer, microseconds: number): number => microseconds],
       xCurrentTime: [
         "i(pp)",
-        (_vfs: Pointer, into: Pointer): number => {
-          heap.fresh();
-          heap.f64[into >> 3] = julianMs() / DAY_MS;
-          return abi.SQLITE_OK;
-        },
+        (_vfs: Pointer, into: Pointer): number =>
+          faults.guard(abi.SQLITE_ERROR, () => {
+            heap.fresh();
+            heap.f64[into >> 3] = julianMs() / DAY_MS;
+            return abi.SQLITE_OK;
+          }),
       ],
       xCurrentTimeInt64: [
         "i(pp)",
-        (_vfs: Pointer, into: Pointer): number => {
-          heap.fresh();
-          heap.i64[into >> 3] = BigInt(julianMs());
-          return abi.SQLITE_OK;
-        },
+        (_vfs: Pointer, into: Pointer): number =>
+          faults.guard(abi.SQLITE_ERROR, () => {
+            heap.fresh();
+            heap.i64[into >> 3] = BigInt(julianMs());
+            return abi.SQLITE_OK;
+          }),
       ],
       xGetLastError: ["i(pip)", () => abi.SQLITE_OK],
     };

@@ -1,7 +1,8 @@
 /**
  * COMMITS OUT OF BATCHES: takes batches in order of LSN and gives out the commits that are whole.
  *
- * (1) A commit is given out when its commit frame is read, if that lies above `fromLsn`.
+ * (1) A commit is given out when its commit frame is read, if that lies above `fromLsn`. Of one
+ *     that does not, the front may lie in a segment that nobody reads any more.
  * (2) Frames whose commit frame never comes are dropped: a commit that a crash cut off, whose front
  *     may lie before everything that was logged since.
  * (3) A batch may be changed after `take` returned: frames that outlive it have been copied.
@@ -49,8 +50,13 @@ export class CommitAssembler {
         this.#lsns.push(frameLsn);
         continue;
       }
-      const frames = this.#claim(decoded.commit, { frameLsn, reader });
-      this.#give(decoded.commit, { frames, commitLsn: payloadLsn + reader.at });
+      const commitLsn = payloadLsn + reader.at;
+      if (commitLsn <= this.#fromLsn) this.#drop();
+      else
+        this.#give(decoded.commit, {
+          frames: this.#claim(decoded.commit, { frameLsn, reader }),
+          commitLsn,
+        });
     }
     for (const frame of this.#frames) frame.keep();
   }
@@ -63,13 +69,16 @@ export class CommitAssembler {
       throw at.reader.corrupt("a commit does not follow the frames that it names");
     }
     const frames = first === 0 ? this.#frames : this.#frames.slice(first);
-    this.#frames = [];
-    this.#lsns = [];
+    this.#drop();
     return frames;
   }
 
+  #drop(): void {
+    this.#frames = [];
+    this.#lsns = [];
+  }
+
   #give(commit: CommitFrame, { frames, commitLsn }: { frames: KeptFrame[]; commitLsn: number }) {
-    if (commitLsn <= this.#fromLsn) return;
     this.#commits += 1;
     const { stream, pageCount, pageBytes } = commit;
     const replayed = {

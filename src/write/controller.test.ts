@@ -97,7 +97,7 @@ describe("log", () => {
     });
   });
 
-  // evidence: G3
+  // evidence: G5
   test("a refused sync is not tried again on its file: the batch goes to a fresh segment", async () => {
     for (const after of ["kept", "dropped", "partial"] as const) {
       const running = await within({}, async ({ log, store, world }) => {
@@ -117,7 +117,7 @@ describe("log", () => {
     }
   });
 
-  // evidence: G3
+  // evidence: G5
   test("two refused syncs in a row are invisible, the third turns the log read-only", async () => {
     for (const times of [2, 3]) {
       const running = await within({}, async ({ log, store, world, env }) => {
@@ -173,6 +173,7 @@ describe("log", () => {
     });
   });
 
+  // evidence: G10
   test("a full device refuses new work, keeps what is sealed, and goes on when there is room", async () => {
     const running = await within({ retryMs: 20 }, async ({ log, store, world, env }) => {
       world.disk.capacityBytes = 300 * 1024;
@@ -217,7 +218,7 @@ describe("log", () => {
     });
   });
 
-  // evidence: G3
+  // evidence: G5
   test("a refused flush within a call is repaired behind it", async () => {
     const running = await within({ inlineFlushMs: 100 }, async ({ log, store, world }) => {
       await store.commitDurably(log, 10);

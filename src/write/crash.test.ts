@@ -43,7 +43,7 @@ async function changesOf(seed: number): Promise<number> {
 }
 
 describe("log under crashes", () => {
-  // evidence: G1
+  // evidence: G1, G3
   for (const how of ["kill", "power"] as const satisfies readonly Crash[]) {
     test(`a ${how} at any change loses no acknowledged commit and invents none`, async () => {
       for (const seed of [1]) {
@@ -105,6 +105,7 @@ describe("log under crashes", () => {
     }
   }, 60_000);
 
+  // evidence: G5
   test("failing writes, syncs and files by chance lose nothing that was acknowledged", async () => {
     for (let seed = 1; seed <= 30; seed++) {
       const world = await worldOf(seed);

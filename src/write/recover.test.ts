@@ -63,7 +63,7 @@ function meaningful(bytes: Uint8Array): { offset: number; batch: number }[] {
 }
 
 describe("log recovery", () => {
-  // evidence: G2
+  // evidence: G4
   test("a flipped byte below the last batch is corruption; in the last it is a torn tail, unless it was known to be durable", async () => {
     const stopped = await threeCommits();
     const { store } = stopped;

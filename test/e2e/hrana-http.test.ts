@@ -273,6 +273,7 @@ describe("batons", () => {
     expect([late.status, late.json.code]).toEqual([400, "STREAM_EXPIRED"]);
   });
 
+  // evidence: G10
   test("a transaction that takes too long is rolled back, and its client is told why", async () => {
     const url = await open({ limits: { transactionMs: 50 } });
     await postPipeline(url, pipeline("create table t (a)"));

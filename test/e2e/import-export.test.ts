@@ -36,11 +36,13 @@ afterAll(async () => {
 });
 
 describe.runIf(hasSqlite3)("a SQLite file through the store and out again", () => {
+  // evidence: G11
   test.for(REAL_FILES)("%s: %s dumps the same as before", async ([, path, question], { skip }) => {
     skip(!isThere(path, () => statSync(path)), `${path} is not installed`);
     await roundTrip(path, question);
   });
 
+  // evidence: G11
   test("the record shop, made by sqlite3, dumps the same as before", async () => {
     const path = join(folder, "shop.sqlite");
     sqlite3(path, ["begin;", ...sampleStatements(), "commit;"].join("\n"));
@@ -136,6 +138,7 @@ describe("what cannot be imported is refused with the reason, and nothing is the
     expect(await manager.list({ prefix: "refused" })).toEqual([]);
   });
 
+  // evidence: G10
   test("a name that is taken stays what it was", async () => {
     const taken = await manager.database("taken");
     await taken.exec("create table mine (a)");
@@ -144,6 +147,7 @@ describe("what cannot be imported is refused with the reason, and nothing is the
     expect(await taken.prepare("select count(*) from mine").pluck().get()).toBe(0);
   });
 
+  // evidence: G10
   test("an export leaves a file that is there alone", async () => {
     const there = written("there.sqlite", Buffer.from("mine"));
     const database = await manager.database("leaves-alone");

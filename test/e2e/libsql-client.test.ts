@@ -244,6 +244,7 @@ describe.each(CLIENTS)("$name", ({ create }) => {
       expect(await bodies()).toEqual(["a", "c"]);
     });
 
+    // evidence: G6
     test("in mode read a write is refused, also in a script, and writers do not wait", async () => {
       const tx = await client.transaction("read");
       expect((await tx.execute("select count(*) as n from note")).rows).toEqual([{ n: 0 }]);
@@ -256,6 +257,7 @@ describe.each(CLIENTS)("$name", ({ create }) => {
       expect(await bodies()).toEqual(["a"]);
     });
 
+    // evidence: G6
     test("a deferred one that read before somebody else wrote cannot write any more", async () => {
       const tx = await client.transaction("deferred");
       await tx.execute("select count(*) from note");
@@ -327,6 +329,7 @@ describe.each(CLIENTS)("$name", ({ create }) => {
       });
     });
 
+    // evidence: G10
     test("a migration that fails changes nothing", async () => {
       await expect(client.migrate(["drop table note", "selec"])).rejects.toThrow();
       expect(await bodies()).toEqual([]);

@@ -98,6 +98,7 @@ describe("the server as a process", () => {
     await manager.close();
   });
 
+  // evidence: G8
   test("a second server on the same directory is refused with 3, and says who owns it", async () => {
     const first = await serve();
     const second = bop("serve", "--directory", directory, "--port", "0");

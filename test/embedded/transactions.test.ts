@@ -65,6 +65,7 @@ describe.each(["sqlite", "libsql"] as const)("transactions of %s", (engine) => {
 });
 
 describe("transactions", () => {
+  // evidence: G6
   test("a read transaction sees one moment and refuses to write", async () => {
     const { db, count } = await counter();
     await db.exec("insert into t (v) values (1)");
@@ -86,6 +87,7 @@ describe("transactions", () => {
     expect(await count()).toBe(2);
   });
 
+  // evidence: G6
   test("a deferred transaction that read before somebody wrote is refused as stale", async () => {
     const { db, count } = await counter();
     await expect(
@@ -217,5 +219,24 @@ describe("connections", () => {
     expect(await db.prepare("select v from t where id = 501").get()).toEqual({ v: 101 });
     await a.close();
     await b.close();
+  });
+});
+
+describe("settings of connections", () => {
+  test("a pragma that is refused on a database has changed nothing for anybody", async () => {
+    const { db } = await counter();
+    const enforced = async () => db.pragma("foreign_keys");
+    for (const text of ["pragma foreign_keys = off", "explain pragma foreign_keys = off"]) {
+      await db.execute(text).catch(() => {});
+      await db.describe(text).catch(() => {});
+      await db.exec(text).catch(() => {});
+      expect(await enforced()).toEqual([{ foreign_keys: 1 }]);
+    }
+    await expect(db.pragma("foreign_keys = off")).rejects.toThrow(/database\.connect\(\)/);
+    const connection = await db.connect();
+    await connection.pragma("foreign_keys = off");
+    expect(await connection.pragma("foreign_keys")).toEqual([{ foreign_keys: 0 }]);
+    expect(await enforced()).toEqual([{ foreign_keys: 1 }]);
+    await connection.close();
   });
 });

@@ -1,0 +1,183 @@
+import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { chunkId, type Lsn, lsn } from "../base/units.ts";
+import { seeded } from "../io/index.ts";
+import {
+  CHUNK_BYTES_MAX,
+  ChunkEncoder,
+  decodeChunk,
+  decodeHeader,
+  HEADER,
+  type PageToStore,
+  pageSeed,
+  RECORD,
+  recordImage,
+} from "./index.ts";
+
+const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => 100 + index);
+const START = { chunk: chunkId(7), generation: 3, storeId: STORE_ID };
+
+function page(stream: number, pageNumber: number, fill: number, bytes = 512): PageToStore {
+  const version: Lsn = lsn(1000 + pageNumber);
+  return { stream, pageNumber, lsn: version, image: new Uint8Array(bytes).fill(fill) };
+}
+
+/** The whole file, by way of a buffer that has to be emptied in between. */
+function encode(pages: readonly PageToStore[], start = START): Uint8Array {
+  const encoder = new ChunkEncoder(start, new Uint8Array(8192));
+  const file: Uint8Array[] = [];
+  const drain = () => {
+    const { bytes, at } = encoder.pending();
+    expect(at).toBe(file.reduce((sum, part) => sum + part.length, 0));
+    file.push(bytes.slice());
+    encoder.drained();
+  };
+  for (const each of pages) {
+    if (encoder.fits(each.image.length) === "drain") drain();
+    encoder.add(each);
+  }
+  drain();
+  const { header, end, endAt } = encoder.finish();
+  const whole = Buffer.concat([...file, end]);
+  expect(endAt).toBe(whole.length - end.length);
+  whole.set(header, 0);
+  return new Uint8Array(whole);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+function decoded(bytes: Uint8Array) {
+  const chunk = decodeChunk(bytes);
+  if (typeof chunk === "string") throw new Error(chunk);
+  return chunk;
+}
+
+describe("a chunk", () => {
+  test("gives back every page that was put in, of many databases and sizes", () => {
+    const random = seeded(5);
+    for (let round = 0; round < 30; round += 1) {
+      const pages = Array.from({ length: 1 + random.below(12) }, (_, index) => ({
+        stream: 1 + random.below(4),
+        pageNumber: index + 1,
+        lsn: lsn(random.below(1e9)),
+        image: random.bytes(512 << random.below(4)),
+      }));
+      const chunk = decoded(encode(pages));
+      const back = chunk.entries.map((entry) => ({
+        stream: entry.stream,
+        pageNumber: entry.pageNumber,
+        lsn: entry.lsn,
+        image: hex(chunk.image(entry)),
+      }));
+      expect(back).toEqual(pages.map((each) => ({ ...each, image: hex(each.image) })));
+      expect(chunk.header).toMatchObject({
+        ...START,
+        pageCount: pages.length,
+        firstLsn: Math.min(...pages.map((each) => each.lsn)),
+        lastLsn: Math.max(...pages.map((each) => each.lsn)),
+      });
+    }
+  });
+
+  test("lies on the disk as it always did", () => {
+    const bytes = encode([page(1, 1, 0xaa), page(2, 9, 0xbb, 1024)]);
+    expect(createHash("sha256").update(bytes).digest("hex")).toBe(
+      "7e40de07b0d3efad4df32085dba2da65839542bd14b6438081ce94bff95e0f05",
+    );
+  });
+
+  test("with any byte changed is refused, never misread", () => {
+    const whole = encode([page(1, 1, 1), page(1, 2, 2), page(3, 1, 3)]);
+    const random = seeded(9);
+    for (let at = 0; at < whole.length; at += 1) {
+      const bytes = whole.slice();
+      bytes[at] = (bytes[at] ?? 0) ^ (1 + random.below(255));
+      expect(typeof decodeChunk(bytes), `byte ${at}`).toBe("string");
+    }
+  });
+
+  test("cut short anywhere is refused, never read past its end", () => {
+    const whole = encode([page(1, 1, 1), page(1, 2, 2)]);
+    for (let length = 0; length < whole.length; length += 1) {
+      expect(typeof decodeChunk(whole.subarray(0, length)), `${length} bytes`).toBe("string");
+    }
+  });
+
+  test("that is anything at all is refused without a crash, even with checksums that are right", () => {
+    const random = seeded(11);
+    const whole = encode([page(1, 1, 1), page(1, 2, 2)]);
+    const imagesOf = (chunk: ReturnType<typeof decoded>) => chunk.entries.map(chunk.image);
+    const images = imagesOf(decoded(whole));
+    for (let round = 0; round < 1000; round += 1) {
+      const bytes = whole.slice();
+      for (let change = 0; change <= random.below(6); change += 1) {
+        bytes.set(random.bytes(4), 4 * random.below(bytes.length / 4));
+      }
+      const view = new DataView(bytes.buffer);
+      const { checksum } = HEADER.offset;
+      bytes.set(whole.subarray(0, 4));
+      view.setUint32(checksum, crc32(bytes.subarray(0, checksum)), true);
+      view.setUint32(bytes.length - 4, crc32(bytes.subarray(bytes.length - 32, -4)), true);
+      const answer = decodeChunk(bytes);
+      if (typeof answer !== "string") expect(imagesOf(answer)).toEqual(images);
+    }
+  });
+
+  test("of a later version is called newer, not damaged", () => {
+    const bytes = encode([page(1, 1, 1)]);
+    const view = new DataView(bytes.buffer);
+    view.setUint16(HEADER.offset.version, 2, true);
+    const { checksum } = HEADER.offset;
+    view.setUint32(checksum, crc32(bytes.subarray(0, checksum)), true);
+    expect(decodeHeader(bytes)).toEqual({
+      type: "newer",
+      found: "version 2",
+      supported: "version 1",
+    });
+  });
+
+  test("is full before its offsets grow beyond what a location can say", () => {
+    const encoder = new ChunkEncoder(START, new Uint8Array(HEADER.sizeBytes + 70_000), 100_000);
+    encoder.add(page(1, 1, 1, 65_536));
+    expect(encoder.fits(65_536)).toBe("full");
+    expect(encoder.fits(512)).toBe("yes");
+    expect(() => new ChunkEncoder(START, new Uint8Array(1), CHUNK_BYTES_MAX + 1)).toThrow();
+  });
+});
+
+describe("a record", () => {
+  const wanted = {
+    stream: 1,
+    pageNumber: 2,
+    imageBytes: 512,
+    seed: pageSeed(STORE_ID, START.chunk),
+  };
+  const record = encode([page(1, 2, 5)]).subarray(HEADER.sizeBytes);
+
+  test("serves its page", () => {
+    expect(recordImage(record, wanted)).toEqual(new Uint8Array(512).fill(5));
+  });
+
+  test("of another page, chunk or store is refused though its checksum is right", () => {
+    const elsewhere = pageSeed(STORE_ID, chunkId(8));
+    const stranger = pageSeed(new Uint8Array(16), START.chunk);
+    expect(recordImage(record, { ...wanted, pageNumber: 3 })).toMatch("another page");
+    expect(recordImage(record, { ...wanted, stream: 2 })).toMatch("another page");
+    expect(recordImage(record, { ...wanted, seed: elsewhere })).toMatch("checksum");
+    expect(recordImage(record, { ...wanted, seed: stranger })).toMatch("checksum");
+    expect(recordImage(record, { ...wanted, imageBytes: 256 })).toMatch("length");
+    expect(recordImage(record.subarray(0, 300), wanted)).toMatch("ends within");
+  });
+
+  test("with any bit flipped is refused", () => {
+    const bits = 8 * (RECORD.sizeBytes + 512);
+    for (let bit = 0; bit < bits; bit += bit < 8 * RECORD.sizeBytes ? 1 : 7) {
+      const bytes = record.slice();
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(typeof recordImage(bytes, wanted), `bit ${bit}`).toBe("string");
+    }
+  });
+});
