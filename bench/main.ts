@@ -2,7 +2,7 @@
  * BENCHMARKS: `npm run bench` measures our engine and its peers in one run, interleaved, and prints
  * ratios. bench/README.md says how to read them.
  *
- *     npm run bench                       everything, about three minutes
+ *     npm run bench                       everything, about ten minutes, of which "disk" takes most
  *     npm run bench -- commit             scenarios whose name begins with "commit"
  *     npm run bench -- reads tenants      groups: commits, tenants, reads
  *     npm run bench -- --rounds 9 --scale 0.1 --json --directory /mnt/disk

@@ -44,7 +44,8 @@ async function client(job: Job): Promise<void> {
     if (chosen !== undefined) {
       const { name, model } = chosen;
       await life.attempt(async () => {
-        if (!handles.has(model)) handles.set(model, await manager.database(name, { create: false }));
+        if (!handles.has(model))
+          handles.set(model, await manager.database(name, { create: false }));
       });
       const database = handles.get(model);
       const kind = drawKind(job);

@@ -8,7 +8,13 @@
  *     that it is not.
  */
 import type { Env } from "../src/base/env.ts";
-import { type Database, isStorageError, Manager, SqliteError, StorageError } from "../src/index.ts";
+import {
+  type Database,
+  isStorageError,
+  type Manager,
+  SqliteError,
+  StorageError,
+} from "../src/index.ts";
 import { type Crash, DeadProcessError } from "../src/io/index.ts";
 import type { DatabaseModel, NewTransaction, Submitted } from "./database-model.ts";
 import { BrokenPromise } from "./failure.ts";
@@ -146,7 +152,11 @@ export class Life {
     const { id } = submitted;
     const { tally, trace } = this.simulation;
     trace.note(`${model.label}: ${what.kind} ${id}`);
-    await this.settle(submitted, () => model.acknowledge(submitted), () => run(id));
+    await this.settle(
+      submitted,
+      () => model.acknowledge(submitted),
+      () => run(id),
+    );
     trace.note(`${model.label}: ${id} ${submitted.outcome}`);
     tally.add(`transactions: ${submitted.outcome}`);
   }

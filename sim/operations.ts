@@ -60,7 +60,9 @@ class ChangeOfMind extends Error {}
 
 export const OPERATIONS: Readonly<Record<OperationKind, Operation>> = {
   insert: ({ commit, database, random }) =>
-    commit({ kind: "insert" }, (id) => insertOp(database, id, "x".repeat(random.below(BODY_BYTES_MAX)))),
+    commit({ kind: "insert" }, (id) =>
+      insertOp(database, id, "x".repeat(random.below(BODY_BYTES_MAX))),
+    ),
 
   pay: ({ commit, database }) =>
     commit({ kind: "pay", apply: (state) => state.move(1, 2, 1) }, (id) =>
@@ -68,7 +70,11 @@ export const OPERATIONS: Readonly<Record<OperationKind, Operation>> = {
     ),
 
   transfer: ({ commit, database, random, clock }) => {
-    const [from, to, amount] = [1 + random.below(ACCOUNTS), 1 + random.below(ACCOUNTS), random.below(50)];
+    const [from, to, amount] = [
+      1 + random.below(ACCOUNTS),
+      1 + random.below(ACCOUNTS),
+      random.below(50),
+    ];
     const pauseMs = random.pick([0, 0, 0, 3]);
     const apply = (state: State) => state.move(from, to, amount);
     return commit({ kind: "transfer", apply }, (id) =>
@@ -184,7 +190,8 @@ export const OPERATIONS: Readonly<Record<OperationKind, Operation>> = {
       try {
         await database.prepare("insert into op (id) select id from op where id = ?").run(other.id);
       } catch (error) {
-        if ((error as { sqliteCode?: string }).sqliteCode !== "SQLITE_CONSTRAINT_UNIQUE") throw error;
+        if ((error as { sqliteCode?: string }).sqliteCode !== "SQLITE_CONSTRAINT_UNIQUE")
+          throw error;
         reveal(other.id);
       }
     }),
@@ -193,7 +200,9 @@ export const OPERATIONS: Readonly<Record<OperationKind, Operation>> = {
 
   index: ({ attempt, database, random }) => {
     const create = "create index if not exists item_text on item (text)";
-    return attempt(() => database.exec(random.chance(0.5) ? create : "drop index if exists item_text"));
+    return attempt(() =>
+      database.exec(random.chance(0.5) ? create : "drop index if exists item_text"),
+    );
   },
 
   read: ({ attempt, database, model, show }) =>

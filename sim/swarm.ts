@@ -64,7 +64,13 @@ export function storeLimits(options: SwarmOptions) {
   const { engine, segmentBytes, checkpointLogBytes, overlayBytes } = options;
   const { inlineFlushMs, maxConnections } = options;
   const limits = { engine, segmentBytes, checkpointLogBytes, overlayBytes };
-  return { ...limits, inlineFlushMs, maxConnections, cacheBytes: MIB, maxTransactionBytes: 8 * MIB };
+  return {
+    ...limits,
+    inlineFlushMs,
+    maxConnections,
+    cacheBytes: MIB,
+    maxTransactionBytes: 8 * MIB,
+  };
 }
 
 function weights(random: SeededRandom): Record<OperationKind, number> {

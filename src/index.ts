@@ -6,6 +6,7 @@ export type {
   DatabaseInfo,
   DatabaseOptions,
   Diagnostics,
+  ExecOptions,
   ExecuteOptions,
   ExecuteResult,
   FaultContext,

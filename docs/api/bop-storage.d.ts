@@ -158,6 +158,10 @@ export interface ErrorDetails {
         readonly durableLsn: Lsn;
         readonly why: string;
     };
+    /** The rows of an answer take more than `limitBytes`. Ask for fewer (LIMIT), or use iterate. */
+    BOP_RESULT_TOO_LARGE: {
+        readonly limitBytes: number;
+    };
     /** SQLite refused the statement; `sqliteCode` says why. See SqliteError. */
     BOP_SQLITE: {
         readonly sqliteCode: string;
@@ -175,12 +179,23 @@ export interface ErrorDetails {
     };
 }
 
+export interface ExecOptions {
+    /** The script ends with BOP_TIMEOUT after this time. Milliseconds. Default: none. */
+    readonly timeoutMs?: number;
+}
+
 export interface ExecuteOptions {
+    /** How integers come out. Default "bigint". */
     readonly integers?: IntegerMode;
     /** With false, rows are counted as work but not returned. Default true. */
     readonly rows?: boolean;
     /** Ends with BOP_TIMEOUT after this time. Milliseconds. Default: none. */
     readonly timeoutMs?: number;
+    /**
+     * A read whose rows take more than this ends with BOP_RESULT_TOO_LARGE. Bytes, counted roughly.
+     * Default: no limit.
+     */
+    readonly maxBytes?: number;
 }
 
 export interface ExecuteResult {
@@ -223,6 +238,11 @@ export interface ManagerOptions {
     readonly directory: string;
     /** Engine of databases that do not say otherwise when they are created. Default "sqlite". */
     readonly engine?: EngineKind;
+    /**
+     * Who writes the SQL. `embedded`: this program, which is trusted. `server`: tenants: SQLite's own
+     * limits are low, and what shows other files, pages or statements is denied. Default "embedded".
+     */
+    readonly profile?: "embedded" | "server";
     /**
      * Enforce foreign keys, as better-sqlite3 and libSQL do and the sqlite3 shell does not. A
      * connection changes it for itself with `pragma foreign_keys`. Default true.
@@ -290,7 +310,7 @@ export interface Queryable {
      */
     prepare<R = Row>(sql: string): Statement<R>;
     /** Runs every statement of the text in order; stops at the first error. Drops rows. */
-    exec(sql: string): Promise<void>;
+    exec(sql: string, options?: ExecOptions): Promise<void>;
     /**
      * Runs one statement and returns all there is to know: columns, rows as arrays, counters.
      * Integers come as bigint unless told otherwise.
@@ -387,6 +407,7 @@ export interface TransactionOptions {
 export interface TransferOptions {
     /** Called now and then with bytes done and in all. */
     readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+    /** Stops the transfer and leaves nothing of it when it aborts. */
     readonly signal?: AbortSignal;
 }
 

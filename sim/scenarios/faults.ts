@@ -27,6 +27,10 @@ export async function faults(options: SimulationOptions): Promise<Simulation> {
     if (survived) simulation.end(simulation.random.pick(["kill", "power"] as const));
     else simulation.tally.add("crashes: at a change of a failing disk");
   }
+  await simulation.live(async (life) => {
+    await openDespite(life); // A failure of the manifest may still be due.
+  });
+  simulation.end("kill");
   await lastLives(simulation);
   return simulation;
 }
@@ -47,8 +51,9 @@ async function faultyLife(life: Life): Promise<void> {
     life.planCrash(1 + random.below(options.changesMax), random.pick(["kill", "power"] as const));
   }
   harm(simulation);
-  await work({ life, manager }, found);
-  heal(simulation);
+  // Some calls wait until the disk is well: a log that has no room goes on when it has.
+  const healing = life.env.clock.sleep(random.below(400)).then(() => heal(simulation));
+  await Promise.all([healing, work({ life, manager }, found)]);
   await goOn({ life, manager });
 }
 

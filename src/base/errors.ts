@@ -40,6 +40,8 @@ export interface ErrorDetails {
   BOP_OUTCOME_UNKNOWN: { readonly lsn: Lsn; readonly durableLsn: Lsn };
   /** The store takes no more writes since its log failed. Reopen it to recover. */
   BOP_READ_ONLY: { readonly durableLsn: Lsn; readonly why: string };
+  /** The rows of an answer take more than `limitBytes`. Ask for fewer (LIMIT), or use iterate. */
+  BOP_RESULT_TOO_LARGE: { readonly limitBytes: number };
   /** SQLite refused the statement; `sqliteCode` says why. See SqliteError. */
   BOP_SQLITE: { readonly sqliteCode: string; readonly extendedCode: number };
   /** Not done within the time it was given; it was undone. */

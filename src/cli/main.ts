@@ -16,7 +16,7 @@ try {
     const asJson = argv.includes("--json") && ending.exitCode !== EXIT.usage;
     process.stderr.write(asJson ? endingJson(ending) : endingText(ending));
   }
-  if (process.env["BOP_DEBUG"] !== undefined && error instanceof Error && !isSaid) {
+  if (process.env.BOP_DEBUG !== undefined && error instanceof Error && !isSaid) {
     process.stderr.write(`${error.stack}\n`);
   }
 }

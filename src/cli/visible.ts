@@ -12,7 +12,7 @@ const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066
 const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60]/u;
-const COMBINING = /[\p{Mn}\p{Me}\u200b-\u200d\ufe00-\ufe0f]/u;
+const COMBINING = /\p{Mn}|\p{Me}|[\u200b-\u200d]|[\ufe00-\ufe0f]/u;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 export function visible(text: string): string {
@@ -20,8 +20,8 @@ export function visible(text: string): string {
   return text.replace(HIDDEN, (character) => {
     const code = character.charCodeAt(0);
     const digits = code < 0x100 ? 2 : 4;
-    const escape = code < 0x100 ? "\\x" : "\\u";
-    return NAMED[character] ?? `${escape}${code.toString(16).padStart(digits, "0")}`;
+    const prefix = code < 0x100 ? "\\x" : "\\u";
+    return NAMED[character] ?? `${prefix}${code.toString(16).padStart(digits, "0")}`;
   });
 }
 

@@ -32,7 +32,7 @@ export interface Queryable {
    */
   prepare<R = Row>(sql: string): Statement<R>;
   /** Runs every statement of the text in order; stops at the first error. Drops rows. */
-  exec(sql: string): Promise<void>;
+  exec(sql: string, options?: ExecOptions): Promise<void>;
   /**
    * Runs one statement and returns all there is to know: columns, rows as arrays, counters.
    * Integers come as bigint unless told otherwise.
@@ -89,12 +89,23 @@ export interface TransactionOptions {
   readonly timeoutMs?: number;
 }
 
+export interface ExecOptions {
+  /** The script ends with BOP_TIMEOUT after this time. Milliseconds. Default: none. */
+  readonly timeoutMs?: number;
+}
+
 export interface ExecuteOptions {
+  /** How integers come out. Default "bigint". */
   readonly integers?: IntegerMode;
   /** With false, rows are counted as work but not returned. Default true. */
   readonly rows?: boolean;
   /** Ends with BOP_TIMEOUT after this time. Milliseconds. Default: none. */
   readonly timeoutMs?: number;
+  /**
+   * A read whose rows take more than this ends with BOP_RESULT_TOO_LARGE. Bytes, counted roughly.
+   * Default: no limit.
+   */
+  readonly maxBytes?: number;
 }
 
 export interface ExecuteResult {
@@ -134,7 +145,10 @@ export interface Statement<R = Row> {
   pluck<T = SqlValue>(): Statement<T>;
   /** The same statement; rows are arrays of values. */
   raw<T = SqlValue[]>(): Statement<T>;
-  /** The same statement; rows are objects by table: `{ note: { id: 1 }, $: { "count(*)": 2 } }`. */
+  /**
+   * The same statement; rows are objects by table: `{ note: { id: 1 }, $: { "count(*)": 2 } }`.
+   * A TypeError with engine "libsql", whose build does not tell the tables of columns.
+   */
   expand<T = Record<string, Row>>(): Statement<T>;
   /** The same statement with integers as `number` (throws beyond 2^53), `bigint` or `string`. */
   integers(mode: IntegerMode): Statement<R>;
@@ -157,6 +171,7 @@ export interface DatabaseInfo {
 export interface TransferOptions {
   /** Called now and then with bytes done and in all. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  /** Stops the transfer and leaves nothing of it when it aborts. */
   readonly signal?: AbortSignal;
 }
 

@@ -31,7 +31,7 @@ export class PinnedConnection extends QueryableBase implements Connection {
     this.runner = {
       run: <T>(call: Call<T>) => this.#run(call),
       iterate: (call: RowCall) => this.#runnerFor(call.sql).iterate(call),
-      script: (sql: string) => this.#refusable(() => this.#seated().script(sql)),
+      script: (sql, timeoutMs) => this.#refusable(() => this.#seated().script(sql, timeoutMs)),
       describe: (sql: string): Promise<StatementDescription> =>
         this.#refusable(() => (this.#own ?? this.#shared).describe(sql)),
     };

@@ -35,9 +35,9 @@ export class DatabaseHandle extends QueryableBase implements Database {
         this.#assertOpen();
         return inner.iterate(call);
       },
-      script: async (sql) => {
+      script: async (sql, timeoutMs) => {
         this.#assertOpen();
-        return inner.script(sql);
+        return inner.script(sql, timeoutMs);
       },
       describe: async (sql) => {
         this.#assertOpen();

@@ -12,9 +12,9 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/env.ts";
-import { isStorageError, StorageError } from "../base/errors.ts";
+import { isStorageError, type StorageError } from "../base/errors.ts";
 import type { PreparedStatement } from "../sqlite/index.ts";
-import { SqliteError } from "../sqlite/index.ts";
+import { interrupted } from "./interrupted.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 import type { Member, Outcome } from "./work.ts";
@@ -23,8 +23,6 @@ export const GROUP_MEMBERS_MAX = 512;
 const GROUP_MS_MAX = 4;
 /** The clock is read once in so many members. */
 const MEMBERS_PER_CLOCK_READ = 16;
-
-const SQLITE_INTERRUPT = 9;
 
 export interface GroupContext {
   readonly seat: Seat;
@@ -98,11 +96,11 @@ function classify(member: Member, seat: Seat): boolean {
 
 function runMember(member: Member, context: GroupContext): Outcome {
   const { seat } = context;
-  const { session, shape, deadlineMs } = member;
+  const { session, shape, acceptedMs, timeoutMs } = member;
   let statement: PreparedStatement | undefined;
   let outcome: Outcome;
   seat.enter(session);
-  if (deadlineMs !== undefined) seat.connection.deadline(deadlineMs);
+  if (timeoutMs !== undefined) seat.connection.deadline(acceptedMs + timeoutMs);
   try {
     statement = seat.statement(member.sql);
     statement.bind(member.parameters);
@@ -111,10 +109,10 @@ function runMember(member: Member, context: GroupContext): Outcome {
     outcome = { answer };
   } catch (error) {
     statement?.reset();
-    outcome = { error: deadlineMs === undefined ? error : asTimeout(error, member) };
+    outcome = { error: interrupted(error, member.timeoutMs) };
   }
   member.changedRows = statement?.readonly === false ? seat.leave(session) : 0;
-  if (deadlineMs !== undefined) seat.connection.deadline(undefined);
+  if (timeoutMs !== undefined) seat.connection.deadline(undefined);
   if (statement?.traits.changesSchema) context.schemaChanged();
   member.outcome = outcome;
   return outcome;
@@ -165,13 +163,4 @@ function again({ members, before }: LostGroup, context: GroupContext): Member[] 
 /** Refusals that come before any work was done, and may be gone a moment later. */
 export function refusedAtTheDoor(error: unknown): error is StorageError {
   return isStorageError(error, "BOP_BACKPRESSURE");
-}
-
-function asTimeout(error: unknown, member: Member): unknown {
-  if (!(error instanceof SqliteError) || error.extendedCode !== SQLITE_INTERRUPT) return error;
-  const timeoutMs = Math.round((member.deadlineMs ?? 0) - member.acceptedMs);
-  return new StorageError("BOP_TIMEOUT", `the statement ran longer than ${timeoutMs} ms`, {
-    details: { operation: "statement", timeoutMs },
-    cause: error,
-  });
 }

@@ -8,10 +8,10 @@
  *     has the last word.
  * (3) Before it reads, a session's own waiting writes are run, if the writer is free.
  */
-import { StorageError } from "../base/errors.ts";
 import type { Lsn } from "../base/units.ts";
 import { type PreparedStatement, SqliteError } from "../sqlite/index.ts";
 import type { StatementDescription } from "./api.ts";
+import { interrupted } from "./interrupted.ts";
 import { RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
@@ -20,8 +20,6 @@ import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 import { allShape } from "./shapes.ts";
 import type { Member } from "./work.ts";
-
-const SQLITE_INTERRUPT = 9;
 
 export class HandleRunner implements Runner {
   readonly database: OpenDatabase;
@@ -83,7 +81,7 @@ export class HandleRunner implements Runner {
   }
 
   /** Runs by itself, with the writer, from its first statement to its last. */
-  script(sql: string): Promise<void> {
+  script(sql: string, timeoutMs?: number): Promise<void> {
     const { database, session } = this;
     const { gate, env } = database.options;
     return new Promise((resolve, reject) => {
@@ -93,7 +91,7 @@ export class HandleRunner implements Runner {
         acceptedMs: env.clock.monotonicMs(),
         refuse: reject,
         run: () => {
-          const failure = runScript(database, session, sql);
+          const failure = runScript({ database, session, sql, timeoutMs });
           const settle = failure === undefined ? resolve : () => reject(failure.error);
           gate.pass(database.space.newestLsn, { release: settle, refuse: reject });
         },
@@ -143,7 +141,7 @@ export class HandleRunner implements Runner {
         shape: call.shape,
         session,
         acceptedMs,
-        deadlineMs: call.timeoutMs === undefined ? undefined : acceptedMs + call.timeoutMs,
+        timeoutMs: call.timeoutMs,
         outcome: undefined,
         changedRows: 0,
         release: resolve as (answer: unknown) => void,
@@ -217,14 +215,4 @@ function readOnce<T>(read: () => T): ReadOutcome<T> {
 function settled<T>(outcome: ReadOutcome<T>, timeoutMs: number | undefined): Promise<T> {
   if ("answer" in outcome) return Promise.resolve(outcome.answer);
   return Promise.reject(interrupted(outcome.error, timeoutMs));
-}
-
-/** An interrupt is what a deadline looks like to SQLite. */
-export function interrupted(error: unknown, timeoutMs: number | undefined): unknown {
-  if (timeoutMs === undefined) return error;
-  if (!(error instanceof SqliteError) || error.extendedCode !== SQLITE_INTERRUPT) return error;
-  return new StorageError("BOP_TIMEOUT", `the statement ran longer than ${timeoutMs} ms`, {
-    details: { operation: "statement", timeoutMs },
-    cause: error,
-  });
 }

@@ -23,6 +23,7 @@ export type {
   DatabaseInfo,
   DatabaseOptions,
   Diagnostics,
+  ExecOptions,
   ExecuteOptions,
   ExecuteResult,
   FaultContext,

@@ -38,6 +38,7 @@ export interface OpenDatabaseOptions {
   readonly space: PageSpace;
   readonly pageBytes: number;
   readonly foreignKeys: boolean;
+  readonly profile: "embedded" | "server";
   readonly env: Env;
   readonly gate: OutputGate;
   readonly admit: () => void;
@@ -232,7 +233,7 @@ export class OpenDatabase {
   }
 
   #connect(): Seat {
-    const { engine, space, admit, pageBytes, foreignKeys, gate, onConnect } = this.options;
+    const { engine, space, admit, pageBytes, foreignKeys, profile, gate, onConnect } = this.options;
     onConnect();
     const seat = new Seat(
       (horizon) =>
@@ -241,7 +242,7 @@ export class OpenDatabase {
           locks: this.#locks,
           horizon,
           admit,
-          profile: "embedded",
+          profile,
           pageBytes,
         }),
       () => gate.durableLsn,

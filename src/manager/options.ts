@@ -15,6 +15,12 @@ export interface ManagerOptions {
   readonly engine?: EngineKind;
 
   /**
+   * Who writes the SQL. `embedded`: this program, which is trusted. `server`: tenants: SQLite's own
+   * limits are low, and what shows other files, pages or statements is denied. Default "embedded".
+   */
+  readonly profile?: "embedded" | "server";
+
+  /**
    * Enforce foreign keys, as better-sqlite3 and libSQL do and the sqlite3 shell does not. A
    * connection changes it for itself with `pragma foreign_keys`. Default true.
    */
@@ -101,7 +107,14 @@ const RANGES = {
   maxConnections: { min: 1, max: 100_000, step: 1, byDefault: 2000 },
 } as const satisfies Record<string, Range>;
 
-const OTHERS = ["directory", "engine", "foreignKeys", "env", "openKeyValueStore"] as const;
+const OTHERS = [
+  "directory",
+  "engine",
+  "profile",
+  "foreignKeys",
+  "env",
+  "openKeyValueStore",
+] as const;
 
 /** Throws a TypeError for an unknown name or kind, a RangeError for a value out of range. */
 export function resolveManagerOptions(options: ManagerOptions): ResolvedOptions {
@@ -115,11 +128,15 @@ export function resolveManagerOptions(options: ManagerOptions): ResolvedOptions 
       inRange(name, options[name as keyof typeof RANGES] ?? range.byDefault, range),
     ]),
   ) as Record<keyof typeof RANGES, number>;
-  const { engine = "sqlite", foreignKeys = true } = options;
+  const { engine = "sqlite", profile = "embedded", foreignKeys = true } = options;
+  if (profile !== "embedded" && profile !== "server") {
+    throw new TypeError(`Manager.open: profile is ${profile}; want "embedded" or "server"`);
+  }
   if (typeof foreignKeys !== "boolean") {
     throw new TypeError("Manager.open: foreignKeys must be true or false");
   }
-  return Object.freeze({ ...options, ...numbers, engine: engineKind(engine), foreignKeys });
+  const chosen = { engine: engineKind(engine), profile, foreignKeys };
+  return Object.freeze({ ...options, ...numbers, ...chosen });
 }
 
 export function engineKind(engine: unknown): EngineKind {

@@ -1,6 +1,7 @@
 /** What every handle offers on top of its runner: prepare, exec, execute, describe, pragma. */
 import type { SqlParameters } from "../sqlite/index.ts";
 import type {
+  ExecOptions,
   ExecuteOptions,
   ExecuteResult,
   Queryable,
@@ -14,7 +15,7 @@ import { allShape, executeShape, rowReader } from "./shapes.ts";
 import { PlainStatement } from "./statement.ts";
 
 const ALL_ROWS = allShape(rowReader("object", "number"));
-const EXECUTE_OPTIONS = ["integers", "rows", "timeoutMs"];
+const EXECUTE_OPTIONS = ["integers", "rows", "timeoutMs", "maxBytes"];
 
 export abstract class QueryableBase implements Queryable {
   protected abstract readonly runner: Runner;
@@ -23,11 +24,12 @@ export abstract class QueryableBase implements Queryable {
     return new PlainStatement<R>(this.runner, sql);
   }
 
-  exec(sql: string): Promise<void> {
+  exec(sql: string, options: ExecOptions = {}): Promise<void> {
+    refuseUnknown("exec", options, ["timeoutMs"]);
     if (typeof sql !== "string") {
       return Promise.reject(new TypeError(`the SQL text is ${typeof sql}; want a string`));
     }
-    return this.runner.script(sql);
+    return this.runner.script(sql, options.timeoutMs);
   }
 
   execute(
@@ -36,8 +38,9 @@ export abstract class QueryableBase implements Queryable {
     options: ExecuteOptions = {},
   ): Promise<ExecuteResult> {
     refuseUnknown("execute", options, EXECUTE_OPTIONS);
-    const { integers = "bigint", rows = true, timeoutMs } = options;
-    return this.runner.run({ sql, parameters, shape: executeShape(integers, rows), timeoutMs });
+    const { integers = "bigint", rows = true, timeoutMs, maxBytes = Infinity } = options;
+    const shape = executeShape({ integers, rows, maxBytes });
+    return this.runner.run({ sql, parameters, shape, timeoutMs });
   }
 
   describe(sql: string): Promise<StatementDescription> {

@@ -26,8 +26,8 @@ export interface Runner {
   run<T>(call: Call<T>): Promise<T>;
   /** Rows of one snapshot, stepped as they are asked for. */
   iterate(call: RowCall): AsyncIterableIterator<unknown>;
-  /** Runs a script. */
-  script(sql: string): Promise<void>;
+  /** Runs a script; `timeoutMs` is for all of it. */
+  script(sql: string, timeoutMs?: number): Promise<void>;
   describe(sql: string): Promise<StatementDescription>;
 }
 

@@ -6,6 +6,7 @@
  * (2) What ran before a statement that fails stays, as if it had been sent by itself.
  */
 import type { PreparedStatement } from "../sqlite/index.ts";
+import { interrupted } from "./interrupted.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
@@ -14,14 +15,21 @@ export interface ScriptFailure {
   readonly error: unknown;
 }
 
+export interface Script {
+  readonly database: OpenDatabase;
+  readonly session: Session;
+  readonly sql: string;
+  readonly timeoutMs: number | undefined;
+}
+
 /** Runs a script on the writer's seat of a database handle. */
-export function runScript(
-  database: OpenDatabase,
-  session: Session,
-  sql: string,
-): ScriptFailure | undefined {
+export function runScript(script: Script): ScriptFailure | undefined {
+  const { database, session, sql, timeoutMs } = script;
   const seat = database.writerSeat();
-  const failure = attempt(() => stepThrough(seat, session, sql));
+  const { clock } = database.options.env;
+  if (timeoutMs !== undefined) seat.connection.deadline(clock.monotonicMs() + timeoutMs);
+  const failure = attempt(() => stepThrough(seat, session, sql), timeoutMs);
+  if (timeoutMs !== undefined) seat.connection.deadline(undefined);
   session.committed(seat.connection.lastCommitLsn ?? database.space.newestLsn);
   database.schemaChanged();
   if (seat.connection.autocommit) return failure;
@@ -60,11 +68,11 @@ export function runScripted(seat: Seat, session: Session, statement: PreparedSta
   }
 }
 
-function attempt(run: () => void): ScriptFailure | undefined {
+function attempt(run: () => void, timeoutMs: number | undefined): ScriptFailure | undefined {
   try {
     run();
     return undefined;
   } catch (error) {
-    return { error };
+    return { error: interrupted(error, timeoutMs) };
   }
 }

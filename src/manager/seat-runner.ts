@@ -13,7 +13,7 @@ import { StorageError } from "../base/errors.ts";
 import { type Lsn, lsn } from "../base/units.ts";
 import { type PreparedStatement, SqliteError } from "../sqlite/index.ts";
 import type { StatementDescription } from "./api.ts";
-import { interrupted } from "./handle-runner.ts";
+import { interrupted } from "./interrupted.ts";
 import { RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
@@ -72,13 +72,18 @@ export class SeatRunner implements Runner {
     return this.#inOrder(call.sql, () => this.#execute(call));
   }
 
-  script(sql: string): Promise<void> {
+  script(sql: string, timeoutMs?: number): Promise<void> {
     const running = this.#inTurn(async () => {
+      if (timeoutMs !== undefined) this.#setDeadline(timeoutMs);
       for (let rest = sql; rest.trim() !== ""; ) rest = await this.#stepFirst(rest);
+    }).finally(() => {
+      if (timeoutMs !== undefined && this.seat.connection.open) {
+        this.seat.connection.deadline(undefined);
+      }
     });
     return running.then(
       () => this.#gate({ answer: undefined }),
-      (error) => this.#gate({ error }),
+      (error) => this.#gate({ error: interrupted(error, timeoutMs) }),
     );
   }
 

@@ -5,6 +5,7 @@
  * (2) A statement that writes is always stepped to the end: a write is never half done because
  *     only its first row was wanted.
  */
+import { StorageError } from "../base/errors.ts";
 import type { IntegerMode, PreparedStatement, SqlValue } from "../sqlite/index.ts";
 import type { ExecuteResult, Row, RunResult } from "./api.ts";
 import type { Seat } from "./seat.ts";
@@ -32,6 +33,9 @@ export function rowReader(form: RowForm, integers: IntegerMode): RowReader {
 }
 
 function expanded(statement: PreparedStatement, integers: IntegerMode): Record<string, Row> {
+  if (!statement.tellsTables) {
+    throw new TypeError("expand is not available: this engine does not tell the tables of columns");
+  }
   const values = statement.array(integers);
   const row: Record<string, Row> = {};
   statement.columns.forEach(({ name, table }, index) => {
@@ -88,17 +92,56 @@ export function allShape(read: RowReader): Shape<unknown[]> {
   };
 }
 
-export function executeShape(integers: IntegerMode, wantRows: boolean): Shape<ExecuteResult> {
+export interface ExecuteForm {
+  readonly integers: IntegerMode;
+  /** False: rows are stepped through and dropped. */
+  readonly rows: boolean;
+  /** Most that the rows of a read may take. */
+  readonly maxBytes: number;
+}
+
+export function executeShape(form: ExecuteForm): Shape<ExecuteResult> {
   return {
     collect(statement, { connection }: Seat) {
-      const rows: SqlValue[][] = [];
-      while (statement.step()) if (wantRows) rows.push(statement.array(integers));
       return {
         columns: statement.columns,
-        rows,
+        rows: collectArrays(statement, form),
         changes: statement.traits.changesRows ? connection.changes : 0,
         lastInsertRowid: connection.lastInsertRowid,
       };
     },
   };
+}
+
+function collectArrays(statement: PreparedStatement, form: ExecuteForm): SqlValue[][] {
+  const { integers, maxBytes } = form;
+  const isCapped = statement.readonly && maxBytes !== Number.POSITIVE_INFINITY;
+  const rows: SqlValue[][] = [];
+  let bytes = 0;
+  while (statement.step()) {
+    if (!form.rows) continue;
+    const row = statement.array(integers);
+    rows.push(row);
+    if (!isCapped) continue;
+    bytes += roughBytes(row);
+    if (bytes > maxBytes) throw resultTooLarge(maxBytes);
+  }
+  return rows;
+}
+
+/** Bytes of a number, and of what carries any value. */
+const VALUE_BYTES = 8;
+
+function roughBytes(row: readonly SqlValue[]): number {
+  let bytes = 0;
+  for (const value of row) {
+    bytes += VALUE_BYTES;
+    if (typeof value === "string" || value instanceof Uint8Array) bytes += value.length;
+  }
+  return bytes;
+}
+
+function resultTooLarge(limitBytes: number): StorageError {
+  const message = `the rows take more than ${limitBytes} bytes; ask for fewer, as with LIMIT`;
+  return new StorageError("BOP_RESULT_TOO_LARGE", message, { details: { limitBytes } });
 }

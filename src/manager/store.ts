@@ -155,14 +155,14 @@ export class Store {
         this.faults.record("checkpoint at close", fault);
       }
     }
-    this.gate.fail(error);
     await this.#engines.close();
     await this.parts.close({ isClean });
+    this.gate.fail(error); // Only now: closing the log has made durable what others waited for.
     this.lifecycle.moveTo("closed");
   }
 
   async #openDatabase(stream: StreamId): Promise<OpenDatabase> {
-    const { foreignKeys, maxConnections: _ } = this.options;
+    const { foreignKeys, profile } = this.options;
     const row = this.#row(stream);
     const engine = await this.#engines.get(row.engine);
     this.lifecycle.assertOpen();
@@ -172,6 +172,7 @@ export class Store {
       space: this.#pages.space(stream),
       pageBytes: row.pageBytes,
       foreignKeys,
+      profile,
       env: this.env,
       gate: this.gate,
       admit: () => {
@@ -226,9 +227,19 @@ export class Store {
       cause: error,
     });
     this.lifecycle.moveTo("read-only", why);
-    this.gate.fail(error);
+    this.gate.fail(this.#unknownOutcome(error));
     this.fleet.turnReadOnly(why);
     this.#pages.dropAbove(durableLsn);
+  }
+
+  /** For those whose commits were sealed: they may be there when the store is opened again. */
+  #unknownOutcome(cause: StorageError): StorageError {
+    const { newestLsn, durableLsn } = this.#log;
+    const message = "the commit may or may not survive: the log failed before it was durable";
+    return new StorageError("BOP_OUTCOME_UNKNOWN", message, {
+      details: { lsn: newestLsn, durableLsn },
+      cause,
+    });
   }
 }
 

@@ -218,7 +218,7 @@ class Scope extends QueryableBase implements Transaction {
         this.#assertCurrent();
         return seatRunner.iterate(call);
       },
-      script: (sql) => this.#guarded(() => this.#script(sql)),
+      script: (sql, timeoutMs) => this.#guarded(() => this.#script(sql, timeoutMs)),
       describe: (sql) => this.#guarded(() => seatRunner.describe(sql)),
     };
   }
@@ -263,10 +263,10 @@ class Scope extends QueryableBase implements Transaction {
     return this.#seatRunner.run({ ...call, shape: { ...shape, collect } });
   }
 
-  async #script(sql: string): Promise<void> {
+  async #script(sql: string, timeoutMs: number | undefined): Promise<void> {
     const wasInTransaction = this.#seatRunner.inTransaction;
     assert(wasInTransaction, "a scope is open while its transaction is");
-    await this.#seatRunner.script(sql);
+    await this.#seatRunner.script(sql, timeoutMs);
     if (this.#seatRunner.inTransaction) return;
     throw new TypeError("the script ended the transaction; its function must do that by returning");
   }

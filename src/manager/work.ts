@@ -34,8 +34,8 @@ export interface Member extends Settled {
   readonly sql: string;
   readonly parameters: SqlParameters;
   readonly shape: Shape<unknown>;
-  /** Monotonic time beyond which it is interrupted; undefined for none. */
-  readonly deadlineMs: number | undefined;
+  /** Time after `acceptedMs` at which it is interrupted; undefined for none. */
+  readonly timeoutMs: number | undefined;
   /** Filled while it runs. */
   outcome: Outcome | undefined;
   /** Rows changed, triggers included: counted into the session once the outcome is final. */

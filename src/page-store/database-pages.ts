@@ -75,6 +75,10 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     this.#commons.sweeper.request(this);
   }
 
+  takeBuffer(bytes: number): Uint8Array {
+    return this.#commons.buffers.take(bytes);
+  }
+
   read(snapshot: Snapshot, pageNumber: PageNumber): Uint8Array {
     const { lsn, map, pageCount, pageBytes } = own(snapshot);
     assert(pageNumber >= 1, "the first page is page 1");

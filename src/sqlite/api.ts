@@ -100,6 +100,8 @@ export interface SessionCounters {
 export interface PreparedStatement {
   readonly sql: string;
   readonly columns: readonly ColumnInfo[];
+  /** The engine's build knows which table a column is of (libSQL's does not). */
+  readonly tellsTables: boolean;
   readonly parameterNames: readonly (string | undefined)[];
   /** Changes nothing in the database (`sqlite3_stmt_readonly`). */
   readonly readonly: boolean;
@@ -123,6 +125,7 @@ export interface ColumnInfo {
   readonly name: string;
   /** As declared in CREATE TABLE; undefined for expressions. */
   readonly declaredType: string | undefined;
+  /** Undefined for expressions, and for every column where `tellsTables` is false. */
   readonly table: string | undefined;
   readonly originColumn: string | undefined;
 }

@@ -26,11 +26,12 @@ export class Breakdown {
   /** `cause` came out of a call into C. Returns what the caller throws. */
   by(cause: unknown): StorageError<"BOP_CLOSED"> {
     this.#cause ??= cause;
-    for (const connection of [...this.#connections.values()]) connection.abandon();
     return this.error();
   }
 
+  /** Abandons what is left, too: the first attempt may have had too little stack for it. */
   error(): StorageError<"BOP_CLOSED"> {
+    for (const connection of [...this.#connections.values()]) connection.abandon();
     const details = { what: "engine" };
     const message = "the SQL engine broke down and was closed; its open transactions are undone";
     return new StorageError("BOP_CLOSED", message, { details, cause: this.#cause });

@@ -141,18 +141,22 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
   }
 
   get changes(): number {
+    this.#assertOpen();
     return this.core.c.sqlite3_changes(this.db);
   }
 
   get totalChanges(): number {
+    this.#assertOpen();
     return Number(this.core.c.sqlite3_total_changes64(this.db)) + this.#totalChangesHidden;
   }
 
   get lastInsertRowid(): bigint {
+    this.#assertOpen();
     return this.core.c.sqlite3_last_insert_rowid(this.db);
   }
 
   get deferredForeignKeys(): number {
+    this.#assertOpen();
     const { c, heap, results } = this.core;
     c.sqlite3_db_status(this.db, abi.SQLITE_DBSTATUS_DEFERRED_FKS, results, results + 4, 0);
     heap.fresh();
@@ -298,17 +302,16 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
 
   /** See breakdown.ts. */
   abandon(): void {
-    if (!this.#open) return;
-    this.#open = false;
     for (const statement of this.#statements) statement.abandon();
     this.#file.close();
-    this.core.connections.delete(this.#id);
+    this.#open = false;
     this.#onClose();
+    this.core.connections.delete(this.#id);
   }
 
   #assertOpen(): void {
-    if (this.#open) return;
     if (this.core.breakdown.happened) throw this.core.breakdown.error();
+    if (this.#open) return;
     throw new StorageError("BOP_CLOSED", "the connection is closed", {
       details: { what: "connection" },
     });

@@ -1,8 +1,18 @@
 /**
  * SQLITE: the WebAssembly engine and its file system over a PageSpace.
  *
- *   api         what the manager sees: engine, connection, statement, traits
- *   errors      SqliteError
+ *   api              what the manager sees: engine, connection, statement, traits
+ *   engine           one instance of a build; engine-core is what its parts share
+ *   connection       SQL over one database: prepare, commands, counters, deadline
+ *   statement        bind (into C), step, read rows (value, out of C), columns, parameters
+ *   traits, pragmas  what a statement does, what it may not do, what is answered instead
+ *   vfs              the file system: io-methods are its callbacks on open files
+ *   main-file        the database file: locks, snapshots, commits; pending-pages is its write set
+ *   temp-file        journals and temporary files
+ *   raw, heap, abi   the C functions, their memory, their numbers; shims spare bigints
+ *   counter-fields   changes() and total_changes() for sessions that share a connection
+ *   faults           what a callback threw; breakdown is when C itself fails
+ *   errors           SqliteError; result-codes names the codes, result-error makes the exception
  */
 export type {
   ColumnInfo,

@@ -290,6 +290,9 @@ describe.each(KINDS)("a statement of %s", async (kind) => {
     connection.close();
     expect(() => left.step()).toThrow("the statement is finalized");
     expect(() => connection.raw.prepare("select 1")).toThrow("the connection is closed");
+    expect(() => connection.raw.changes).toThrow("the connection is closed");
+    expect(() => connection.raw.lastInsertRowid).toThrow("the connection is closed");
+    expect(connection.raw.autocommit).toBe(true);
     expect(connection.raw.open).toBe(false);
   });
 });

@@ -91,6 +91,10 @@ export class Statement implements PreparedStatement {
     return this.#parameterNames;
   }
 
+  get tellsTables(): boolean {
+    return this.#core.c.sqlite3_column_table_name !== undefined;
+  }
+
   get readonly(): boolean {
     return this.#core.c.sqlite3_stmt_readonly(this.#live()) !== 0;
   }
@@ -141,7 +145,8 @@ export class Statement implements PreparedStatement {
   }
 
   step(): boolean {
-    const { c, heap, vfs } = this.#core;
+    const { c, heap, vfs, breakdown } = this.#core;
+    if (breakdown.happened) throw breakdown.error();
     const pointer = this.#live();
     vfs.faults.clear();
     const isFirst = this.#isReset;
@@ -150,7 +155,7 @@ export class Statement implements PreparedStatement {
     try {
       code = c.sqlite3_step(pointer);
     } catch (error) {
-      throw this.#core.breakdown.by(error);
+      throw breakdown.by(error);
     }
     heap.fresh();
     this.#inRow = code === SQLITE_ROW;
@@ -223,10 +228,10 @@ export class Statement implements PreparedStatement {
   }
 
   reset(): void {
-    if (this.#isReset) return;
+    if (this.#isReset || this.#core.breakdown.happened) return;
+    const pointer = this.#live();
     this.#isReset = true;
     this.#inRow = false;
-    const pointer = this.#live();
     try {
       // Its result code repeats the error of the last step, which has been thrown.
       this.#core.c.sqlite3_reset(pointer);

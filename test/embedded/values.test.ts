@@ -72,11 +72,15 @@ describe.each(["sqlite", "libsql"] as const)("values through the embedded API of
     const join = db.prepare("select a.*, b.*, 1 + 1 as two from a join b on b.a_id = a.id");
     expect(await join.raw().get()).toEqual([1, "one", 7, 1, 2]);
     expect(await join.pluck().get()).toBe(1);
-    expect(await join.expand().get()).toEqual({
-      a: { id: 1, name: "one" },
-      b: { id: 7, a_id: 1 },
-      $: { two: 2 },
-    });
+    if (engine === "libsql") {
+      await expect(join.expand().get()).rejects.toThrow(/expand is not available/);
+    } else {
+      expect(await join.expand().get()).toEqual({
+        a: { id: 1, name: "one" },
+        b: { id: 7, a_id: 1 },
+        $: { two: 2 },
+      });
+    }
     const columns = await db.prepare("select id, name, 1 as x from a").columns();
     expect(columns.map(({ name, declaredType }) => [name, declaredType])).toEqual([
       ["id", "INTEGER"],

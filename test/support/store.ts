@@ -3,7 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { type Database, type DatabaseOptions, Manager, type ManagerOptions } from "../../src/index.ts";
+import {
+  type Database,
+  type DatabaseOptions,
+  Manager,
+  type ManagerOptions,
+} from "../../src/index.ts";
 
 export type StoreOptions = Partial<ManagerOptions>;
 

@@ -83,7 +83,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const { host, port, autoCreate, allowInsecure } = options;
   const logger = pino({ level: options.logLevel }, pino.destination({ dest: STDERR, sync: true }));
   const directory = resolve(options.directory);
-  const manager = await Manager.open({ directory, engine: options.engine });
+  const manager = await Manager.open({ directory, engine: options.engine, profile: "server" });
   try {
     const { clock } = systemEnv({ scratchDirectory: join(directory, "tmp") });
     const listening = { host, port, autoCreate, allowInsecure };

@@ -48,7 +48,7 @@ const CLOSERS: Readonly<Record<string, Exclude<Inside, undefined>>> = {
 };
 
 /** White space, line comment, beginning of a block comment, quote, word, or one character. */
-const TOKEN = /\s+|--[^\n]*|\/\*|['"`[]|[\p{L}\p{N}_$]+|[^]/uy;
+const TOKEN = /\s+|--[^\n]*|\/\*|['"`[]|[\p{L}\p{N}_$]+|[\s\S]/uy;
 
 export class StatementSplitter {
   #state: State = "between";

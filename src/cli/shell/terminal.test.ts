@@ -8,6 +8,9 @@ import { Manager } from "../../manager/index.ts";
 import { ShellSession } from "./session.ts";
 import { runTerminal } from "./terminal.ts";
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: where readline has put the cursor
+const PROMPT = /> (?:\u001b\[\d+G)?$/;
+
 const CTRL_C = "\u0003";
 const CTRL_D = "\u0004";
 const UP = "\u001b[A";
@@ -81,7 +84,7 @@ async function converse(pieces: readonly string[], before: readonly string[] = [
   const waiting = [...pieces];
   output.on("data", (text: string) => {
     raw += text;
-    const isPrompt = /> (?:\u001b\[\d+G)?$/.test(text);
+    const isPrompt = PROMPT.test(text);
     const piece = isPrompt ? waiting.shift() : undefined;
     if (piece !== undefined) setImmediate(() => input.write(piece));
   });

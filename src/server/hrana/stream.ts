@@ -11,7 +11,9 @@
  * (4) An answer that grows too large fails the statement that made it so, at once, while conditions
  *     of the same batch can still roll it back.
  */
+
 import type { Clock, Disposer } from "../../base/env.ts";
+import { isStorageError } from "../../base/errors.ts";
 import type { Connection } from "../../manager/index.ts";
 import type { SqlInput, SqlParameters, SqlValue } from "../../sqlite/index.ts";
 import { holds } from "./batch.ts";
@@ -141,6 +143,8 @@ export class Stream {
       integers: "bigint",
       rows: statement.wantRows,
       timeoutMs: limits.statementMs,
+      // Rows stop gathering in memory here; what they take on the wire is counted below.
+      maxBytes: budget.leftBytes,
     } as const;
     try {
       const result = await this.#connection.execute(sql, parameters, options).catch(explain(sql));
@@ -157,7 +161,7 @@ export class Stream {
       throw new HranaError("SQL_INPUT_ERROR", "send BEGIN READONLY as a statement of its own");
     }
     try {
-      await this.#connection.exec(sql);
+      await this.#connection.exec(sql, { timeoutMs: this.#options.limits.statementMs });
     } finally {
       await this.#followTransaction();
     }
@@ -223,15 +227,18 @@ function parametersOf({ positional, named }: HranaStatement): SqlParameters {
 function spend(budget: ResponseBudget, rows: readonly (readonly SqlValue[])[]): void {
   for (const row of rows) {
     for (const value of row) budget.leftBytes -= encodedBytes(value);
-    if (budget.leftBytes < 0) {
-      throw new HranaError("RESPONSE_TOO_LARGE", "the answer is too large; use LIMIT");
-    }
+    if (budget.leftBytes < 0) throw responseTooLarge();
   }
+}
+
+function responseTooLarge(): HranaError {
+  return new HranaError("RESPONSE_TOO_LARGE", "the answer is too large; use LIMIT");
 }
 
 /** The engine says TypeError or RangeError for text and arguments that do not fit; Hrana has codes. */
 function explain(sql: string): (error: unknown) => never {
   return (error) => {
+    if (isStorageError(error, "BOP_RESULT_TOO_LARGE")) throw responseTooLarge();
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
     const statementCount = statementHeads(sql).length;
     if (statementCount === 0) throw new HranaError("SQL_NO_STATEMENT", error.message);

@@ -1,0 +1,29 @@
+/**
+ * SEEDS THAT ONCE FAILED, with what they found. Each test run lives them again. A seed draws other
+ * dice when the simulation changes, so this is a thin net; what was found has its own unit test.
+ */
+import type { ScenarioName } from "./scenarios/index.ts";
+
+export interface PastFailure {
+  readonly scenario: ScenarioName;
+  readonly seed: number;
+  readonly found: string;
+}
+
+export const CORPUS: readonly PastFailure[] = [
+  {
+    scenario: "crash",
+    seed: 6,
+    found: "a commit below the checkpoint whose front lies in a released segment stopped recovery",
+  },
+  {
+    scenario: "crash",
+    seed: 108,
+    found: "a killed first open left a directory whose name nobody synced; a power cut took it",
+  },
+  {
+    scenario: "faults",
+    seed: 15,
+    found: "a commit that waited while the log failed was reported as refused, and was there",
+  },
+];

@@ -1,0 +1,66 @@
+/** RUNS SEEDS of a scenario, and says which of them failed and how to see that again. */
+import { performance } from "node:perf_hooks";
+import { watchRejections } from "./failure.ts";
+import { SCENARIOS, type ScenarioName } from "./scenarios/index.ts";
+import { Tally } from "./tally.ts";
+
+export interface Seed {
+  readonly scenario: ScenarioName;
+  readonly seed: number;
+  /** Told every line of the trace. */
+  readonly print?: (line: string) => void;
+}
+
+export interface Verdict {
+  readonly seed: Seed;
+  readonly failure: unknown;
+  readonly tally: Tally;
+  /** Hash of the trace; undefined if it failed. */
+  readonly digest: string | undefined;
+}
+
+export interface Report {
+  readonly count: number;
+  readonly elapsedMs: number;
+  readonly failures: readonly Verdict[];
+  readonly tally: Tally;
+}
+
+watchRejections();
+
+export async function runSeed({ scenario, seed, print }: Seed): Promise<Verdict> {
+  const named = { scenario, seed };
+  try {
+    const simulation = await SCENARIOS[scenario]({ seed, ...(print && { print }) });
+    const digest = simulation.trace.digest();
+    return { seed: named, failure: undefined, tally: simulation.tally, digest };
+  } catch (failure) {
+    return { seed: named, failure, tally: new Tally(), digest: undefined };
+  }
+}
+
+export interface Batch {
+  readonly seeds: Iterable<Seed>;
+  /** Told each verdict as it comes; false ends the run. */
+  readonly onVerdict?: (verdict: Verdict) => boolean;
+}
+
+export async function runSeeds({ seeds, onVerdict = () => true }: Batch): Promise<Report> {
+  const startedMs = performance.now();
+  const tally = new Tally();
+  const failures: Verdict[] = [];
+  let count = 0;
+  for (const seed of seeds) {
+    const verdict = await runSeed(seed);
+    count += 1;
+    tally.addAll(verdict.tally.entries());
+    if (verdict.failure !== undefined) failures.push(verdict);
+    if (!onVerdict(verdict)) break;
+  }
+  return { count, elapsedMs: performance.now() - startedMs, failures, tally };
+}
+
+/** The command that lives a seed again. */
+export function replayCommand({ scenario, seed }: Seed): string {
+  return `npm run sim -- --scenario ${scenario} --seed ${seed} --trace`;
+}
