@@ -1,31 +1,29 @@
 /**
  * npm run sim: the whole store in simulated worlds, seed after seed.
  *
- *   npm run sim -- --seeds 500                       seeds 1 to 500, split over the scenarios
+ *   npm run sim -- --seeds 500                       seeds 1 to 500, the scenarios in turn
  *   npm run sim -- --minutes 30 --from 100000        as many as fit, from there on
  *   npm run sim -- --scenario faults --seed 42       one seed, with what it drew
- *   npm run sim -- --scenario faults --seed 42 --trace   …and every call of its disk
+ *   npm run sim -- --scenario faults --seed 42 --trace   …and every call that reached its disk
  *
- * Exit code 0: all seeds passed. 1: one failed; its seed and the command that replays it are the
- * last lines. 2: wrong usage.
+ * Exit code 0: all seeds passed. 1: one failed; what broke and the command that replays it are
+ * printed. 2: wrong usage. One process uses one core: for more, run several with their own --from.
  */
-import { availableParallelism } from "node:os";
+import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import { runInProcesses } from "./processes.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenarios/index.ts";
-import { replayCommand, runSeed, runSeeds, type Seed, type Verdict } from "./seeds.ts";
-import type { Tally } from "./tally.ts";
+import { type Report, replayCommand, runSeed, runSeeds, type Seed, type Verdict } from "./seeds.ts";
 
 const DEFAULT_SEEDS = 500;
-const PROGRESS_MS = 5000;
+const PROGRESS_MS = 10_000;
+const SCENARIO_SHARES: readonly ScenarioName[] = ["crash", "faults", "crash", "reveal", "import"];
 
 interface Wanted {
-  readonly scenarios: readonly ScenarioName[];
+  readonly scenario: ScenarioName | undefined;
   readonly from: number;
   readonly seeds: number;
-  readonly endMs: number;
-  readonly jobs: number;
-  readonly one: number | undefined;
+  readonly minutes: number;
+  readonly seed: number | undefined;
   readonly trace: boolean;
 }
 
@@ -35,71 +33,100 @@ function wanted(): Wanted {
       scenario: { type: "string" },
       seeds: { type: "string" },
       seed: { type: "string" },
-      from: { type: "string", default: "1" },
+      from: { type: "string" },
       minutes: { type: "string" },
-      jobs: { type: "string", default: String(availableParallelism()) },
       trace: { type: "boolean", default: false },
     },
   });
-  const { scenario, minutes } = values;
-  const isKnown = scenario === undefined || SCENARIO_NAMES.includes(scenario as ScenarioName);
-  if (!isKnown) throw new TypeError(`no scenario ${scenario}; there are: ${SCENARIO_NAMES}`);
-  const limit = minutes === undefined ? undefined : natural("minutes", minutes);
+  const scenario = SCENARIO_NAMES.find((name) => name === values.scenario);
+  if (values.scenario !== undefined && scenario === undefined) {
+    throw new TypeError(`no scenario ${values.scenario}; there are: ${SCENARIO_NAMES.join(", ")}`);
+  }
+  const minutes = natural("minutes", values.minutes) ?? Number.POSITIVE_INFINITY;
+  const isTimed = minutes !== Number.POSITIVE_INFINITY;
+  const seeds = isTimed ? Number.POSITIVE_INFINITY : DEFAULT_SEEDS;
   return {
-    scenarios: scenario === undefined ? SCENARIO_NAMES : [scenario as ScenarioName],
-    from: natural("from", values.from),
-    seeds: values.seeds === undefined && limit !== undefined ? Infinity : seedsOf(values.seeds),
-    endMs: limit === undefined ? Infinity : Date.now() + limit * 60_000,
-    jobs: Math.max(1, natural("jobs", values.jobs)),
-    one: values.seed === undefined ? undefined : natural("seed", values.seed),
+    scenario,
+    from: natural("from", values.from) ?? 1,
+    seeds: natural("seeds", values.seeds) ?? seeds,
+    minutes,
+    seed: natural("seed", values.seed),
     trace: values.trace,
   };
 }
 
-function seedsOf(text: string | undefined): number {
-  return text === undefined ? DEFAULT_SEEDS : natural("seeds", text);
-}
-
-function natural(name: string, text: string): number {
+function natural(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw new TypeError(`--${name} is ${text}; want a whole number`);
 }
 
-async function main(): Promise<number> {
-  const options = wanted();
-  if (options.one !== undefined) return oneSeed(options, options.one);
-  const startedMs = Date.now();
-  const report = await (options.jobs > 1 ? runInProcesses : runHere)(options, progress(startedMs));
-  const seconds = (Date.now() - startedMs) / 1000;
-  printTally(report.tally);
-  console.log(
-    `${report.count} seeds in ${seconds.toFixed(1)} s (${(report.count / seconds).toFixed(1)}/s), ` +
-      `${crashes(report.tally)} crashes, ${report.failures.length} failures`,
-  );
-  for (const { seed, message } of report.failures) printFailure(seed, message);
-  return report.failures.length === 0 ? 0 : 1;
+async function main(options: Wanted): Promise<boolean> {
+  const { seed, scenario = "crash", minutes } = options;
+  if (seed !== undefined) return oneSeed({ scenario, seed }, options.trace);
+  const endMs = performance.now() + minutes * 60_000;
+  const onVerdict = reporter(endMs);
+  const report = await runSeeds({ seeds: seedsOf(options), onVerdict });
+  summarise(report);
+  return report.failures.length === 0;
 }
 
-export interface Failed {
-  readonly seed: Seed;
-  readonly message: string;
+function* seedsOf({ scenario, from, seeds }: Wanted): Iterable<Seed> {
+  for (let n = 0; n < seeds; n++) {
+    const share = SCENARIO_SHARES[n % SCENARIO_SHARES.length];
+    yield { scenario: scenario ?? share ?? "crash", seed: from + n };
+  }
 }
 
-export interface Summary {
-  readonly count: number;
-  readonly tally: Tally;
-  readonly failures: readonly Failed[];
+async function oneSeed(seed: Seed, trace: boolean): Promise<boolean> {
+  const print = trace ? (line: string) => console.log(line) : undefined;
+  const verdict = await runSeed({ ...seed, ...(print && { print }) });
+  for (const [name, count] of verdict.tally.entries()) console.log(`${name}: ${count}`);
+  console.log(`options ${JSON.stringify(verdict.options)}`);
+  if (verdict.failure === undefined) console.log(`passed; the trace's hash is ${verdict.digest}`);
+  else printFailure(verdict);
+  return verdict.failure === undefined;
 }
 
-type OnSeeds = (count: number) => void;
-
-async function runHere(options: Wanted, onSeeds: OnSeeds): Promise<Summary> {
-  const seeds = seedsBetween(options);
-  const onVerdict = () => {
-    onSeeds(1);
-    return Date.now() < options.endMs;
+/** Prints failures at once, progress now and then, and ends the run when its time is up. */
+function reporter(endMs: number): (verdict: Verdict) => boolean {
+  let [count, saidMs] = [0, performance.now()];
+  return (verdict) => {
+    count += 1;
+    if (verdict.failure !== undefined) printFailure(verdict);
+    const nowMs = performance.now();
+    if (nowMs - saidMs > PROGRESS_MS) {
+      console.error(`${count} seeds`);
+      saidMs = nowMs;
+    }
+    return nowMs < endMs;
   };
-  const { count, tally, failures } = await runSeeds({ seeds, onVerdict });
-  return { count, tally, failures: failures.map(failed) };
+}
+
+function printFailure({ seed, failure, options }: Verdict): void {
+  const text = failure instanceof Error ? failure.stack : String(failure);
+  console.error(`\n${seed.scenario}, seed ${seed.seed}: ${text}`);
+  console.error(`options ${JSON.stringify(options)}`);
+  console.error(`replay  ${replayCommand(seed)}`);
+}
+
+function summarise({ count, elapsedMs, failures, tally }: Report): void {
+  for (const [name, times] of tally.entries()) console.log(`${name}: ${times}`);
+  const crashes = tally.entries().filter(([name]) => name.startsWith("crashes:"));
+  const crashCount = crashes.reduce((sum, [, times]) => sum + times, 0);
+  const seconds = elapsedMs / 1000;
+  const rate = (count / seconds).toFixed(1);
+  console.log(
+    `${count} seeds in ${seconds.toFixed(1)} s (${rate}/s), ${crashCount} crashes, ` +
+      `${failures.length} failed`,
+  );
+  for (const { seed } of failures) console.log(replayCommand(seed));
+}
+
+try {
+  process.exitCode = (await main(wanted())) ? 0 : 1;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
 }

@@ -2,6 +2,8 @@
 import { performance } from "node:perf_hooks";
 import { watchRejections } from "./failure.ts";
 import { SCENARIOS, type ScenarioName } from "./scenarios/index.ts";
+import type { Simulation } from "./simulation.ts";
+import type { SwarmOptions } from "./swarm.ts";
 import { Tally } from "./tally.ts";
 
 export interface Seed {
@@ -15,7 +17,9 @@ export interface Verdict {
   readonly seed: Seed;
   readonly failure: unknown;
   readonly tally: Tally;
-  /** Hash of the trace; undefined if it failed. */
+  /** What the seed has drawn; undefined if it did not get that far. */
+  readonly options: SwarmOptions | undefined;
+  /** Hash of the trace. */
   readonly digest: string | undefined;
 }
 
@@ -29,14 +33,23 @@ export interface Report {
 watchRejections();
 
 export async function runSeed({ scenario, seed, print }: Seed): Promise<Verdict> {
-  const named = { scenario, seed };
+  let simulation: Simulation | undefined;
+  let failure: unknown;
+  const begun = (made: Simulation) => {
+    simulation = made;
+  };
   try {
-    const simulation = await SCENARIOS[scenario]({ seed, ...(print && { print }) });
-    const digest = simulation.trace.digest();
-    return { seed: named, failure: undefined, tally: simulation.tally, digest };
-  } catch (failure) {
-    return { seed: named, failure, tally: new Tally(), digest: undefined };
+    await SCENARIOS[scenario]({ seed, begun, ...(print && { print }) });
+  } catch (error) {
+    failure = error;
   }
+  return {
+    seed: { scenario, seed },
+    failure,
+    tally: simulation?.tally ?? new Tally(),
+    options: simulation?.options,
+    digest: simulation?.trace.digest(),
+  };
 }
 
 export interface Batch {

@@ -25,6 +25,8 @@ export interface SimulationOptions {
   readonly seed: number;
   /** Told every line of the trace. */
   readonly print?: (line: string) => void;
+  /** Told at the beginning, so that a failure can still be asked what it had drawn. */
+  readonly begun?: (simulation: Simulation) => void;
   /** What the scenario wants otherwise than the dice. */
   readonly adjust?: (drawn: SwarmOptions, random: SeededRandom) => SwarmOptions;
 }
@@ -41,13 +43,14 @@ export class Simulation {
   faulty = false;
   #lives = 0;
 
-  constructor({ seed, print, adjust = (drawn) => drawn }: SimulationOptions) {
+  constructor({ seed, print, begun, adjust = (drawn) => drawn }: SimulationOptions) {
     this.world = simulatedWorld({ seed });
     this.random = this.world.random.fork();
     const dice = this.world.random.fork();
     this.options = adjust(swarm(dice), dice);
     this.stores = memoryStores(this.world.random.fork());
     this.trace = new Trace(() => this.world.nowMs, print);
+    begun?.(this);
   }
 
   /** True if the process survived its life. It is then still running. */

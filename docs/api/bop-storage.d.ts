@@ -2,6 +2,7 @@ export interface ColumnInfo {
     readonly name: string;
     /** As declared in CREATE TABLE; undefined for expressions. */
     readonly declaredType: string | undefined;
+    /** Undefined for expressions, and for every column where `tellsTables` is false. */
     readonly table: string | undefined;
     readonly originColumn: string | undefined;
 }
@@ -362,7 +363,10 @@ export interface Statement<R = Row> {
     pluck<T = SqlValue>(): Statement<T>;
     /** The same statement; rows are arrays of values. */
     raw<T = SqlValue[]>(): Statement<T>;
-    /** The same statement; rows are objects by table: `{ note: { id: 1 }, $: { "count(*)": 2 } }`. */
+    /**
+     * The same statement; rows are objects by table: `{ note: { id: 1 }, $: { "count(*)": 2 } }`.
+     * A TypeError with engine "libsql", whose build does not tell the tables of columns.
+     */
     expand<T = Record<string, Row>>(): Statement<T>;
     /** The same statement with integers as `number` (throws beyond 2^53), `bigint` or `string`. */
     integers(mode: IntegerMode): Statement<R>;

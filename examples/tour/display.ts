@@ -26,6 +26,7 @@ export class Display {
   #stage = 0;
   #blockLines = 0;
   #shownAtMs = 0;
+  #halted = false;
 
   constructor(sink: Sink, environment: Readonly<Record<string, string | undefined>>) {
     this.#sink = sink;
@@ -47,6 +48,7 @@ export class Display {
   }
 
   stage(name: string, what: string): void {
+    if (this.#halted) return;
     this.#stage += 1;
     this.#shownAtMs = performance.now();
     const number = this.style("dim", `${this.#stage}`);
@@ -54,31 +56,39 @@ export class Display {
   }
 
   fact(text: string): void {
-    this.#line(`${INDENT}${text}`);
+    if (!this.#halted) this.#line(`${INDENT}${text}`);
   }
 
   success(text: string): void {
-    this.#line(`${INDENT}${this.style("green", "✓")} ${text}`);
+    this.fact(`${this.style("green", "✓")} ${text}`);
   }
 
   failure(text: string): void {
-    this.#line(`${INDENT}${this.style("red", "✗")} ${text}`);
+    this.fact(`${this.style("red", "✗")} ${text}`);
   }
 
   plain(text: string): void {
     this.#line(text);
   }
 
+  /** The tour ends here: what is still under way has no more to show. */
+  halt(text: string): void {
+    this.endLive();
+    this.failure(text);
+    this.#halted = true;
+  }
+
   /** Redraws the block, or prints `plainLine` where nothing can be redrawn; not at every call. */
   live(lines: readonly string[], plainLine: string): void {
     const nowMs = performance.now();
+    if (this.#halted) return;
     if (nowMs - this.#shownAtMs < (this.isTerminal ? REDRAW_MS : PLAIN_PERIOD_MS)) return;
     this.#shownAtMs = nowMs;
     if (!this.isTerminal) {
       this.#line(`${INDENT}${plainLine}`);
       return;
     }
-    const width = (this.#sink.columns ?? COLUMNS_ASSUMED) - 1;
+    const width = (this.#sink.columns || COLUMNS_ASSUMED) - 1; // 0: a terminal without a size.
     const text = lines.map((line) => `${fitted(`${INDENT}${line}`, width)}\n`).join("");
     this.#sink.write(`${this.#toBlockStart()}${text}`);
     this.#blockLines = lines.length;

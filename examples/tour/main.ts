@@ -71,8 +71,7 @@ async function tour({ seconds, keep }: TourOptions): Promise<number> {
     const trip = travel({ display, writing, ledger, directory, seconds });
     return (await Promise.race([trip, interrupted])) ? EXIT.kept : EXIT.failed;
   } catch (error) {
-    display.endLive();
-    display.failure(error instanceof Error ? error.message : String(error));
+    display.halt(error instanceof Error ? error.message : String(error));
     return EXIT.failed;
   } finally {
     await writing.kill();

@@ -9,7 +9,8 @@
  *     sends to both, is for the tour to answer.
  */
 import { writeSync } from "node:fs";
-import { Manager } from "../../src/index.ts";
+import { inspect } from "node:util";
+import { Manager, StorageError } from "../../src/index.ts";
 import { sampleStatements } from "../sample/chinook-like.ts";
 import { acknowledgement } from "./ledger.ts";
 import { ACKNOWLEDGEMENTS_FD, type LogCounters, type WriterMessage } from "./messages.ts";
@@ -79,4 +80,7 @@ async function main(directory: string): Promise<void> {
 
 const [directory] = process.argv.slice(2);
 if (directory === undefined) throw new TypeError("the writer needs the directory of a store");
-await main(directory);
+await main(directory).catch((error: unknown) => {
+  process.stderr.write(error instanceof StorageError ? error.message : inspect(error));
+  process.exit(1);
+});

@@ -11,10 +11,9 @@ import { Simulation, type SimulationOptions, STORE } from "../simulation.ts";
 
 const RECOVERY_CHANGES_MAX = 25;
 
-export async function crash(options: SimulationOptions): Promise<Simulation> {
+export async function crash(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation(options);
   await crashAgain(simulation);
-  return simulation;
 }
 
 export async function crashAgain(simulation: Simulation): Promise<void> {

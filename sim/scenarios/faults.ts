@@ -18,7 +18,7 @@ import { lastLives } from "./crash.ts";
 
 const ROOM_BYTES_MAX = 3 * 1024 * 1024;
 
-export async function faults(options: SimulationOptions): Promise<Simulation> {
+export async function faults(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation({ ...options, adjust: worked });
   simulation.faulty = true;
   for (let n = 0; n < simulation.options.lives; n++) {
@@ -32,7 +32,6 @@ export async function faults(options: SimulationOptions): Promise<Simulation> {
   });
   simulation.end("kill");
   await lastLives(simulation);
-  return simulation;
 }
 
 function worked(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {

@@ -17,14 +17,13 @@ const TARGET = "target";
 const FILE = "/source.sqlite";
 const TRIES_MAX = 8;
 
-export async function importing(options: SimulationOptions): Promise<Simulation> {
+export async function importing(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation(options);
   const source = await prepare(simulation);
   for (let n = 1 + simulation.random.below(TRIES_MAX); n > 0; n--) {
     await importOnce(simulation, source);
   }
   await lastLives(simulation);
-  return simulation;
 }
 
 /** A store with one database, and the same as a file beside it. */

@@ -2,13 +2,13 @@
  * SCENARIOS: what a seed lives through. Each takes a seed and throws a BrokenPromise, or whatever
  * else should not have been thrown.
  */
-import type { Simulation, SimulationOptions } from "../simulation.ts";
+import type { SimulationOptions } from "../simulation.ts";
 import { crash } from "./crash.ts";
 import { faults } from "./faults.ts";
 import { importing } from "./import.ts";
 import { reveal } from "./reveal.ts";
 
-export type Scenario = (options: SimulationOptions) => Promise<Simulation>;
+export type Scenario = (options: SimulationOptions) => Promise<void>;
 
 export const SCENARIOS = { crash, faults, reveal, import: importing } as const satisfies Record<
   string,

@@ -7,10 +7,9 @@ import { Simulation, type SimulationOptions } from "../simulation.ts";
 import type { SwarmOptions } from "../swarm.ts";
 import { crashAgain } from "./crash.ts";
 
-export async function reveal(options: SimulationOptions): Promise<Simulation> {
+export async function reveal(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation({ ...options, adjust: readOften });
   await crashAgain(simulation);
-  return simulation;
 }
 
 function readOften(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {

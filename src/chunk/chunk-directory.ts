@@ -70,38 +70,59 @@ export interface Footer {
   readonly fileBytes: number;
 }
 
-/** Directory and footer: everything that follows the last record. */
-export function encodeEnd(
-  entries: readonly ChunkEntry[],
-  place: { readonly chunk: ChunkId; readonly directoryOffset: number },
-): Uint8Array {
-  const entryBytes = DIRECTORY_ENTRY.sizeBytes;
-  const directoryBytes = entries.length * entryBytes;
-  const bytes = new Uint8Array(directoryBytes + FOOTER.sizeBytes);
-  entries.forEach((entry, index) => {
-    encodeEntry(new DataView(bytes.buffer, index * entryBytes, entryBytes), entry);
-  });
-  const { offset } = FOOTER;
-  const footer = new DataView(bytes.buffer, directoryBytes);
-  writeU64(footer, offset.chunk, place.chunk);
-  footer.setUint32(offset.pageCount, entries.length, true);
-  footer.setUint32(offset.directoryOffset, place.directoryOffset, true);
-  footer.setUint32(offset.directoryCrc, crc32(bytes.subarray(0, directoryBytes)), true);
-  footer.setUint32(offset.fileBytes, place.directoryOffset + bytes.length, true);
-  bytes.set(MAGIC, directoryBytes + offset.magic);
-  const covered = bytes.subarray(directoryBytes, directoryBytes + offset.checksum);
-  footer.setUint32(offset.checksum, crc32(covered), true);
-  return bytes;
-}
+/** A directory that grows with the chunk: at its end there is nothing left to do but the footer. */
+export class DirectoryEncoder {
+  #bytes = new Uint8Array(DIRECTORY_ENTRY.sizeBytes * 64);
+  #view = new DataView(this.#bytes.buffer);
+  #count = 0;
 
-function encodeEntry(view: DataView, entry: ChunkEntry): void {
-  const { offset } = DIRECTORY_ENTRY;
-  view.setUint32(offset.stream, entry.stream, true);
-  view.setUint32(offset.pageNumber, entry.pageNumber, true);
-  writeU64(view, offset.lsn, entry.lsn);
-  view.setUint32(offset.offset, entry.offset, true);
-  view.setUint32(offset.recordBytes, entry.recordBytes, true);
-  view.setUint32(offset.crc, entry.crc, true);
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Of the directory with one more entry, and of the footer. */
+  get endBytesAfterNext(): number {
+    return (this.#count + 1) * DIRECTORY_ENTRY.sizeBytes + FOOTER.sizeBytes;
+  }
+
+  add(entry: ChunkEntry): void {
+    const { offset, sizeBytes } = DIRECTORY_ENTRY;
+    const at = this.#count * sizeBytes;
+    if (at + sizeBytes > this.#bytes.length) this.#grow();
+    const view = this.#view;
+    view.setUint32(at + offset.stream, entry.stream, true);
+    view.setUint32(at + offset.pageNumber, entry.pageNumber, true);
+    writeU64(view, at + offset.lsn, entry.lsn);
+    view.setUint32(at + offset.offset, entry.offset, true);
+    view.setUint32(at + offset.recordBytes, entry.recordBytes, true);
+    view.setUint32(at + offset.crc, entry.crc, true);
+    this.#count += 1;
+  }
+
+  /** Directory and footer: everything that follows the last record. */
+  finish(place: { readonly chunk: ChunkId; readonly directoryOffset: number }): Uint8Array {
+    const { offset } = FOOTER;
+    const directory = this.#bytes.subarray(0, this.#count * DIRECTORY_ENTRY.sizeBytes);
+    const bytes = new Uint8Array(directory.length + FOOTER.sizeBytes);
+    bytes.set(directory);
+    const footer = new DataView(bytes.buffer, directory.length);
+    writeU64(footer, offset.chunk, place.chunk);
+    footer.setUint32(offset.pageCount, this.#count, true);
+    footer.setUint32(offset.directoryOffset, place.directoryOffset, true);
+    footer.setUint32(offset.directoryCrc, crc32(directory), true);
+    footer.setUint32(offset.fileBytes, place.directoryOffset + bytes.length, true);
+    bytes.set(MAGIC, directory.length + offset.magic);
+    const covered = bytes.subarray(directory.length, directory.length + offset.checksum);
+    footer.setUint32(offset.checksum, crc32(covered), true);
+    return bytes;
+  }
+
+  #grow(): void {
+    const larger = new Uint8Array(2 * this.#bytes.length);
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
+  }
 }
 
 /** The footer in the last bytes of a file; a string says why there is none. */

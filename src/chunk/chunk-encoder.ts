@@ -12,7 +12,7 @@
 import { assert } from "../base/assert.ts";
 import type { ChunkId, Lsn } from "../base/units.ts";
 import { lsn, MIB } from "../base/units.ts";
-import { type ChunkEntry, DIRECTORY_ENTRY, encodeEnd, FOOTER } from "./chunk-directory.ts";
+import { DirectoryEncoder } from "./chunk-directory.ts";
 import { encodeHeader, HEADER } from "./chunk-header.ts";
 import { encodeRecord, type PageAddress, pageSeed, recordBytes } from "./page-record.ts";
 
@@ -35,7 +35,9 @@ export class ChunkEncoder {
   readonly #buffer: Uint8Array;
   readonly #bytesMax: number;
   readonly #seed: number;
-  readonly #entries: ChunkEntry[] = [];
+  readonly #directory = new DirectoryEncoder();
+  #firstLsn = Number.MAX_SAFE_INTEGER;
+  #lastLsn = 0;
   #used: number;
   /** Offset in the file of the buffer's first byte. */
   #drained = 0;
@@ -56,13 +58,13 @@ export class ChunkEncoder {
   }
 
   get pageCount(): number {
-    return this.#entries.length;
+    return this.#directory.count;
   }
 
   /** `drain`: the buffer has to be emptied first. `full`: the page belongs in the next chunk. */
   fits(imageBytes: number): "yes" | "drain" | "full" {
     const size = recordBytes(imageBytes);
-    const endBytes = (this.#entries.length + 1) * DIRECTORY_ENTRY.sizeBytes + FOOTER.sizeBytes;
+    const endBytes = this.#directory.endBytesAfterNext;
     if (this.#drained + this.#used + size + endBytes > this.#bytesMax) return "full";
     return this.#used + size > this.#buffer.length ? "drain" : "yes";
   }
@@ -75,7 +77,9 @@ export class ChunkEncoder {
     const size = recordBytes(image.length);
     const into = this.#buffer.subarray(this.#used, this.#used + size);
     const crc = encodeRecord(into, { stream, pageNumber, lsn: page.lsn, image, seed: this.#seed });
-    this.#entries.push({ stream, pageNumber, lsn: page.lsn, offset, recordBytes: size, crc });
+    this.#directory.add({ stream, pageNumber, lsn: page.lsn, offset, recordBytes: size, crc });
+    this.#firstLsn = Math.min(this.#firstLsn, page.lsn);
+    this.#lastLsn = Math.max(this.#lastLsn, page.lsn);
     this.#used += size;
     return offset;
   }
@@ -95,24 +99,18 @@ export class ChunkEncoder {
     assert(this.#used === 0, "finished a chunk that is not drained");
     const { chunk, generation, storeId } = this.#start;
     const directoryOffset = this.#drained;
-    let firstLsn = Number.MAX_SAFE_INTEGER;
-    let lastLsn = 0;
-    for (const entry of this.#entries) {
-      firstLsn = Math.min(firstLsn, entry.lsn);
-      lastLsn = Math.max(lastLsn, entry.lsn);
-    }
     const header = encodeHeader({
       chunk,
       generation,
       storeId,
-      firstLsn: lsn(Math.min(firstLsn, lastLsn)),
-      lastLsn: lsn(lastLsn),
-      pageCount: this.#entries.length,
+      firstLsn: lsn(Math.min(this.#firstLsn, this.#lastLsn)),
+      lastLsn: lsn(this.#lastLsn),
+      pageCount: this.#directory.count,
       directoryOffset,
     });
     return {
       header,
-      end: encodeEnd(this.#entries, { chunk, directoryOffset }),
+      end: this.#directory.finish({ chunk, directoryOffset }),
       endAt: directoryOffset,
     };
   }

@@ -18,9 +18,10 @@ import {
 const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => 100 + index);
 const START = { chunk: chunkId(7), generation: 3, storeId: STORE_ID };
 
-function page(stream: number, pageNumber: number, fill: number, bytes = 512): PageToStore {
+function page(stream: number, pageNumber: number, image: number | Uint8Array): PageToStore {
   const version: Lsn = lsn(1000 + pageNumber);
-  return { stream, pageNumber, lsn: version, image: new Uint8Array(bytes).fill(fill) };
+  const bytes = typeof image === "number" ? new Uint8Array(512).fill(image) : image;
+  return { stream, pageNumber, lsn: version, image: bytes };
 }
 
 /** The whole file, by way of a buffer that has to be emptied in between. */
@@ -83,7 +84,7 @@ describe("a chunk", () => {
   });
 
   test("lies on the disk as it always did", () => {
-    const bytes = encode([page(1, 1, 0xaa), page(2, 9, 0xbb, 1024)]);
+    const bytes = encode([page(1, 1, 0xaa), page(2, 9, new Uint8Array(1024).fill(0xbb))]);
     expect(createHash("sha256").update(bytes).digest("hex")).toBe(
       "7e40de07b0d3efad4df32085dba2da65839542bd14b6438081ce94bff95e0f05",
     );
@@ -141,7 +142,7 @@ describe("a chunk", () => {
 
   test("is full before its offsets grow beyond what a location can say", () => {
     const encoder = new ChunkEncoder(START, new Uint8Array(HEADER.sizeBytes + 70_000), 100_000);
-    encoder.add(page(1, 1, 1, 65_536));
+    encoder.add(page(1, 1, new Uint8Array(65_536)));
     expect(encoder.fits(65_536)).toBe("full");
     expect(encoder.fits(512)).toBe("yes");
     expect(() => new ChunkEncoder(START, new Uint8Array(1), CHUNK_BYTES_MAX + 1)).toThrow();

@@ -75,8 +75,8 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     this.#commons.sweeper.request(this);
   }
 
-  takeBuffer(bytes: number): Uint8Array {
-    return this.#commons.buffers.take(bytes);
+  takeBuffer(pageBytes: number): Uint8Array {
+    return this.#commons.buffers.take(pageBytes);
   }
 
   read(snapshot: Snapshot, pageNumber: PageNumber): Uint8Array {
@@ -187,18 +187,17 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     this.truncations.dropAbove(lsn);
   }
 
-  sweep(progress: SweepProgress, pages: number): number {
+  sweep(progress: SweepProgress, pages: number): void {
     progress.rest ??= this.overlay.pageNumbers();
     for (let visited = 0; visited < pages; visited += 1) {
       const next = progress.rest.next();
       if (next.done) {
         progress.done = true;
-        return visited;
+        return;
       }
       const chain = this.overlay.chain(next.value);
       if (chain !== undefined) this.overlay.prune(next.value, chain, this.#onlookers);
     }
-    return pages;
   }
 
   #stagePage(pageNumber: PageNumber, image: Uint8Array, frames: StagedFrames): void {

@@ -31,6 +31,12 @@ export interface PageSpace {
   read(snapshot: Snapshot, pageNumber: PageNumber): Uint8Array;
 
   /**
+   * A buffer for an image of a commit to come, its content anything: much cheaper than a fresh one.
+   * It is the caller's until a commit with it is sealed; one that comes to nothing is just let go.
+   */
+  takeBuffer?(pageBytes: number): Uint8Array;
+
+  /**
    * Prepares a commit that changes `pages` of `base`, which must be the newest. Pages above
    * `pageCount` are gone after it. Throws what the log throws, and BOP_TRANSACTION_TOO_LARGE.
    */

@@ -6,7 +6,7 @@ import { MemoryPageSpace } from "./memory-page-space.ts";
 import type { PageSetChange, Snapshot } from "./page-space.ts";
 import { Rig } from "./rig.fixture.ts";
 
-const SEEDS = 60;
+const SEEDS = 30;
 const STEPS = 120;
 const DATABASES = 3;
 const PAGE_SIZES = [512, 1024, 4096];

@@ -5,7 +5,7 @@
 import type { Clock } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
 
-const SLICE_MS = 4;
+const SLICE_MS = 3;
 
 export class Slices {
   readonly #clock: Clock;

@@ -9,8 +9,8 @@
 import type { Clock } from "../base/env.ts";
 
 export interface Sweepable {
-  /** Visits up to `pages` pages from where `progress` stands; returns how many. */
-  sweep(progress: SweepProgress, pages: number): number;
+  /** Visits up to `pages` more pages. */
+  sweep(progress: SweepProgress, pages: number): void;
 }
 
 /** How far a sweep is. */
@@ -19,7 +19,9 @@ export interface SweepProgress {
   done: boolean;
 }
 
-const PAGES_PER_TURN = 2048;
+/** Between looks at the clock. */
+const PAGES_PER_STEP = 128;
+const TURN_MS = 2;
 
 export class Sweeper {
   readonly #clock: Clock;
@@ -60,12 +62,13 @@ export class Sweeper {
   }
 
   #work(): void {
-    let pages = PAGES_PER_TURN;
+    const endMs = this.#clock.monotonicMs() + TURN_MS;
     for (const [database, progress] of this.#waiting) {
-      // A database counts as a page too, lest ten thousand empty ones make one long turn.
-      pages -= 1 + database.sweep(progress, pages);
-      if (progress.done) this.#waiting.delete(database);
-      if (pages <= 0) break;
+      while (!progress.done && this.#clock.monotonicMs() < endMs) {
+        database.sweep(progress, PAGES_PER_STEP);
+      }
+      if (!progress.done) break;
+      this.#waiting.delete(database);
     }
     this.#schedule();
     if (this.#waiting.size > 0) return;

@@ -56,6 +56,7 @@ export const IOCAP_UNDELETABLE_WHEN_OPEN = 0x800;
 export const IOCAP_POWERSAFE_OVERWRITE = 0x1000;
 
 /** sqlite3_db_config. */
+export const SQLITE_DBCONFIG_LOOKASIDE = 1001;
 export const SQLITE_DBCONFIG_DEFENSIVE = 1010;
 export const SQLITE_DBCONFIG_TRUSTED_SCHEMA = 1017;
 

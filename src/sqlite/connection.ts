@@ -30,6 +30,8 @@ import { REPLACED_PRAGMA, TraitRecorder } from "./traits.ts";
 
 /** Virtual machine instructions between two looks at the deadline: some tens of microseconds. */
 const PROGRESS_OPERATIONS = 1000;
+/** Size and number of the slots: 4 KiB, for the 48 that are the default make nothing faster here. */
+const LOOKASIDE = [128, 32] as const;
 /** KiB of pages that the pager keeps. Others come from the page space, at the price of a copy. */
 const CACHE_KIB = 4096;
 
@@ -91,6 +93,9 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
   #configure(pageBytes: number): void {
     const { core, db } = this;
     core.c.sqlite3_extended_result_codes(db, 1);
+    const { dbLookaside } = core.raw;
+    const lookaside = dbLookaside(db, abi.SQLITE_DBCONFIG_LOOKASIDE, 0, ...LOOKASIDE);
+    assert(lookaside === abi.SQLITE_OK, "the connection keeps its lookaside memory");
     this.#setFlag(abi.SQLITE_DBCONFIG_DEFENSIVE, true);
     if (this.#profile === "server") {
       this.#setFlag(abi.SQLITE_DBCONFIG_TRUSTED_SCHEMA, false);

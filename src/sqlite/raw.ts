@@ -111,10 +111,13 @@ export interface RawFunctions {
 
 /** `sqlite3_db_config` for an operation that takes an int and gives one back. */
 type DbConfig = (db: Pointer, operation: number, value: number, result: Pointer) => number;
+/** The same for SQLITE_DBCONFIG_LOOKASIDE: memory (0: its own), size and number of slots. */
+type DbLookaside = (...args: [Pointer, number, Pointer, number, number]) => number;
 
 export interface RawModule {
   readonly c: RawFunctions;
   readonly dbConfig: DbConfig;
+  readonly dbLookaside: DbLookaside;
   readonly memory: WasmMemory;
   /** Address of the C function that frees what `sqlite3_malloc` gave. */
   readonly freeFunction: Pointer;
@@ -214,11 +217,12 @@ function ignore(): void {}
 
 function rawModule(official: OfficialModule): RawModule {
   const { capi, wasm } = official;
-  const dbConfig =
-    wasm.exports.sqlite3__wasm_db_config_ip ?? wasm.exports.sqlite3_wasm_db_config_ip;
+  const helper = (name: string): unknown =>
+    wasm.exports[`sqlite3__wasm_${name}`] ?? wasm.exports[`sqlite3_wasm_${name}`];
   return {
     c: wasm.exports,
-    dbConfig: dbConfig as DbConfig,
+    dbConfig: helper("db_config_ip") as DbConfig,
+    dbLookaside: helper("db_config_pii") as DbLookaside,
     memory: wasm.memory,
     freeFunction: capi.SQLITE_WASM_DEALLOC,
     install: (signature, callback) => wasm.installFunction(signature, callback),

@@ -41,8 +41,8 @@ export const BATCH_HEADER = layout(52, [
   ["headerCrc", "u32", "CRC-32 of the fields above, seeded: see (1)"],
 ]);
 
-export const BATCH_MAGIC = 0x42504f42;
-export const BATCH_VERSION = 1;
+const BATCH_MAGIC = 0x42504f42;
+const BATCH_VERSION = 1;
 /** The one flag there is. */
 const COPIED = 1;
 

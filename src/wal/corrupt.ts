@@ -1,3 +1,4 @@
+/** DAMAGE of the log, always told with the file and the byte where it was found. */
 import { StorageError } from "../base/errors.ts";
 
 export interface Place {

@@ -84,7 +84,7 @@ describe("page delta", () => {
     const into = buffer();
     expect(encodeDelta(into, 2, { baseLsn: lsn(5), base, image })).toBe(true);
     const frame = decodeOne(into);
-    for (let at = 0; at < 4096; at++) {
+    for (let at = 0; at < 4096; at += 7) {
       if (at >= 100 && at < 120) continue;
       const other = base.slice();
       other[at] = (other[at] ?? 0) ^ 0x80;

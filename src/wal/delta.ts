@@ -8,12 +8,12 @@
  * (1) Encoding gives up as soon as the ranges take more than half a page: a full image is then
  *     hardly longer, and ends the chain.
  * (2) Putting ranges on any page but the base they were made for is BOP_CORRUPT, never a guess.
- * (3) No allocation for small deltas of aligned pages: this runs for every page of every commit.
+ * (3) Nothing is allocated but two small views: this runs for every page of every commit.
  *
  * The bytes of a delta are covered by the checksum of their batch. The sum is there for (2) only,
  * so it need not resist what a disk does, and a multiplicative sum over the page's words, taken in
- * the same loop as the comparison, will do: any single changed word changes it, for the multipliers
- * are odd. CRC-32 of 4 KiB takes 1,480 ns here, three times the comparison; this adds 270 ns.
+ * the loop that compares them, will do: any single changed word changes it, for the multipliers are
+ * odd. It adds 270 ns to a comparison of 475 ns; CRC-32 of the page would add 1,100 to 1,480 ns.
  */
 import { type FrameBuffer, FrameReader, putSlice, putVarint } from "./bytes.ts";
 import type { Place } from "./corrupt.ts";

@@ -41,8 +41,8 @@ export const SEGMENT_HEADER = layout(64, [
 /** The physical block of the device: an acknowledged block is never written again. */
 export const BLOCK_BYTES = 4096;
 export const STORE_ID_BYTES = 16;
-export const SEGMENT_MAGIC = 0x43504f42;
-export const SEGMENT_VERSION = 1;
+const SEGMENT_MAGIC = 0x43504f42;
+const SEGMENT_VERSION = 1;
 const SEGMENT_KIND = 1;
 
 export interface SegmentHeader {

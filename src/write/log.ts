@@ -6,7 +6,8 @@
  * (1) A commit is staged and sealed within one synchronous call; nothing else is appended between.
  *     What can fail, fails while staging; `seal` and `discard` cannot.
  * (2) The LSN of a commit is the end of its commit frame. All page versions of a commit carry it.
- * (3) `durableLsn` never passes an LSN whose bytes a power cut could still take.
+ * (3) `durableLsn` never passes an LSN whose bytes a power cut could still take, and never lies
+ *     within a commit. It may lie behind the last commit: LSNs count padding and empty batches.
  * (4) After the log failed for good nothing more is acknowledged: `onFailure` is called once,
  *     `admit` and `stage` throw BOP_READ_ONLY, and pending `durable` promises are rejected with
  *     BOP_OUTCOME_UNKNOWN.
@@ -22,7 +23,10 @@ export interface Log {
   readonly durableLsn: Lsn;
   readonly stats: LogStats;
 
-  /** Throws BOP_BACKPRESSURE, BOP_READ_ONLY or BOP_CLOSED before a transaction did any work. */
+  /**
+   * Throws BOP_BACKPRESSURE, BOP_DISK_FULL, BOP_READ_ONLY or BOP_CLOSED before a transaction did
+   * any work.
+   */
   admit(): void;
 
   /** Opens a commit of one stream. See (1). Throws as `admit` does. */
@@ -42,7 +46,10 @@ export interface Log {
   onDurable(listener: (durableLsn: Lsn) => void): Disposer;
   onFailure(listener: (error: StorageError) => void): Disposer;
 
-  /** Segments that end at or below `lsn` are needed by nobody: recycle or delete them. */
+  /**
+   * Segments that end at or below `lsn` are needed by nobody: recycle or delete them. The manifest
+   * must durably have its checkpoint at or above `lsn` before.
+   */
   release(lsn: Lsn): Promise<void>;
 
   /** Flushes what is sealed, proves it with an empty batch, stops every timer. Idempotent. */

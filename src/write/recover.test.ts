@@ -122,9 +122,21 @@ describe("log recovery", () => {
     const { world, store } = await threeCommits();
     world.disk.failNext({ operation: "read", skip: 1, times: Number.POSITIVE_INFINITY });
     expect(await outcome(world, store)).toBe("BOP_IO");
-    world.disk.heal();
-    world.disk.failNext({ operation: "read", error: "SHORT", times: 4 });
-    expect(await outcome(world, store)).toEqual(store.sealed);
+  });
+
+  test("a read that is cut short is continued, and does not pass for the end of the log", async () => {
+    const world = await worldOf(3);
+    const store = new LogStore();
+    const env = world.start();
+    await world.run(async () => {
+      const log = await store.open(env);
+      for (let i = 0; i < 6; i++) await store.commitDurably(log, 30_000);
+    });
+    world.kill();
+    for (let skip = 0; skip < 6; skip++) {
+      world.disk.failNext({ operation: "read", error: "SHORT", times: 3, skip });
+      expect(await outcome(world, store)).toEqual(store.sealed);
+    }
   });
 
   test("a registered segment that is missing is corruption; one that was only reserved is not", async () => {

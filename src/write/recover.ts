@@ -17,6 +17,7 @@ import {
   CommitAssembler,
   LogCore,
   type ReplayedCommit,
+  STORE_ID_BYTES,
   stampBatch,
 } from "../wal/index.ts";
 import { LogController } from "./controller.ts";
@@ -60,6 +61,11 @@ export async function recoverLog(
   onCommit: (commit: ReplayedCommit) => void,
 ): Promise<RecoveredLog> {
   const limits = resolveLogLimits(options.limits);
+  if (options.storeId.length !== STORE_ID_BYTES) {
+    throw new RangeError(
+      `log: storeId has ${options.storeId.length} bytes; want ${STORE_ID_BYTES}`,
+    );
+  }
   await ensureDirectory(options);
   const found = await survey(options);
   const assembler = new CommitAssembler(options.checkpointLsn, onCommit);

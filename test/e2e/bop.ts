@@ -18,7 +18,7 @@ export interface BopOptions {
 /** Runs one command to its end. Its standard streams are pipes, never a terminal. */
 export function bop(argv: readonly string[], options: BopOptions = {}): Promise<Ended> {
   const environment = { ...process.env, BOP_HISTORY: "off", ...options.environment };
-  delete (environment as Record<string, string | undefined>)["BOP_DEBUG"];
+  delete (environment as Record<string, string | undefined>).BOP_DEBUG;
   const child = spawn(process.execPath, ["--import", "tsx", MAIN, ...argv], { env: environment });
   let stdout = "";
   let stderr = "";

@@ -226,7 +226,7 @@ function isThere(what: string, look: () => unknown): boolean {
     look();
     return true;
   } catch (error) {
-    if (["1", "true"].includes(process.env["CI"] ?? "")) throw error;
+    if (["1", "true"].includes(process.env.CI ?? "")) throw error;
     console.warn(`left out: ${what} is not installed (apt-get install, see .ci/run)`);
     return false;
   }

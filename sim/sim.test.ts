@@ -1,0 +1,50 @@
+/** Scenarios besides crashes, seeds that once failed, and that a seed is a seed. */
+import { describe, expect, test } from "vitest";
+import { CORPUS } from "./corpus.ts";
+import { SCENARIO_NAMES } from "./scenarios/index.ts";
+import { describeFailure, seedTests } from "./seed-tests.ts";
+import { runSeed, runSeeds } from "./seeds.ts";
+
+describe("one seed", () => {
+  test.each(SCENARIO_NAMES)("%s lives the same life twice, to the last byte", async (scenario) => {
+    const [first, second] = [
+      await runSeed({ scenario, seed: 7 }),
+      await runSeed({ scenario, seed: 7 }),
+    ];
+    expect(first.failure).toBeUndefined();
+    expect(second.digest).toBe(first.digest);
+    expect(second.tally.entries()).toEqual(first.tally.entries());
+  });
+
+  test("another seed lives another life", async () => {
+    const [first, second] = [
+      await runSeed({ scenario: "crash", seed: 7 }),
+      await runSeed({ scenario: "crash", seed: 8 }),
+    ];
+    expect(second.digest).not.toBe(first.digest);
+  });
+});
+
+test("seeds that once failed pass", { timeout: 120_000 }, async () => {
+  const { failures } = await runSeeds({ seeds: CORPUS });
+  expect(failures.map(describeFailure)).toEqual([]);
+});
+
+// evidence: G5
+// evidence: G10
+describe("a disk that fails", () => {
+  seedTests("faults", {
+    fact: "what was acknowledged stays, what was refused has changed nothing",
+    seeds: 100,
+  });
+});
+
+// evidence: G2
+describe("readers beside writers, and power cuts", () => {
+  seedTests("reveal", { fact: "what was shown is there afterwards", seeds: 100 });
+});
+
+// evidence: G11
+describe("imports that crashes cut off", () => {
+  seedTests("import", { fact: "the database is there wholly or not at all", seeds: 100 });
+});
