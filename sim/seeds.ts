@@ -11,6 +11,7 @@ export interface Seed {
   readonly seed: number;
   /** Told every line of the trace. */
   readonly print?: (line: string) => void;
+  readonly traceDisk?: boolean;
 }
 
 export interface Verdict {
@@ -32,14 +33,14 @@ export interface Report {
 
 watchRejections();
 
-export async function runSeed({ scenario, seed, print }: Seed): Promise<Verdict> {
+export async function runSeed({ scenario, seed, ...how }: Seed): Promise<Verdict> {
   let simulation: Simulation | undefined;
   let failure: unknown;
   const begun = (made: Simulation) => {
     simulation = made;
   };
   try {
-    await SCENARIOS[scenario]({ seed, begun, ...(print && { print }) });
+    await SCENARIOS[scenario]({ seed, begun, ...how });
   } catch (error) {
     failure = error;
   }

@@ -25,6 +25,8 @@ export interface SimulationOptions {
   readonly seed: number;
   /** Told every line of the trace. */
   readonly print?: (line: string) => void;
+  /** Also trace the calls of the disk, which takes time. Default: if somebody is told. */
+  readonly traceDisk?: boolean;
   /** Told at the beginning, so that a failure can still be asked what it had drawn. */
   readonly begun?: (simulation: Simulation) => void;
   /** What the scenario wants otherwise than the dice. */
@@ -41,15 +43,18 @@ export class Simulation {
   readonly catalogue = new CatalogueModel();
   /** The disk may fail, and so may calls. */
   faulty = false;
+  readonly #traceDisk: boolean;
   #lives = 0;
 
-  constructor({ seed, print, begun, adjust = (drawn) => drawn }: SimulationOptions) {
+  constructor(options: SimulationOptions) {
+    const { seed, print, begun, adjust = (drawn) => drawn } = options;
     this.world = simulatedWorld({ seed });
     this.random = this.world.random.fork();
     const dice = this.world.random.fork();
     this.options = adjust(swarm(dice), dice);
     this.stores = memoryStores(this.world.random.fork());
     this.trace = new Trace(() => this.world.nowMs, print);
+    this.#traceDisk = options.traceDisk ?? print !== undefined;
     begun?.(this);
   }
 
@@ -57,7 +62,8 @@ export class Simulation {
   async live(body: (life: Life) => Promise<void>): Promise<boolean> {
     await prepareEngines("sqlite", 1);
     if (this.options.engine === "libsql") await prepareEngines("libsql", 1);
-    const env = traced(this.world.start(), this.trace);
+    const started = this.world.start();
+    const env = this.#traceDisk ? traced(started, this.trace) : started;
     this.#lives += 1;
     this.tally.add("lives");
     this.trace.note(`life ${this.#lives} begins`);

@@ -13,7 +13,7 @@
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/env.ts";
 import { isStorageError, type StorageError } from "../base/errors.ts";
-import type { PreparedStatement } from "../sqlite/index.ts";
+import type { PreparedStatement, SessionCounters } from "../sqlite/index.ts";
 import { interrupted } from "./interrupted.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
@@ -58,7 +58,7 @@ export function runGroup(queue: MemberQueue, context: GroupContext): Member[] {
     queue.shift();
     done.push(member);
     if (member.outcome === undefined) {
-      note(before, member.session);
+      if (!before.has(member.session)) note(before, member.session);
       const outcome = runMember(member, context);
       if (groupIsLost(outcome, context)) return again({ members: done, before }, context);
     }
@@ -111,7 +111,6 @@ function runMember(member: Member, context: GroupContext): Outcome {
     statement?.reset();
     outcome = { error: interrupted(error, member.timeoutMs) };
   }
-  member.changedRows = statement?.readonly === false ? seat.leave(session) : 0;
   if (timeoutMs !== undefined) seat.connection.deadline(undefined);
   if (statement?.traits.changesSchema) context.schemaChanged();
   member.outcome = outcome;
@@ -134,12 +133,12 @@ function commit({ connection }: Seat): boolean {
 }
 
 /** The counters of each session as they were before the group began. */
-type CountersBefore = Map<Session, Pick<Session, "changes" | "lastInsertRowid">>;
+type CountersBefore = Map<Session, SessionCounters>;
 
 function note(before: CountersBefore, session: Session): void {
-  if (before.has(session)) return;
-  const { changes, lastInsertRowid } = session;
-  before.set(session, { changes, lastInsertRowid });
+  session.seat?.leave();
+  const { changes, totalChanges, lastInsertRowid } = session;
+  before.set(session, { changes, totalChanges, lastInsertRowid });
 }
 
 interface LostGroup {
@@ -151,8 +150,8 @@ interface LostGroup {
 function again({ members, before }: LostGroup, context: GroupContext): Member[] {
   const { connection } = context.seat;
   if (!connection.autocommit) connection.command("ROLLBACK");
-  for (const [session, counters] of before) Object.assign(session, counters);
   context.seat.forgetSession();
+  for (const [session, counters] of before) Object.assign(session, counters);
   for (const member of members) {
     runMember(member, context);
     if (!connection.autocommit) connection.command("ROLLBACK");

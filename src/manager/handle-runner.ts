@@ -143,7 +143,6 @@ export class HandleRunner implements Runner {
         acceptedMs,
         timeoutMs: call.timeoutMs,
         outcome: undefined,
-        changedRows: 0,
         release: resolve as (answer: unknown) => void,
         refuse: reject,
       };

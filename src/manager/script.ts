@@ -58,13 +58,11 @@ function stepThrough(seat: Seat, session: Session, sql: string): void {
 
 /** Steps a statement to its end, drops its rows, and frees it. */
 export function runScripted(seat: Seat, session: Session, statement: PreparedStatement): void {
-  const { readonly } = statement;
   seat.enter(session);
   try {
     while (statement.step());
   } finally {
     statement.finalize();
-    if (!readonly) session.totalChanges += seat.leave(session);
   }
 }
 

@@ -233,7 +233,6 @@ export class SeatRunner implements Runner {
     const { seat, session } = this;
     if (!seat.connection.open) return this.#seenLsn();
     if (call.timeoutMs !== undefined) seat.connection.deadline(undefined);
-    if (statement !== undefined && !statement.readonly) session.totalChanges += seat.leave(session);
     if (statement?.traits.changesSchema) this.database.schemaChanged();
     const seen = this.#seenLsn();
     this.#afterStep();

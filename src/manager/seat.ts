@@ -3,8 +3,8 @@
  *
  * (1) A compiled statement is used by one caller at a time: whoever keeps one between turns of the
  *     event loop (an iterator) leases one of its own.
- * (2) The counters of SQLite (changes, last_insert_rowid) belong to the session that ran last;
- *     another session's are put in place before it runs.
+ * (2) The counters of SQLite (changes, last_insert_rowid) are those of the session in place, which
+ *     `enter` changes. A session is in place at one seat at a time.
  * (3) `horizon` says how new a snapshot may be; it is set before each use.
  * (4) Reads that follow one another on one snapshot share a read transaction, which saves SQLite the
  *     lock and the look at the header for each. It is begun by the second of them, and ended before
@@ -78,34 +78,40 @@ export class Seat {
     this.#statements.clear();
   }
 
-  /** Puts the counters of a session in place. See (2). */
+  /** Puts the counters of a session in place, and those of the one before back where they belong. */
   enter(session: Session): void {
-    if (this.#session === session) return;
+    if (session.seat === this) return;
+    session.seat?.leave();
+    this.leave();
+    session.seat = this;
     this.#session = session;
     this.connection.assumeCounters(session);
     this.#totalChangesBefore = this.connection.totalChanges;
   }
 
-  /** The counters in place are nobody's: the next session's are put there, whoever it is. */
+  /** Takes the counters back into the session that is in place. */
+  leave(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    const { connection } = this;
+    if (!connection.open) {
+      this.forgetSession();
+      return;
+    }
+    session.changes = connection.changes;
+    session.totalChanges += connection.totalChanges - this.#totalChangesBefore;
+    session.lastInsertRowid = connection.lastInsertRowid;
+    this.forgetSession();
+  }
+
+  /** What the counters in place say is nobody's: the session has its own. */
   forgetSession(): void {
+    if (this.#session !== undefined) this.#session.seat = undefined;
     this.#session = undefined;
   }
 
-  /**
-   * Takes the counters back into the session after a statement that may have changed rows. Returns
-   * how many it changed, triggers included; the caller adds them up when the outcome is final.
-   */
-  leave(session: Session): number {
-    const { connection } = this;
-    const total = connection.totalChanges;
-    const changedRows = total - this.#totalChangesBefore;
-    this.#totalChangesBefore = total;
-    session.changes = connection.changes;
-    session.lastInsertRowid = connection.lastInsertRowid;
-    return changedRows;
-  }
-
   close(): void {
+    this.leave();
     this.forgetStatements();
     this.connection.close();
   }

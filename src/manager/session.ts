@@ -4,6 +4,7 @@
  * (1) `lastCommitLsn` is the newest commit that carries work of this session; its reads never show
  *     an older moment.
  * (2) The counters are those that SQLite would report to a connection that only this session used.
+ *     While it is in place at a seat, they are in that seat's connection, and old here.
  */
 import { LSN_ZERO, type Lsn } from "../base/units.ts";
 
@@ -12,6 +13,8 @@ export class Session {
   changes = 0;
   totalChanges = 0;
   lastInsertRowid = 0n;
+  /** Where its counters are; undefined: here. */
+  seat: { leave(): void } | undefined;
   /** Statements that were accepted and have not run yet. */
   queuedCount = 0;
 

@@ -38,8 +38,6 @@ export interface Member extends Settled {
   readonly timeoutMs: number | undefined;
   /** Filled while it runs. */
   outcome: Outcome | undefined;
-  /** Rows changed, triggers included: counted into the session once the outcome is final. */
-  changedRows: number;
   release(answer: unknown): void;
 }
 

@@ -176,9 +176,8 @@ export class Writer {
 function settleAtGate(members: readonly Member[], context: WriterContext): void {
   const { gate, seat } = context;
   const lsn = context.newestLsn();
-  for (const { session, changedRows } of members) {
+  for (const { session } of members) {
     session.queuedCount--;
-    session.totalChanges += changedRows;
     session.committed(seat.connection.lastCommitLsn ?? lsn);
   }
   gate.pass(lsn, {

@@ -48,6 +48,7 @@ const EXPECTED = [
 ];
 
 describe("a crash", () => {
+  // evidence: G1
   test("at any call of a checkpoint leaves the old one or the new one, and nothing is lost", async () => {
     for (const how of ["kill", "power"] as const) {
       for (let seed = 1; seed <= 4; seed += 1) {
@@ -195,7 +196,7 @@ describe("a checkpoint", () => {
       commit(space, { 1: round });
       rig.log.makeDurable();
     }
-    await rig.world.run(done);
+    expect(await rig.world.run(done)).toMatchObject({ pages: 1 });
     expect(rig.store.stats.dirtyDatabases).toBe(1);
     expect(fills(space)).toEqual([29]);
     await rig.restart("power");

@@ -138,6 +138,7 @@ describe("a commit", () => {
 });
 
 describe("a snapshot", () => {
+  // evidence: G6
   test("reads its own moment across three checkpoints, and its chunks wait for it", async () => {
     const rig = await Rig.open({ seed: 2, limits: { cacheBytes: 0 } });
     const space = rig.space(1);
@@ -304,6 +305,7 @@ describe("a damaged chunk", () => {
     }
   }
 
+  // evidence: G4
   test("is reported with file, offset, database and page, and its bytes are not served", async () => {
     const error = await damaged((bytes) => {
       bytes[200] = 99;
@@ -318,6 +320,7 @@ describe("a damaged chunk", () => {
     });
   });
 
+  // evidence: G4
   test("is noticed at every byte that serves a page", async () => {
     for (let at = 0; at < 128 + 24 + PAGE_BYTES; at += 11) {
       const error = await damaged((bytes) => {

@@ -8,7 +8,7 @@ import type { PageSpace } from "./page-space.ts";
 import { openPageStore, type PageStore } from "./page-store.ts";
 import { STORE_ID } from "./rig.fixture.ts";
 
-const SEEDS = 60;
+const SEEDS = 20;
 const COMMITS = 40;
 const PAGE_BYTES = 512;
 const DIRECTORY = "/store";
@@ -46,7 +46,7 @@ async function open(env: Env, stores: MemoryStores): Promise<Opened> {
       unregister: async (gone) => void (await manifest.publish({ removeSegments: gone })),
       checkpointLsn,
       durableFloorLsn: durableLsn,
-      limits: { segmentBytes: 64 * 1024, bufferBytes: 32 * 1024 },
+      limits: { segmentBytes: 256 * 1024, bufferBytes: 128 * 1024 },
     },
     (commit) => store.replay(commit),
   );

@@ -117,6 +117,7 @@ describe("a copy of a superblock", () => {
 });
 
 describe("of four copies", () => {
+  // evidence: G4
   test("every combination of what a crash can leave gives the new one, the old one or a refusal", () => {
     let seen = 0;
     for (const states of combinations()) {

@@ -66,6 +66,8 @@ export class Statement implements PreparedStatement {
   readonly #parameterCount: number;
   readonly #binder: Binder;
   #traits: StatementTraits | undefined;
+  #readonly: boolean | undefined;
+  #explain: number | undefined;
 
   constructor(owner: StatementOwner, pointer: Pointer, { sql, seen }: StatementFields) {
     this.#owner = owner;
@@ -96,11 +98,13 @@ export class Statement implements PreparedStatement {
   }
 
   get readonly(): boolean {
-    return this.#core.c.sqlite3_stmt_readonly(this.#live()) !== 0;
+    this.#readonly ??= this.#core.c.sqlite3_stmt_readonly(this.#live()) !== 0;
+    return this.#readonly;
   }
 
   get explain(): number {
-    return this.#core.c.sqlite3_stmt_isexplain(this.#live());
+    this.#explain ??= this.#core.c.sqlite3_stmt_isexplain(this.#live());
+    return this.#explain;
   }
 
   get traits(): StatementTraits {
