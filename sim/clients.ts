@@ -9,7 +9,8 @@ import { makeSchema, OPERATION_KINDS, OPERATIONS, type OperationKind } from "./o
 import type { Found } from "./oracle.ts";
 
 const NAMES = ["ada", "ben", "cleo", "dan", "eve", "finn"] as const;
-const ADMINISTRATION_PAUSE_MS = 25;
+const ADMINISTRATION_PAUSE_MS = 15;
+const CHECKPOINT_PAUSE_MS = 30;
 
 export interface Job {
   readonly life: Life;
@@ -18,15 +19,14 @@ export interface Job {
 
 /** Resolves when everybody is done. `found` is what the store held when it was opened. */
 export async function work(job: Job, found: readonly Found[]): Promise<void> {
-  const { options, random, catalogue } = job.life.simulation;
+  const { options, catalogue } = job.life.simulation;
   for (const each of found) await complete(job, each);
   while (catalogue.current.size < options.databases) {
     const name = freeName(job);
     if (name === undefined || !(await create(job, name))) break;
   }
   const people = Array.from({ length: options.clients }, () => client(job));
-  if (random.chance(0.5)) people.push(administrator(job));
-  if (random.chance(0.5)) people.push(checkpointer(job));
+  people.push(administrator(job), checkpointer(job));
   await Promise.all(people);
 }
 
@@ -58,22 +58,21 @@ async function client(job: Job): Promise<void> {
 
 async function administrator(job: Job): Promise<void> {
   const { life } = job;
-  const { random, tally } = life.simulation;
-  for (let n = random.below(6); n > 0; n--) {
-    const act = random.pick([rename, drop, createAny, list] as const);
-    tally.add(`operations: ${act.name}`);
-    const waited = act(job);
-    if (random.chance(0.5)) await waited;
-    else waited.catch(() => {}); // Its failure is the model's, and heard at the next life's check.
+  const { random, tally, options } = life.simulation;
+  for (let n = random.below(options.administration + 1); n > 0; n--) {
+    const kind = random.pick(ADMINISTRATION_KINDS);
+    tally.add(`operations: ${kind}`);
+    const acts = [ADMINISTRATION[kind](job)];
+    if (random.chance(0.5)) acts.push(ADMINISTRATION.list(job));
+    await Promise.all(acts);
     await life.env.clock.sleep(random.below(ADMINISTRATION_PAUSE_MS));
-    await waited;
   }
 }
 
 async function checkpointer({ life, manager }: Job): Promise<void> {
-  const { random, tally } = life.simulation;
-  for (let n = random.below(5); n > 0; n--) {
-    await life.env.clock.sleep(random.below(60));
+  const { random, tally, options } = life.simulation;
+  for (let n = random.below(options.checkpoints + 1); n > 0; n--) {
+    await life.env.clock.sleep(random.below(CHECKPOINT_PAUSE_MS));
     await life.attempt(() => manager.checkpoint());
     tally.add("operations: checkpoint");
   }
@@ -135,6 +134,9 @@ async function list({ life, manager }: Job): Promise<void> {
     catalogue.show(names, owed);
   });
 }
+
+const ADMINISTRATION = { create: createAny, rename, drop, list } as const;
+const ADMINISTRATION_KINDS = ["create", "rename", "drop", "list"] as const;
 
 /** A database that has its tables, by the name that it has now. */
 function usable({ life }: Job): { name: string; model: DatabaseModel } | undefined {

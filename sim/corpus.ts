@@ -26,4 +26,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 15,
     found: "a commit that waited while the log failed was reported as refused, and was there",
   },
+  {
+    scenario: "faults",
+    seed: 85,
+    found: "a list left out a database whose renaming was not durable yet",
+  },
 ];

@@ -128,5 +128,5 @@ try {
   process.exitCode = (await main(wanted())) ? 0 : 1;
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 2;
+  process.exitCode = error instanceof TypeError ? 2 : 1;
 }

@@ -25,6 +25,9 @@ export interface SwarmOptions {
   readonly operations: number;
   /** Times that the store is opened, worked with, and ended. */
   readonly lives: number;
+  /** Changes of the catalogue, and calls for a checkpoint, in one life, at most. */
+  readonly administration: number;
+  readonly checkpoints: number;
   /** Longest pause of a client between two operations. */
   readonly thinkMs: number;
   /** Share of lives whose crash is aimed at recovery. */
@@ -52,6 +55,8 @@ export function swarm(random: SeededRandom): SwarmOptions {
     clients: 1 + random.below(6),
     operations: 2 + random.below(9),
     lives: 1 + random.below(4),
+    administration: random.pick([0, 0, 4, 20]),
+    checkpoints: random.pick([0, 0, 4, 20]),
     thinkMs: random.pick([0, 0, 2, 120]),
     crashInRecovery: random.pick([0, 0.2, 0.6]),
     changesMax: random.pick([20, 100, 100, 400]),

@@ -30,6 +30,8 @@ export interface Clock {
   every(periodMs: number, fn: () => void): Disposer;
   /** Calls `fn` once after `delayMs` unless disposed. Keeps no process alive. */
   after(delayMs: number, fn: () => void): Disposer;
+  /** As `after`, for a caller who waits to hear of it: keeps the process alive until then. */
+  deadline(delayMs: number, fn: () => void): Disposer;
   /** Calls `fn` in the next turn of the event loop, behind all promise callbacks now ready. */
   turn(fn: () => void): void;
 }

@@ -1,8 +1,9 @@
 /**
- * THE REAL CLOCK. `sleep` keeps the process alive, since somebody waits for it; `every` and `after`
- * do not, since they are the engine's own housekeeping and must not hold up the end of a program.
+ * THE REAL CLOCK. `sleep` and `deadline` keep the process alive, since somebody waits for them;
+ * `every` and `after` do not, since they are the engine's own housekeeping and must not hold up the
+ * end of a program.
  */
-import type { Clock, Disposer } from "../base/env.ts";
+import type { Clock } from "../base/env.ts";
 
 /** What a timer of Node can hold; a longer delay would fire at once. 24.8 days. */
 const DELAY_MS_MAX = 2 ** 31 - 1;
@@ -15,7 +16,14 @@ export const systemClock: Clock = {
     const timer = setInterval(fn, Math.min(periodMs, DELAY_MS_MAX)).unref();
     return { dispose: () => clearInterval(timer) };
   },
-  after,
+  after(delayMs, fn) {
+    const timer = setTimeout(fn, Math.min(delayMs, DELAY_MS_MAX)).unref();
+    return { dispose: () => clearTimeout(timer) };
+  },
+  deadline(delayMs, fn) {
+    const timer = setTimeout(fn, Math.min(delayMs, DELAY_MS_MAX));
+    return { dispose: () => clearTimeout(timer) };
+  },
   turn(fn) {
     setImmediate(fn);
   },
@@ -46,9 +54,4 @@ function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener("abort", onAbort, { once: true });
     wait();
   });
-}
-
-function after(delayMs: number, fn: () => void): Disposer {
-  const timer = setTimeout(fn, Math.min(delayMs, DELAY_MS_MAX)).unref();
-  return { dispose: () => clearTimeout(timer) };
 }

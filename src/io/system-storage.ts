@@ -27,7 +27,13 @@ export function systemStorage(scratchDirectory: string): Storage {
     },
     openSync: (path) => new SystemFile(fsOpenSync(path, FLAGS.read)),
     async mkdir(path) {
-      await mkdir(path, { recursive: true });
+      try {
+        await mkdir(path, { recursive: true });
+      } catch (error) {
+        // On a read-only mount Node says ENOENT of a recursive mkdir; the plain one says why.
+        if (systemCode(error) !== "ENOENT") throw error;
+        await mkdir(path);
+      }
     },
     list: async (path) => (await readdir(path)).sort(),
     rename,

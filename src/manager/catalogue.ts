@@ -7,6 +7,7 @@
  * (2) Stream ids are never used again. A dropped database leaves a tombstone until the log that may
  *     hold frames of it is released.
  * (3) A name belongs to one database that is live or being imported.
+ * (4) What a change replaced is kept until the change is durable: lists show durable rows only.
  */
 import { assert, present } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
@@ -45,6 +46,8 @@ export interface NewDatabase {
 export class Catalogue {
   readonly #rows = new Map<StreamId, CatalogueRow>();
   readonly #byName = new Map<string, CatalogueRow>();
+  /** See (4). In order of LSN. */
+  readonly #replaced: { readonly lsn: Lsn; readonly stream: StreamId; row?: CatalogueRow }[] = [];
   /** Rows that differ from the manifest's. */
   readonly #changed = new Set<StreamId>();
   #nextStream: StreamId;
@@ -82,6 +85,17 @@ export class Catalogue {
   /** Live and importing ones, in order of name. */
   sorted(): CatalogueRow[] {
     return [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Live ones as they were at an LSN that is durable, in order of name. See (4). */
+  liveAt(durableLsn: Lsn): CatalogueRow[] {
+    const rows = new Map<StreamId, CatalogueRow | undefined>(this.#rows);
+    for (const { lsn, stream, row } of this.#replaced.toReversed()) {
+      if (lsn > durableLsn) rows.set(stream, row);
+    }
+    return [...rows.values()]
+      .flatMap((row) => (row?.state === "live" ? [row] : []))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   create(wanted: NewDatabase): CatalogueRow {
@@ -143,6 +157,9 @@ export class Catalogue {
     const frames = log.stage(CATALOGUE_STREAM);
     frames.entry(encodeCatalogueEntry(entry));
     const lsn = frames.seal({ pageCount: 0, pageBytes: 0 });
+    const row = this.#rows.get(entry.stream);
+    while ((this.#replaced[0]?.lsn ?? lsn) <= log.durableLsn) this.#replaced.shift();
+    this.#replaced.push({ lsn, stream: entry.stream, ...(row && { row }) });
     this.#apply(entry, lsn);
     return lsn;
   }

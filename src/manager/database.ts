@@ -51,7 +51,7 @@ export class DatabaseHandle extends QueryableBase implements Database {
   }
 
   get engine(): EngineKind {
-    return this.#database.options.engine.kind;
+    return this.#database.options.kind;
   }
 
   async transaction<T>(

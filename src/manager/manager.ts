@@ -89,12 +89,9 @@ class StoreManager implements Manager {
     }
     const store = this.#store;
     store.lifecycle.assertOpen();
-    const { durableLsn } = store.gate;
     return store.catalogue
-      .sorted()
-      .filter(({ name, state, lsn }) => {
-        return state === "live" && lsn <= durableLsn && name > after && name.startsWith(prefix);
-      })
+      .liveAt(store.gate.durableLsn)
+      .filter(({ name }) => name > after && name.startsWith(prefix))
       .slice(0, limit)
       .map((row) => this.#info(row));
   }

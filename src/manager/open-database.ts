@@ -17,6 +17,7 @@ import type { StorageError } from "../base/errors.ts";
 import { earlierLsn, type Lsn, laterLsn, lsn } from "../base/units.ts";
 import type { PageSpace } from "../page-store/index.ts";
 import {
+  type EngineKind,
   type SqliteConnection,
   type SqliteEngine,
   type WriteLock,
@@ -34,7 +35,9 @@ const IDLE_SPARES_MAX = 2;
 
 export interface OpenDatabaseOptions {
   readonly name: () => string;
-  readonly engine: SqliteEngine;
+  readonly kind: EngineKind;
+  /** Throws BOP_CLOSED while a broken engine is replaced. */
+  readonly engine: () => SqliteEngine;
   readonly space: PageSpace;
   readonly pageBytes: number;
   readonly foreignKeys: boolean;
@@ -128,7 +131,7 @@ export class OpenDatabase {
     this.assertOpen();
     const horizon = this.horizonOf(session);
     if (!this.writer.held && this.space.newestLsn <= horizon) return this.#openWriterSeat();
-    if (this.#readerSeat === undefined) {
+    if (this.#readerSeat?.connection.open !== true) {
       this.#readerSeat = this.#connect();
       this.#readerSeat.connection.share();
     }
@@ -153,7 +156,8 @@ export class OpenDatabase {
   /** A seat of one's own, until `giveBack`. Its horizon is the session's, until it is set. */
   takeSpare(session: Session): Seat {
     this.assertOpen();
-    const seat = this.#idleSpares.pop() ?? this.#connect();
+    let seat = this.#idleSpares.pop();
+    if (seat?.connection.open !== true) seat = this.#connect();
     seat.horizon = this.horizonOf(session);
     this.#lentSpares.add(seat);
     return seat;
@@ -224,7 +228,7 @@ export class OpenDatabase {
 
   #openWriterSeat(): Seat {
     this.assertOpen();
-    if (this.#writerSeat === undefined) {
+    if (this.#writerSeat?.connection.open !== true) {
       this.#writerSeat = this.#connect();
       this.#writerSeat.connection.share();
       this.#writerSeat.horizon = NEWEST;
@@ -237,7 +241,7 @@ export class OpenDatabase {
     onConnect();
     const seat = new Seat(
       (horizon) =>
-        engine.connect({
+        engine().connect({
           space,
           locks: this.#locks,
           horizon,

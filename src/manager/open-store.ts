@@ -57,7 +57,7 @@ export async function assemble(options: ResolvedOptions): Promise<Parts> {
   try {
     await makeDirectories(env, directory);
     const place = { openStore: openKeyValueStore, directory: `${directory}/manifest` };
-    const owner = await claimOwnership({ ...place, env });
+    const owner = await claimOwnership({ ...place, owned: directory, env });
     undo.push(() => owner.release());
     const manifest = await openManifest({
       ...place,

@@ -311,7 +311,7 @@ function acquireWriter(database: OpenDatabase, session: Session): Promise<() => 
   const { clock } = database.options.env;
   return new Promise((resolve, reject) => {
     let waiting = true;
-    const timer = clock.after(BUSY_TIMEOUT_MS, () => {
+    const timer = clock.deadline(BUSY_TIMEOUT_MS, () => {
       waiting = false;
       reject(busy());
     });

@@ -83,6 +83,12 @@ export class PlainStatement<R> implements Statement<R> {
 /** One plain object stands for named parameters; everything else is bound by position. */
 function bindable(parameters: StatementParameters): SqlParameters {
   const only = parameters.length === 1 ? parameters[0] : undefined;
-  const named = typeof only === "object" && only !== null && !(only instanceof Uint8Array);
-  return (named ? only : parameters) as SqlParameters;
+  return (isPlainObject(only) ? only : parameters) as SqlParameters;
+}
+
+/** A Date or a Map is a value that cannot be bound, and not a set of names. */
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }

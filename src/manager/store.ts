@@ -115,6 +115,8 @@ export class Store {
 
   /** Size of a database at its newest durable commit. */
   durableSize(stream: StreamId): { readonly pageCount: number; readonly pageBytes: number } {
+    // Of one whose drop is not durable yet nothing can be read any more.
+    if (this.#row(stream).state === "dropped") return { pageCount: 0, pageBytes: 0 };
     const space = this.#pages.space(stream);
     const snapshot = space.pin(this.gate.durableLsn);
     space.unpin(snapshot);
@@ -164,11 +166,12 @@ export class Store {
   async #openDatabase(stream: StreamId): Promise<OpenDatabase> {
     const { foreignKeys, profile } = this.options;
     const row = this.#row(stream);
-    const engine = await this.#engines.get(row.engine);
+    await this.#engines.load(row.engine);
     this.lifecycle.assertOpen();
     return new OpenDatabase({
       name: () => this.#row(stream).name,
-      engine,
+      kind: row.engine,
+      engine: () => this.#engines.get(row.engine),
       space: this.#pages.space(stream),
       pageBytes: row.pageBytes,
       foreignKeys,

@@ -126,7 +126,7 @@ function beginOnWriter(place: Place, { timeoutMs, signal }: Limits): Promise<Sea
       signal?.removeEventListener("abort", aborted);
       settle();
     };
-    const timer = clock.after(timeoutMs, () => stop(() => reject(timedOut(timeoutMs))));
+    const timer = clock.deadline(timeoutMs, () => stop(() => reject(timedOut(timeoutMs))));
     const aborted = (): void => stop(() => reject(signal?.reason));
     signal?.addEventListener("abort", aborted);
     database.writer.push({
@@ -173,7 +173,8 @@ class Guard {
       this.#rejectEnded = reject;
     });
     this.#ended.catch(() => {});
-    this.#timer = database.options.env.clock.after(timeoutMs, () => this.#end(timedOut(timeoutMs)));
+    const { clock } = database.options.env;
+    this.#timer = clock.deadline(timeoutMs, () => this.#end(timedOut(timeoutMs)));
     signal?.addEventListener("abort", this.#abort);
   }
 
@@ -267,7 +268,7 @@ class Scope extends QueryableBase implements Transaction {
     const wasInTransaction = this.#seatRunner.inTransaction;
     assert(wasInTransaction, "a scope is open while its transaction is");
     await this.#seatRunner.script(sql, timeoutMs);
-    if (this.#seatRunner.inTransaction) return;
+    if (this.#seatRunner.inTransaction || this.#ended !== undefined) return;
     throw new TypeError("the script ended the transaction; its function must do that by returning");
   }
 
@@ -297,7 +298,9 @@ function refuseTransactionControl({ traits }: PreparedStatement): void {
 }
 
 function timedOut(timeoutMs: number): StorageError {
-  return new StorageError("BOP_TIMEOUT", `the transaction took longer than ${timeoutMs} ms`, {
+  const advice = "inside of it, use the handle that its function was given";
+  const message = `the transaction took longer than ${timeoutMs} ms (${advice})`;
+  return new StorageError("BOP_TIMEOUT", message, {
     details: { operation: "transaction", timeoutMs },
   });
 }

@@ -160,7 +160,7 @@ export class Writer {
     const waitedMs = this.#clock.monotonicMs() - work.acceptedMs;
     if (refusedAtTheDoor(error) && waitedMs < ADMISSION_TIMEOUT_MS) {
       const { retryAfterMs } = (error as StorageError<"BOP_BACKPRESSURE">).details;
-      this.#pause = this.#clock.after(retryAfterMs, () => {
+      this.#pause = this.#clock.deadline(retryAfterMs, () => {
         this.#pause = undefined;
         this.#schedule();
       });

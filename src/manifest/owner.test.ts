@@ -12,7 +12,8 @@ function makeWorld(seed: number) {
   const start = () => {
     const env = world.start();
     const openStore = stores.openerFor(env);
-    const claim = () => world.run(() => claimOwnership({ openStore, env, directory }));
+    const claim = () =>
+      world.run(() => claimOwnership({ openStore, env, directory, owned: directory }));
     return { env, openStore, claim };
   };
   return { world, stores, start };
@@ -68,7 +69,9 @@ describe("the owner of a directory", () => {
       const { world, start } = makeWorld(seed);
       const [a, b] = [start(), start()];
       const outcomes = await world.run(() =>
-        Promise.allSettled([a, b].map((each) => claimOwnership({ ...each, directory }))),
+        Promise.allSettled(
+          [a, b].map((each) => claimOwnership({ ...each, directory, owned: directory })),
+        ),
       );
       const won = outcomes.filter(({ status }) => status === "fulfilled");
       expect(won, `seed ${seed}`).toHaveLength(1);

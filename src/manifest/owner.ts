@@ -32,6 +32,8 @@ export interface OwnershipOptions {
   readonly env: Env;
   /** Where the key-value store lies. */
   readonly directory: string;
+  /** What is claimed: the store's own directory. For messages. */
+  readonly owned: string;
 }
 
 interface Owner {
@@ -77,7 +79,7 @@ async function replace(
     const found = store.get(OWNER_KEY);
     if (found !== undefined) {
       const owner = decodeOwner(found, directory);
-      if (!abandoned.has(owner.nonce) && env.process.isAlive(owner)) throw locked(owner, directory);
+      if (!abandoned.has(owner.nonce) && env.process.isAlive(owner)) throw locked(owner, options);
     }
     const expected = found === undefined ? { key: OWNER_KEY } : { key: OWNER_KEY, value: found };
     const claimed = await store.commitIf(expected, [{ key: OWNER_KEY, value: claim }]);
@@ -97,8 +99,10 @@ async function withStore<T>(
   }
 }
 
-function locked({ pid, startedAt }: Owner, directory: string): StorageError {
-  return new StorageError("BOP_LOCKED", `${directory} is owned by process ${pid}`, {
+function locked({ pid, startedAt }: Owner, { env, owned }: OwnershipOptions): StorageError {
+  const who = pid === env.process.pid ? "this process" : `process ${pid}`;
+  const directory = owned;
+  return new StorageError("BOP_LOCKED", `${directory} is owned by ${who}`, {
     details: { directory, pid, startedAt },
   });
 }

@@ -218,7 +218,7 @@ export class Checkpoint {
     const { slices } = this.#parts;
     const { stream, map, overlay, truncations } = database;
     const smallest = truncations.smallest(map.checkpointLsn, this.lsn);
-    if (smallest !== undefined) edit.clearAbove(smallest);
+    if (smallest !== undefined) await this.#clearAbove(edit, smallest);
     const pageNumbers = Uint32Array.from(overlay.pageNumbers()).sort();
     for (const pageNumber of pageNumbers) {
       if (pageNumber > size.pageCount) break;
@@ -239,7 +239,14 @@ export class Checkpoint {
       const database = this.#parts.database(stream);
       if (database === undefined) continue;
       const size = { pageCount: 0, pageBytes: database.map.pageBytes };
-      this.#part(database, { size, newestLsn: undefined }).edit.clearAbove(0);
+      await this.#clearAbove(this.#part(database, { size, newestLsn: undefined }).edit, 0);
+    }
+  }
+
+  /** Before anything is set in the edit: what was there, not what comes. */
+  async #clearAbove(edit: MapEdit, pageCount: number): Promise<void> {
+    for (const rowIndex of edit.rowsAbove(pageCount)) {
+      edit.clearRow(rowIndex, pageCount);
       await this.#parts.slices.pause();
     }
   }

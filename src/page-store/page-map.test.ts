@@ -79,7 +79,7 @@ describe("a page map", () => {
     const { map } = mapOf({ 0: 7, 1: 9, 2: 11 }, 1300);
     const counted = tally();
     const edit = new MapEdit(map, counted);
-    edit.clearAbove(600);
+    for (const row of edit.rowsAbove(600)) edit.clearRow(row, 600);
     edit.set(1290, 50);
     const after = edit.finish({ checkpointLsn: lsn(20), pageCount: 1300, pageBytes: 512 });
     expect([600, 601, 1024, 1289, 1290].map((page) => after.location(page))).toEqual([

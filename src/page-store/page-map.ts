@@ -120,15 +120,18 @@ export class MapEdit {
     row[index % MAP_ROW_PAGES] = location;
   }
 
-  /** Pages above `pageCount` are nowhere from now on. */
-  clearAbove(pageCount: number): void {
-    const rows = Math.max(this.#base.rowCount, ...[...this.#changed.keys()].map((row) => row + 1));
-    for (let rowIndex = Math.floor(pageCount / MAP_ROW_PAGES); rowIndex < rows; rowIndex += 1) {
-      const first = rowIndex * MAP_ROW_PAGES + 1;
-      const row = this.#changed.get(rowIndex) ?? this.#base.row(rowIndex);
-      for (let index = Math.max(0, pageCount + 1 - first); index < row.length; index += 1) {
-        if (row[index] !== NOWHERE) this.set(first + index, NOWHERE);
-      }
+  /** Rows that hold pages above `pageCount`: a database of a gigabyte has five hundred. */
+  *rowsAbove(pageCount: number): Generator<number> {
+    const first = Math.floor(pageCount / MAP_ROW_PAGES);
+    for (let rowIndex = first; rowIndex < this.#base.rowCount; rowIndex += 1) yield rowIndex;
+  }
+
+  /** Pages of a row are nowhere from now on if they lie above `pageCount`. */
+  clearRow(rowIndex: number, pageCount: number): void {
+    const first = rowIndex * MAP_ROW_PAGES + 1;
+    const row = this.#changed.get(rowIndex) ?? this.#base.row(rowIndex);
+    for (let index = Math.max(0, pageCount + 1 - first); index < row.length; index += 1) {
+      if (row[index] !== NOWHERE) this.set(first + index, NOWHERE);
     }
   }
 

@@ -26,6 +26,8 @@ export interface SqliteEngine {
   readonly kind: EngineKind;
   /** `sqlite3_libversion()`. */
   readonly version: string;
+  /** A trap inside of C has ended it and its connections; calls throw BOP_CLOSED. Load another. */
+  readonly broken: boolean;
   connect(options: ConnectOptions): SqliteConnection;
   /** Closes what is still open. Idempotent. */
   close(): void;

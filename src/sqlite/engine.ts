@@ -127,6 +127,10 @@ class Engine implements SqliteEngine {
     this.version = present(version, "a build without a version");
   }
 
+  get broken(): boolean {
+    return this.#core.breakdown.happened;
+  }
+
   connect(options: ConnectOptions): SqliteConnection {
     if (!this.#open) {
       throw new StorageError("BOP_CLOSED", "the engine is closed", { details: { what: "engine" } });

@@ -131,7 +131,9 @@ export class Statement implements PreparedStatement {
     const names = this.parameterNames;
     const used = new Set<string>();
     const bound: SqlInput[] = names.map((name, index) => {
-      if (name === undefined) throw new RangeError(`parameter ${index + 1} has no name`);
+      if (name === undefined) {
+        throw new RangeError(`parameter ${index + 1} has no name: pass values, not an object`);
+      }
       const key = Object.hasOwn(values, name) ? name : name.slice(1);
       if (!Object.hasOwn(values, key)) throw new RangeError(`no value for parameter ${name}`);
       used.add(key);

@@ -21,9 +21,9 @@ interface Read {
 }
 
 /** Decodes batches as recovery would. */
-function read(batches: readonly Uint8Array[]): Read[] {
+function read(batches: readonly Uint8Array[], from = LSN_ZERO): Read[] {
   const commits: Read[] = [];
-  const assembler = new CommitAssembler(LSN_ZERO, (commit: ReplayedCommit) => {
+  const assembler = new CommitAssembler(from, (commit: ReplayedCommit) => {
     const payloads = commit.frames.map((frame) => {
       return frame.kind === "entry" ? Buffer.from(frame.payload).toString("hex") : frame.kind;
     });
@@ -246,6 +246,18 @@ describe("replay", () => {
     const found = read([front, middle, ...drain(next)]);
     expect(found.map(({ payloads }) => payloads)).toEqual([[hex(small(1))], [hex(small(2))]]);
     expect(found.at(-1)?.lsn).toBe(after);
+  });
+
+  test("a commit below the checkpoint is passed over, though its front was let go with its segment", () => {
+    const log = core();
+    const folded = commit(
+      log,
+      Array.from({ length: 3 }, () => new Uint8Array(90_000)),
+    );
+    commit(log, [small(1)]);
+    const kept = drain(log).slice(-1);
+    expect(read(kept, lsn(folded)).map(({ payloads }) => payloads)).toEqual([[hex(small(1))]]);
+    expect(() => read(kept)).toThrow(/does not follow the frames that it names/);
   });
 
   test("pages, deltas and the fields of the commit come back as they were staged", () => {

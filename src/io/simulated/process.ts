@@ -71,6 +71,7 @@ export class SimulatedProcess {
       sleep: (delayMs, signal) => this.#sleep(delayMs, signal),
       every: (periodMs, fn) => this.#every(periodMs, fn),
       after: (delayMs, fn) => this.#timer(delayMs, fn),
+      deadline: (delayMs, fn) => this.#timer(delayMs, fn),
       turn: (fn) => {
         this.#scheduler.schedule(0, fn);
       },
