@@ -31,4 +31,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 85,
     found: "a list left out a database whose renaming was not durable yet",
   },
+  {
+    scenario: "faults",
+    seed: 1031,
+    found: "a failed sync of the manifest's directory left open as a raw system error",
+  },
 ];

@@ -65,7 +65,9 @@ export async function assemble(options: ResolvedOptions): Promise<Parts> {
     });
     undo.push(() => manifest.close());
     // LMDB syncs what it writes, and never the directory in which its files appeared.
-    await env.storage.syncDirectory(place.directory);
+    await env.storage.syncDirectory(place.directory).catch((cause) => {
+      throw ioError("sync", place.directory, cause);
+    });
     return await assembleOn({ options, env, owner, manifest }, undo);
   } catch (error) {
     await takeDown(undo);

@@ -61,6 +61,10 @@ export class MemoryPageSpace implements PageSpace {
     return found.image;
   }
 
+  takeBuffer(pageBytes: number): Uint8Array {
+    return new Uint8Array(pageBytes);
+  }
+
   stage(change: PageSetChange): StagedCommit {
     const { base, pageCount, pageBytes, pages } = change;
     assert(this.#staged === undefined, "one commit is staged at a time");

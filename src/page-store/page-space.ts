@@ -34,7 +34,7 @@ export interface PageSpace {
    * A buffer for an image of a commit to come, its content anything: much cheaper than a fresh one.
    * It is the caller's until a commit with it is sealed; one that comes to nothing is just let go.
    */
-  takeBuffer?(pageBytes: number): Uint8Array;
+  takeBuffer(pageBytes: number): Uint8Array;
 
   /**
    * Prepares a commit that changes `pages` of `base`, which must be the newest. Pages above

@@ -226,9 +226,7 @@ export class MainFile {
     this.#staged = undefined;
     if (this.#pending === undefined) {
       const base = present(this.snapshot, "a write transaction without a snapshot");
-      this.#pending = new PendingPages(base, pageBytes, (number) => {
-        return this.#space.read(base, pageNumber(number));
-      });
+      this.#pending = new PendingPages(base, pageBytes, this.#space);
     }
     return this.#pending;
   }

@@ -6,7 +6,8 @@
  * (3) `finished` hands the pages over: they are not touched again unless the commit is discarded.
  */
 import { assert } from "../base/assert.ts";
-import type { Snapshot } from "../page-store/index.ts";
+import { pageNumber } from "../base/units.ts";
+import type { PageSpace, Snapshot } from "../page-store/index.ts";
 import { HEADER } from "./abi.ts";
 
 /** `bytes` bytes at `address` in the instance's memory are those at `offset` of the file. */
@@ -25,15 +26,17 @@ export interface FinishedPages {
 export class PendingPages {
   readonly pageBytes: number;
   readonly #pages = new Map<number, Uint8Array>();
-  readonly #readBase: (number: number) => Uint8Array;
+  readonly #base: Snapshot;
+  readonly #space: PageSpace;
   #fileBytes: number;
   #basePageCount: number;
   #finalBytes: number | undefined;
 
   /** `pageBytes` counts for an empty base only. */
-  constructor(base: Snapshot, pageBytes: number, readBase: (number: number) => Uint8Array) {
+  constructor(base: Snapshot, pageBytes: number, space: PageSpace) {
     this.pageBytes = base.pageCount === 0 ? pageBytes : base.pageBytes;
-    this.#readBase = readBase;
+    this.#base = base;
+    this.#space = space;
     this.#fileBytes = base.pageCount * this.pageBytes;
     this.#basePageCount = base.pageCount;
   }
@@ -62,9 +65,12 @@ export class PendingPages {
     const end = offset + bytes;
     const number = offset / pageBytes + 1;
     if (bytes === pageBytes && Number.isInteger(number)) {
-      const page = this.#pages.get(number);
-      if (page === undefined) this.#pages.set(number, u8.slice(address, address + bytes));
-      else page.set(u8.subarray(address, address + bytes));
+      let page = this.#pages.get(number);
+      if (page === undefined) {
+        page = this.#space.takeBuffer(pageBytes);
+        this.#pages.set(number, page);
+      }
+      page.set(u8.subarray(address, address + bytes));
     } else {
       this.#writePieces(u8, piece);
     }
@@ -89,7 +95,7 @@ export class PendingPages {
     const known = this.#pages.get(number);
     if (known !== undefined) return known;
     const page = new Uint8Array(this.pageBytes);
-    if (number <= this.#basePageCount) page.set(this.#readBase(number));
+    if (number <= this.#basePageCount) page.set(this.#space.read(this.#base, pageNumber(number)));
     this.#pages.set(number, page);
     return page;
   }
@@ -156,7 +162,7 @@ export class PendingPages {
   }
 
   #baseOrZeros(number: number): Uint8Array {
-    if (number <= this.#basePageCount) return this.#readBase(number);
+    if (number <= this.#basePageCount) return this.#space.read(this.#base, pageNumber(number));
     return new Uint8Array(this.pageBytes);
   }
 }

@@ -31,6 +31,10 @@ class Refusing implements PageSpace {
     this.#below.unpin(...args);
   }
 
+  takeBuffer(pageBytes: number) {
+    return this.#below.takeBuffer(pageBytes);
+  }
+
   read(...args: Parameters<PageSpace["read"]>) {
     if (this.refuses === "read") throw this.refusal;
     return this.#below.read(...args);
