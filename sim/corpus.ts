@@ -28,6 +28,11 @@ export const CORPUS: readonly PastFailure[] = [
   },
   {
     scenario: "faults",
+    seed: 61,
+    found: "pages that a reader held started checkpoints without end, and nothing else ran",
+  },
+  {
+    scenario: "faults",
     seed: 85,
     found: "a list left out a database whose renaming was not durable yet",
   },

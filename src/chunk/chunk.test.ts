@@ -140,6 +140,20 @@ describe("a chunk", () => {
     });
   });
 
+  test("with directory and footer is never larger than it may be", () => {
+    const bytesMax = 20_000;
+    const encoder = new ChunkEncoder(START, new Uint8Array(bytesMax), bytesMax);
+    let pageNumber = 0;
+    while (encoder.fits(512) === "yes") {
+      pageNumber += 1;
+      encoder.add(page(1, pageNumber, 1));
+    }
+    encoder.drained();
+    const { end, endAt } = encoder.finish();
+    expect(endAt + end.length).toBeLessThanOrEqual(bytesMax);
+    expect(endAt + end.length).toBeGreaterThan(bytesMax - 2 * 600);
+  });
+
   test("is full before its offsets grow beyond what a location can say", () => {
     const encoder = new ChunkEncoder(START, new Uint8Array(HEADER.sizeBytes + 70_000), 100_000);
     encoder.add(page(1, 1, new Uint8Array(65_536)));

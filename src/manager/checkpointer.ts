@@ -5,6 +5,8 @@
  *     have begun before what the asker wants to see in it.
  * (2) A checkpoint that fails leaves everything as it was. The next is tried when the triggers say
  *     so again, but not before a pause, so that a full disk is not hammered.
+ * (3) Pages that open readers see stay in memory through a checkpoint. They start no other one, for
+ *     it could not let them go either: only what is added to them counts.
  */
 import type { Clock, Disposer } from "../base/env.ts";
 import { bytesBetween, type Lsn } from "../base/units.ts";
@@ -29,6 +31,8 @@ export class Checkpointer {
   #next: Promise<void> | undefined;
   #pause: Disposer | undefined;
   #stopped = false;
+  /** Memory that the last checkpoint could not let go. See (3). */
+  #heldBytes = 0;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
@@ -71,12 +75,17 @@ export class Checkpointer {
 
   #due(): boolean {
     const { newestLsn, checkpointLsn, changedBytes } = this.#options;
-    if (changedBytes() > this.#options.overlayBytes) return true;
+    const bytes = changedBytes();
+    this.#heldBytes = Math.min(this.#heldBytes, bytes);
+    if (bytes - this.#heldBytes > this.#options.overlayBytes) return true;
     return bytesBetween(checkpointLsn(), newestLsn()) > this.#options.checkpointLogBytes;
   }
 
   #start(): Promise<void> {
-    const running = this.#options.run().finally(() => {
+    const folded = this.#options.run().then(() => {
+      this.#heldBytes = this.#options.changedBytes();
+    });
+    const running = folded.finally(() => {
       if (this.#running === running) this.#running = undefined;
       // What came in meanwhile may already be enough for the next.
       this.consider();

@@ -125,6 +125,8 @@ describe("a device that refuses", () => {
     rig.world.disk.failNext({ operation: "write", error: "ENOSPC", skip: 1 });
     await expect(rig.world.run(done)).rejects.toMatchObject({ code: "BOP_DISK_FULL" });
     expect(await rig.chunkFiles()).toEqual(before);
+    const { storage } = rig.world.start();
+    expect(await rig.world.run(storage.list(`${DIRECTORY}/tmp`))).toEqual([]);
   });
 
   test.each([true, false])(
@@ -156,6 +158,7 @@ describe("a device that refuses", () => {
     rig.log.makeDurable();
     const failing = rig.beginCheckpoint(() => Promise.reject(new Error("the superblock")));
     await expect(rig.world.run(failing)).rejects.toThrow("the superblock");
+    rig.live.clear();
     let written = 0;
     const superblock = () => {
       written += 1;
