@@ -38,6 +38,17 @@ export const CORPUS: readonly PastFailure[] = [
   },
   {
     scenario: "faults",
+    seed: 84,
+    found:
+      "a failed sync after segments were let go came out of a checkpoint as a raw system error",
+  },
+  {
+    scenario: "faults",
+    seed: 5048,
+    found: "a disk that had been full was refused for ever, though a segment had become free",
+  },
+  {
+    scenario: "faults",
     seed: 1031,
     found: "a failed sync of the manifest's directory left open as a raw system error",
   },

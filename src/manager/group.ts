@@ -118,7 +118,8 @@ function runMember(member: Member, context: GroupContext): Outcome {
 }
 
 function groupIsLost(outcome: Outcome, { seat, foreignKeys }: GroupContext): boolean {
-  if ("error" in outcome) return seat.connection.autocommit;
+  if ("error" in outcome && seat.connection.autocommit) return true;
+  // Asked after errors too: what OR FAIL changed before it failed stays.
   return foreignKeys() && seat.connection.deferredForeignKeys > 0;
 }
 

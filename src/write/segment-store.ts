@@ -165,7 +165,9 @@ export class SegmentStore {
       await this.#options.unregister(gone.map(({ sequence }) => segmentSequence(sequence)));
       this.#used.splice(0, gone.length);
       for (const segment of gone) await this.#letGo(segment);
-      await this.#syncDirectory();
+      await this.#syncDirectory().catch((cause) => {
+        throw ioError("sync", this.#options.directory, cause);
+      });
     });
   }
 
@@ -296,6 +298,7 @@ export class SegmentStore {
       await this.#syncDirectory();
       moveSegment(segment, "free");
       await this.#announce(spare);
+      this.#refusal = undefined; // No other one will be made while there is this one.
     } catch (cause) {
       throw ioError("recycling", segment.path, cause);
     }

@@ -24,6 +24,8 @@ const SCHEMA = `
 const TRANSFER_EVERY = 5;
 const LONG_EVERY = 11;
 const LONG_BYTES = 20_000;
+/** A machine under load is no reason to give up. */
+const PATIENCE_MS = 120_000;
 
 interface Load {
   readonly databases: readonly Database[];
@@ -54,11 +56,14 @@ async function transfer(
   { id, n }: { readonly id: string; readonly n: number },
 ): Promise<void> {
   const [from, to] = [1 + (n % ACCOUNTS), 1 + ((n * 3 + 1) % ACCOUNTS)];
-  await database.transaction(async (tx) => {
-    await tx.prepare("update account set balance = balance - 1 where id = ?").run(from);
-    await tx.prepare("insert into op (id, body) values (?, 'transfer')").run(id);
-    await tx.prepare("update account set balance = balance + 1 where id = ?").run(to);
-  });
+  await database.transaction(
+    async (tx) => {
+      await tx.prepare("update account set balance = balance - 1 where id = ?").run(from);
+      await tx.prepare("insert into op (id, body) values (?, 'transfer')").run(id);
+      await tx.prepare("update account set balance = balance + 1 where id = ?").run(to);
+    },
+    { timeoutMs: PATIENCE_MS },
+  );
 }
 
 async function main(): Promise<void> {
@@ -73,7 +78,7 @@ async function main(): Promise<void> {
   });
   const open = Array.from({ length: Number(databases) }, async (_, at) => {
     const database = await manager.database(databaseName(at));
-    await database.transaction((tx) => tx.exec(SCHEMA));
+    await database.transaction((tx) => tx.exec(SCHEMA), { timeoutMs: PATIENCE_MS });
     return database;
   });
   const load = { databases: await Promise.all(open), round };

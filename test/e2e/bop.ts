@@ -1,8 +1,8 @@
-/** `bop` as a user runs it: a process of its own, from source. */
+/** `bop` as a user runs it: a process of its own, from what was built. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export interface Ended {
   readonly exitCode: number | null;
@@ -19,7 +19,7 @@ export interface BopOptions {
 export function bop(argv: readonly string[], options: BopOptions = {}): Promise<Ended> {
   const environment = { ...process.env, BOP_HISTORY: "off", ...options.environment };
   delete (environment as Record<string, string | undefined>).BOP_DEBUG;
-  const child = spawn(process.execPath, ["--import", "tsx", MAIN, ...argv], { env: environment });
+  const child = spawn(process.execPath, [MAIN, ...argv], { env: environment });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

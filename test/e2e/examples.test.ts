@@ -31,7 +31,7 @@ async function printedBy(name: string, argument: string): Promise<string> {
 
 /** URL of a server in a process of its own, which ends with the test. */
 async function serve(): Promise<string> {
-  const argv = ["--import", "tsx", join(ROOT, "src/cli/main.ts"), "serve", "--port", "0"];
+  const argv = [join(ROOT, "dist/cli/main.js"), "serve", "--port", "0"];
   const child = spawn(process.execPath, [...argv, "--directory", await temporaryDirectory()], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "ignore"],

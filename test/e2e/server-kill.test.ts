@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 function bop(...args: string[]): Process {
-  const command = ["--import", "tsx", "src/cli/main.ts", ...args];
+  const command = ["dist/cli/main.js", ...args];
   const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "pipe"] });
   running.add(child);
   return child;

@@ -112,6 +112,22 @@ describe("coalesced execution", () => {
     );
   }, 120_000);
 
+  test("what OR FAIL left behind is held to the foreign keys of the statement alone", async () => {
+    const statements = [
+      {
+        sql: "insert or fail into child (id, parent, v) values (?1, ?2, 1), (?1, ?2, 2)",
+        parameters: [1, 1],
+      },
+      { sql: "delete from child where parent = ?1 returning *", parameters: [1] },
+      { sql: "insert into parent (id, name) values (?1, ?2)", parameters: [2, "a"] },
+    ];
+    const [together, oneByOne] = await twins(await openStore(), 0);
+    const expected: unknown[] = [];
+    for (const sent of statements) expected.push(await answerOf(oneByOne, sent));
+    const found = await Promise.all(statements.map((sent) => answerOf(together, sent)));
+    expect(found).toEqual(expected);
+  });
+
   test("many callers of one database share commits and flushes", async () => {
     const manager = await openStore();
     const db = await manager.database("test");
