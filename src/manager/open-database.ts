@@ -71,23 +71,18 @@ export class OpenDatabase {
   constructor(options: OpenDatabaseOptions) {
     this.options = options;
     const { env, gate, space } = options;
-    const schedule = () => options.schedule(this);
     this.writer = new Writer({
-      clock: env.clock,
-      schedule,
-      context: () => {
-        this.usedMs = env.clock.monotonicMs();
-        return { ...fixed, seat: this.writerSeat() };
-      },
-    });
-    const fixed = {
       clock: env.clock,
       gate,
       newestLsn: () => space.newestLsn,
-      schedule,
+      schedule: () => options.schedule(this),
       foreignKeys: () => this.hasForeignKeys(),
       schemaChanged: () => this.schemaChanged(),
-    };
+      openSeat: () => {
+        this.usedMs = env.clock.monotonicMs();
+        return this.writerSeat();
+      },
+    });
   }
 
   get space(): PageSpace {

@@ -13,24 +13,31 @@ import type { StorageError } from "../base/errors.ts";
 import type { Lsn } from "../base/units.ts";
 import type { OutputGate } from "./gate.ts";
 import { type GroupContext, refusedAtTheDoor, runGroup, runSingly } from "./group.ts";
+import type { Seat } from "./seat.ts";
 import type { Alone, Hold, Member, Work } from "./work.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 /** How long work waits for a full log before it is refused with the reason. */
 const ADMISSION_TIMEOUT_MS = 5000;
 
-export interface WriterContext extends GroupContext {
-  readonly clock: Clock;
+interface WriterContext extends GroupContext {
   readonly gate: OutputGate;
   readonly newestLsn: () => Lsn;
+}
+
+export interface WriterOptions extends Omit<WriterContext, "seat"> {
   /** Asks for a call of `run` in the next turn of the event loop. */
   readonly schedule: () => void;
+  /** The writer's seat, opened if it is not. */
+  readonly openSeat: () => Seat;
 }
 
 export class Writer {
-  readonly #context: () => WriterContext;
+  readonly #options: WriterOptions;
   readonly #clock: Clock;
   readonly #schedule: () => void;
+  /** Made anew only when the seat is another: this is on the path of every commit. */
+  #lastContext: WriterContext | undefined;
   readonly #queue = new WorkQueue();
   readonly #members = {
     peek: (): Member | undefined => {
@@ -45,15 +52,10 @@ export class Writer {
   #pause: Disposer | undefined;
   #closed: { readonly error: unknown } | undefined;
 
-  /** `context` opens the writer's connection, if it is not open, and tells what `run` needs. */
-  constructor(options: {
-    readonly clock: Clock;
-    readonly schedule: () => void;
-    readonly context: () => WriterContext;
-  }) {
+  constructor(options: WriterOptions) {
+    this.#options = options;
     this.#clock = options.clock;
     this.#schedule = options.schedule;
-    this.#context = options.context;
   }
 
   get busy(): boolean {
@@ -106,6 +108,16 @@ export class Writer {
       work.session.queuedCount--;
       work.refuse(error);
     }
+  }
+
+  #context(): WriterContext {
+    const seat = this.#options.openSeat();
+    let context = this.#lastContext;
+    if (context?.seat !== seat) {
+      context = { ...this.#options, seat };
+      this.#lastContext = context;
+    }
+    return context;
   }
 
   #runMembers(context: WriterContext): number {
