@@ -47,6 +47,8 @@ export interface OpenDatabaseOptions {
   readonly admit: () => void;
   /** Puts the database on the list of those whose writer wants to run. */
   readonly schedule: (database: OpenDatabase) => void;
+  /** A transaction took the writer of this database, or gave it back. */
+  readonly countHold: (change: 1 | -1) => void;
   /** Asks that what was committed be written, since somebody waits for it. */
   readonly kick: () => void;
   /** A connection was opened; there may be too many now. */
@@ -78,6 +80,7 @@ export class OpenDatabase {
       schedule: () => options.schedule(this),
       foreignKeys: () => this.hasForeignKeys(),
       schemaChanged: () => this.schemaChanged(),
+      countHold: options.countHold,
       openSeat: () => {
         this.usedMs = env.clock.monotonicMs();
         return this.writerSeat();

@@ -4,6 +4,8 @@
  * (1) Writers run in turns of the event loop: all that is ready, then one request to write, so that
  *     callers who came together share a flush, whichever databases they wrote to.
  * (2) A turn is bounded in time; what is left runs in the next one, behind other events.
+ * (3) When nothing is left to run, the log may flush within the turn instead of beside it: see
+ *     docs/decisions/0003-inline-flush.md.
  */
 import type { Clock } from "../base/env.ts";
 import type { OpenDatabase } from "./open-database.ts";
@@ -13,14 +15,14 @@ const TURN_MS_MAX = 5;
 
 export class RunQueue {
   readonly #clock: Clock;
-  readonly #kick: (options: { lone: boolean }) => void;
+  readonly #kick: (options: { inline: boolean }) => void;
   readonly #ready = new Set<OpenDatabase>();
   #scheduled = false;
   #stopped = false;
-  /** Callers that asked for a write in this turn, besides those of the writers. */
-  #asked = 0;
+  /** Transactions that have a writer now. */
+  #holds = 0;
 
-  constructor(clock: Clock, kick: (options: { lone: boolean }) => void) {
+  constructor(clock: Clock, kick: (options: { inline: boolean }) => void) {
     this.#clock = clock;
     this.#kick = kick;
   }
@@ -32,8 +34,12 @@ export class RunQueue {
 
   /** Somebody waits for what was committed outside of a writer's run. */
   kickSoon(): void {
-    this.#asked++;
     this.#arm();
+  }
+
+  /** A transaction has a writer, or has given it back: while one has, there is more to run. */
+  countHold(change: 1 | -1): void {
+    this.#holds += change;
   }
 
   stop(): void {
@@ -52,14 +58,12 @@ export class RunQueue {
 
   #run(): void {
     const endMs = this.#clock.monotonicMs() + TURN_MS_MAX;
-    let waiting = this.#asked;
-    this.#asked = 0;
     for (const database of this.#ready) {
       this.#ready.delete(database);
-      waiting += database.writer.run();
+      database.writer.run();
       if (this.#clock.monotonicMs() > endMs) break;
     }
     if (this.#ready.size > 0) this.#arm();
-    this.#kick({ lone: waiting === 1 && this.#ready.size === 0 });
+    this.#kick({ inline: this.#ready.size === 0 && this.#holds === 0 });
   }
 }

@@ -183,6 +183,7 @@ export class Store {
         this.#log.admit();
       },
       schedule: (database) => this.#runQueue.add(database),
+      countHold: (change) => this.#runQueue.countHold(change),
       kick: () => this.#runQueue.kickSoon(),
       onConnect: () => {
         if (this.fleet.connected()) this.env.clock.turn(() => this.fleet.sweep());

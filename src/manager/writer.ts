@@ -28,6 +28,8 @@ interface WriterContext extends GroupContext {
 export interface WriterOptions extends Omit<WriterContext, "seat"> {
   /** Asks for a call of `run` in the next turn of the event loop. */
   readonly schedule: () => void;
+  /** A hold began (1) or ended (-1). */
+  readonly countHold: (change: 1 | -1) => void;
   /** The writer's seat, opened if it is not. */
   readonly openSeat: () => Seat;
 }
@@ -150,21 +152,26 @@ export class Writer {
       return;
     }
     let mine = true;
-    this.#held = true;
+    this.#setHeld(true);
     try {
       work.start(() => {
         if (!mine) return;
         mine = false;
-        this.#held = false;
+        this.#setHeld(false);
         if (this.#queue.length > 0) this.#schedule();
       });
     } catch (error) {
       mine = false;
-      this.#held = false;
+      this.#setHeld(false);
       throw error;
     }
     this.#queue.shift();
     work.session.queuedCount--;
+  }
+
+  #setHeld(held: boolean): void {
+    this.#held = held;
+    this.#options.countHold(held ? 1 : -1);
   }
 
   /** The front could not begin: a full log lets go in time, everything else is its answer. */

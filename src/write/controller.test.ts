@@ -201,7 +201,7 @@ describe("log", () => {
     const running = await within({ inlineFlushMs: 100 }, async ({ log, store }) => {
       await store.commitDurably(log, 10);
       const at = store.commit(log, 10);
-      log.kick({ lone: true });
+      log.kick({ inline: true });
       expect(log.durableLsn).toBeGreaterThanOrEqual(at);
       store.acknowledgedLsn = at;
     });
@@ -212,7 +212,7 @@ describe("log", () => {
     await within({ inlineFlushMs: 0 }, async ({ log, store }) => {
       await store.commitDurably(log, 10);
       const at = store.commit(log, 10);
-      log.kick({ lone: true });
+      log.kick({ inline: true });
       expect(log.durableLsn).toBeLessThan(at);
       await log.durable(at);
     });
@@ -224,7 +224,7 @@ describe("log", () => {
       await store.commitDurably(log, 10);
       world.disk.failNext({ operation: "sync", pathPattern: /1\.wal$/ });
       const at = store.commit(log, 10);
-      log.kick({ lone: true });
+      log.kick({ inline: true });
       expect(log.durableLsn).toBeLessThan(at);
       await store.commitDurably(log, 10);
       expect(log.durableLsn).toBeGreaterThan(at);

@@ -9,7 +9,7 @@
  *     there is room for the next segment, and then the log goes on by itself.
  * (4) When nothing was written for `idleProofMs` after an acknowledgement, an empty batch follows
  *     that proves the last one.
- * (5) A flush within a call (`lone`) never happens while another one is in flight, needs no new
+ * (5) A flush within a call (`inline`) never happens while another one is in flight, needs no new
  *     segment, and acknowledges exactly as the other kind does.
  */
 import { present } from "../base/assert.ts";
@@ -17,6 +17,7 @@ import type { Disposer, Env } from "../base/env.ts";
 import { ioError, isStorageError, StorageError } from "../base/errors.ts";
 import { KIB, type Lsn, type StreamId } from "../base/units.ts";
 import type { LogCore, WriteJob } from "../wal/index.ts";
+import { FlushPace } from "./flush-pace.ts";
 import type { Log, LogStats, StagedFrames } from "./log.ts";
 import type { LogLimits } from "./options.ts";
 import type { SegmentStore } from "./segment-store.ts";
@@ -33,8 +34,10 @@ export interface LogParts {
   readonly segments: SegmentStore;
 }
 
-/** Share of the newest flush in the moving average. */
-const AVERAGE_SHARE = 1 / 8;
+interface Refused {
+  readonly job: WriteJob;
+  readonly cause: unknown;
+}
 
 export class LogController implements Log {
   readonly #env: Env;
@@ -54,7 +57,9 @@ export class LogController implements Log {
   #proofTimer: Disposer | undefined;
   #acknowledgedAtMs = 0;
   /** Moving average; undefined before the first flush. */
-  #flushMs: number | undefined;
+  readonly #pace = new FlushPace();
+  /** Who asked last had nothing else to run. */
+  #inlineAsked = false;
   #failuresInARow = 0;
   #failedFlushes = 0;
   #flushes = 0;
@@ -106,11 +111,12 @@ export class LogController implements Log {
     return this.#core;
   }
 
-  kick(options?: { readonly lone: boolean }): void {
+  kick(options?: { readonly inline: boolean }): void {
+    this.#inlineAsked = options?.inline === true;
     if (this.#busy || this.#failure !== undefined) return;
     const bytes = this.#core.nextWriteBytes;
     if (bytes === 0) return;
-    if (options?.lone === true && this.#mayFlushInline(bytes)) this.#flushInline();
+    if (this.#mayFlushInline(bytes)) this.#flushInline();
     else this.#drive();
   }
 
@@ -178,8 +184,16 @@ export class LogController implements Log {
     try {
       await undefined;
       while (this.#failure === undefined) {
-        if (this.#segments.roomBytes < this.#core.nextWriteBytes) await this.#rotate();
-        else if (await this.#flush()) return;
+        const bytes = this.#core.nextWriteBytes;
+        if (this.#segments.roomBytes < bytes) await this.#rotate();
+        else if (this.#mayFlushInline(bytes)) {
+          const refused = this.#flushWithin();
+          if (refused !== undefined) await this.#refused(refused.job, refused.cause);
+          else if (this.#core.nextWriteBytes === 0) {
+            this.#busy = false;
+            return;
+          }
+        } else if (await this.#flush()) return;
       }
     } catch (error) {
       this.#fail(error);
@@ -199,7 +213,8 @@ export class LogController implements Log {
       await this.#refused(job, cause);
       return false;
     }
-    const durableLsn = this.#finish(job, startedMs);
+    this.#pace.throughPool(this.#env.clock.monotonicMs() - startedMs);
+    const durableLsn = this.#finish(job);
     const done = this.#core.nextWriteBytes === 0;
     if (done) this.#busy = false;
     this.#tell(durableLsn);
@@ -225,25 +240,20 @@ export class LogController implements Log {
   }
 
   #mayFlushInline(bytes: number): boolean {
-    if (this.#flushMs === undefined || this.#flushMs >= this.#limits.inlineFlushMs) return false;
-    return this.#segments.roomBytes >= bytes;
+    const { ms } = this.#pace;
+    if (!this.#inlineAsked || bytes === 0) return false;
+    if (ms === undefined || ms >= this.#limits.inlineFlushMs) return false;
+    return bytes <= COPIED_BYTES_MAX && this.#segments.roomBytes >= bytes;
   }
 
   #flushInline(): void {
-    const { file, offset } = present(this.#segments.active, "an active segment");
     this.#busy = true;
-    const startedMs = this.#env.clock.monotonicMs();
-    const job = this.#startWrite();
     try {
-      file.writeSync(job.bytes, offset);
-      this.#core.finishWrite(job);
-      file.syncSync();
-    } catch (cause) {
-      this.#driving = this.#repair(job, cause);
-      return;
-    }
-    try {
-      this.#tell(this.#finish(job, startedMs));
+      const refused = this.#flushWithin();
+      if (refused !== undefined) {
+        this.#driving = this.#repair(refused);
+        return;
+      }
     } catch (error) {
       this.#fail(error);
     }
@@ -251,8 +261,25 @@ export class LogController implements Log {
     this.kick();
   }
 
+  /** One flush within the call. Returns what the device refused of it. */
+  #flushWithin(): Refused | undefined {
+    const { file, offset } = present(this.#segments.active, "an active segment");
+    const startedMs = this.#env.clock.monotonicMs();
+    const job = this.#startWrite();
+    try {
+      file.writeSync(job.bytes, offset);
+      this.#core.finishWrite(job);
+      file.syncSync();
+    } catch (cause) {
+      return { job, cause };
+    }
+    this.#pace.withinCall(this.#env.clock.monotonicMs() - startedMs);
+    this.#tell(this.#finish(job));
+    return undefined;
+  }
+
   /** Goes on as if the refused flush had not been within a call. */
-  async #repair(job: WriteJob, cause: unknown): Promise<void> {
+  async #repair({ job, cause }: Refused): Promise<void> {
     try {
       await this.#refused(job, cause);
     } catch (error) {
@@ -267,11 +294,7 @@ export class LogController implements Log {
     return this.#core.startWrite({ sequence, wallMs });
   }
 
-  #finish(job: WriteJob, startedMs: number): Lsn {
-    const nowMs = this.#env.clock.monotonicMs();
-    const tookMs = nowMs - startedMs;
-    this.#flushMs ??= tookMs;
-    this.#flushMs += (tookMs - this.#flushMs) * AVERAGE_SHARE;
+  #finish(job: WriteJob): Lsn {
     const active = present(this.#segments.active, "an active segment");
     active.offset += job.bytes.length;
     this.#failuresInARow = 0;
@@ -363,7 +386,7 @@ export class LogController implements Log {
 
   #backpressure(): StorageError {
     const batches = this.#core.backlogBytes / this.#limits.bufferBytes;
-    const retryAfterMs = Math.max(1, Math.ceil(batches * (this.#flushMs ?? 1)));
+    const retryAfterMs = Math.max(1, Math.ceil(batches * (this.#pace.ms ?? 1)));
     const details = { full: "log backlog", retryAfterMs };
     const message = `${this.#core.backlogBytes} bytes wait for the log; retry in ${retryAfterMs} ms`;
     return new StorageError("BOP_BACKPRESSURE", message, { details });

@@ -34,10 +34,10 @@ export interface Log {
 
   /**
    * Asks that what is sealed be written: at once if no write is in flight, else when that one is
-   * done. With `lone`, exactly one caller waits; the log may then flush inline, so that
+   * done. With `inline`, the caller has nothing else to run until then; the log may flush inline, so that
    * `durableLsn` has advanced on return.
    */
-  kick(options?: { readonly lone: boolean }): void;
+  kick(options?: { readonly inline: boolean }): void;
 
   /** Resolves when `durableLsn >= lsn`. Kicks by itself. */
   durable(lsn: Lsn): Promise<void>;

@@ -37,7 +37,7 @@ export interface LogLimits {
   readonly maxWriteAttempts: number;
 
   /**
-   * A lone commit is flushed within the call while flushes have lately taken less than this; it
+   * Commits are flushed within the call, when nothing else is to be run, while flushes have lately taken less than this; it
    * blocks the event loop for as long. 0 never does. Milliseconds, from 0 to 100. Default 1.
    */
   readonly inlineFlushMs: number;
