@@ -32,8 +32,11 @@ import { REPLACED_PRAGMA, TraitRecorder } from "./traits.ts";
 const PROGRESS_OPERATIONS = 1000;
 /** Size and number of the slots: 4 KiB, for the 48 that are the default make nothing faster here. */
 const LOOKASIDE = [128, 32] as const;
-/** KiB of pages that the pager keeps. Others come from the page space, at the price of a copy. */
-const CACHE_KIB = 4096;
+/**
+ * KiB of pages that the pager keeps at most. Others come from the page space, at the price of a
+ * copy. What all pagers of an engine keep is bounded by its soft heap limit.
+ */
+const CACHE_KIB = 16 * 1024;
 
 interface Prepared {
   readonly statement: Statement | undefined;

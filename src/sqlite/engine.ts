@@ -76,6 +76,12 @@ function makeCore(raw: RawModule, env: VfsEnv): EngineCore {
   return { ...basis, counterFields, authorizer, progressHandler, connections, breakdown };
 }
 
+/**
+ * Of the 2 GiB that an instance may have. Beyond it pagers of all connections reuse their pages
+ * instead of taking more, so that a thousand large databases are slower and not out of memory.
+ */
+const HEAP_SOFT_BYTES = 1024 * 1024 * 1024;
+
 /** See (2). Done on a database in memory, which never reaches our file system. */
 function probe(core: Pick<EngineCore, "c" | "heap" | "exchange" | "results">): CounterFields {
   const { c, heap, exchange, results } = core;
@@ -108,6 +114,7 @@ function probe(core: Pick<EngineCore, "c" | "heap" | "exchange" | "results">): C
   };
   assertMemLayout({ c, heap, firstRow });
   const fields = findCounterFields({ c, heap, db, run });
+  c.sqlite3_finalize(firstRow(`pragma soft_heap_limit = ${HEAP_SOFT_BYTES}`));
   c.sqlite3_close_v2(db);
   return fields;
 }
