@@ -187,7 +187,8 @@ export class Catalogue {
   }
 }
 
-function nameTaken(name: string): StorageError {
+/** The error of a name that another database has. */
+export function nameTaken(name: string): StorageError {
   return new StorageError("BOP_EXISTS", `there is a database named ${JSON.stringify(name)}`, {
     details: { name },
   });

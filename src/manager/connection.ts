@@ -27,7 +27,6 @@ export class PinnedConnection extends QueryableBase implements Connection {
     super();
     this.#database = database;
     this.#shared = new HandleRunner(database, this.#session);
-    database.useCount++;
     this.runner = {
       run: <T>(call: Call<T>) => this.#run(call),
       iterate: (call: RowCall) => this.#runnerFor(call.sql).iterate(call),
@@ -52,7 +51,6 @@ export class PinnedConnection extends QueryableBase implements Connection {
   async close(): Promise<void> {
     if (this.#closed !== undefined) return;
     this.#closed = closedError("connection");
-    this.#database.useCount--;
     const own = this.#own;
     if (own === undefined) return;
     own.refuse(this.#closed);

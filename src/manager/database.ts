@@ -27,7 +27,6 @@ export class DatabaseHandle extends QueryableBase implements Database {
   constructor(database: OpenDatabase) {
     super();
     this.#database = database;
-    database.useCount++;
     const inner = new HandleRunner(database, this.#session);
     this.runner = {
       run: <T>(call: Call<T>) => (this.#closed ? Promise.reject(this.#closed) : inner.run(call)),
@@ -76,7 +75,6 @@ export class DatabaseHandle extends QueryableBase implements Database {
   async close(): Promise<void> {
     if (this.#closed !== undefined) return;
     this.#closed = closedError("database handle");
-    this.#database.useCount--;
   }
 
   #assertOpen(): void {

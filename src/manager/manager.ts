@@ -16,7 +16,7 @@ import type {
   Manager as ManagerApi,
   TransferOptions,
 } from "./api.ts";
-import type { CatalogueRow } from "./catalogue.ts";
+import { type CatalogueRow, nameTaken } from "./catalogue.ts";
 import { DatabaseHandle } from "./database.ts";
 import { importFile, openForImport } from "./import.ts";
 import { type DatabaseName, databaseName } from "./names.ts";
@@ -216,12 +216,6 @@ function checkedPageBytes(pageBytes: number): number {
 function notFound(name: string): StorageError {
   return new StorageError("BOP_NOT_FOUND", `there is no database named ${JSON.stringify(name)}`, {
     details: { database: name },
-  });
-}
-
-function nameTaken(name: string): StorageError {
-  return new StorageError("BOP_EXISTS", `there is a database named ${JSON.stringify(name)}`, {
-    details: { name },
   });
 }
 

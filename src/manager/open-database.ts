@@ -65,8 +65,6 @@ export class OpenDatabase {
   #readerSeat: Seat | undefined;
   #hasForeignKeys: boolean | undefined;
   #closed: StorageError | undefined;
-  /** Handles, iterators and transactions that use it. */
-  useCount = 0;
   /** Monotonic time of the last use; for closing what is idle. */
   usedMs = 0;
 

@@ -40,22 +40,9 @@ export async function transact<T>(
   const runner = await (mode === "immediate"
     ? beginOnWriter({ database, session }, { timeoutMs, signal })
     : beginOnSpare({ database, session }, mode));
-  const scope = new Scope(runner);
-  const guard = new Guard(scope, { timeoutMs, signal, database });
   try {
-    const result = await guard.race(fn, scope);
-    await runner.settled();
-    guard.assertIntact();
-    scope.end(closedError("transaction"));
-    runner.command("COMMIT");
-    await runner.durable();
-    return result;
-  } catch (error) {
-    scope.end(closedError("transaction"));
-    runner.abandon();
-    throw guard.reason ?? error;
+    return await runScoped(runner, fn, { timeoutMs, signal });
   } finally {
-    guard.dispose();
     if (mode !== "immediate") database.giveBack(runner.seat, { reusable: !runner.changed });
   }
 }
@@ -69,24 +56,32 @@ export async function transactOn<T>(
   const { mode, timeoutMs, signal } = resolve(options);
   signal?.throwIfAborted();
   if (runner.inTransaction) throw new TypeError("the connection is in a transaction already");
-  const begin = mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN";
-  await runner.script(begin);
+  await runner.script(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN");
   runner.readonly = mode === "read";
+  try {
+    return await runScoped(runner, fn, { timeoutMs, signal });
+  } finally {
+    runner.readonly = false;
+  }
+}
+
+/** Calls `fn` in the transaction that was begun on the runner's seat, and ends it. */
+async function runScoped<T>(runner: SeatRunner, fn: Body<T>, limits: Limits): Promise<T> {
   const scope = new Scope(runner);
-  const guard = new Guard(scope, { timeoutMs, signal, database: runner.database });
+  const guard = new Guard(scope, { ...limits, database: runner.database });
   try {
     const result = await guard.race(fn, scope);
     await runner.settled();
     guard.assertIntact();
+    scope.end(closedError("transaction"));
     runner.command("COMMIT");
     await runner.durable();
     return result;
   } catch (error) {
+    scope.end(closedError("transaction"));
     runner.abandon();
     throw guard.reason ?? error;
   } finally {
-    scope.end(closedError("transaction"));
-    runner.readonly = false;
     guard.dispose();
   }
 }
