@@ -15,6 +15,8 @@ import type { Session } from "./session.ts";
 
 /** Bytes written between two turns of the event loop. */
 const SLICE_BYTES = MIB;
+/** Of the name of the unfinished file, so that it is nobody else's. */
+const UNIQUE_BYTES = 8;
 
 export interface ExportJob {
   readonly database: OpenDatabase;
@@ -30,7 +32,8 @@ export async function exportDatabase(job: ExportJob, options: TransferOptions): 
   if ((await env.storage.stat(path)) !== undefined) throw alreadyThere(path);
   kick();
   await gate.passed(database.horizonOf(session));
-  const partial = `${path}.partial`;
+  const unique = Buffer.from(env.random.bytes(UNIQUE_BYTES)).toString("hex");
+  const partial = `${path}.${unique}.partial`;
   const { space } = database;
   const snapshot = space.pin(database.horizonOf(session));
   try {
@@ -47,7 +50,6 @@ export async function exportDatabase(job: ExportJob, options: TransferOptions): 
 }
 
 async function withFile(env: Env, path: string, use: (file: File) => Promise<void>): Promise<void> {
-  await env.storage.unlink(path).catch(() => {});
   const file = await env.storage.open(path, "create");
   try {
     await use(file);

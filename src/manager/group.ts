@@ -19,7 +19,7 @@ import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 import type { Member, Outcome } from "./work.ts";
 
-export const GROUP_MEMBERS_MAX = 512;
+const GROUP_MEMBERS_MAX = 512;
 const GROUP_MS_MAX = 4;
 /** The clock is read once in so many members. */
 const MEMBERS_PER_CLOCK_READ = 16;

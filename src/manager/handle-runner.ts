@@ -71,7 +71,8 @@ export class HandleRunner implements Runner {
         }
         statement.finalize();
       } catch (error) {
-        database.giveBack(seat, { reusable: true });
+        // A pragma that was refused has changed its connection all the same, when it was compiled.
+        database.giveBack(seat, { reusable: false });
         throw error;
       }
       database.giveBack(seat, { reusable: true });

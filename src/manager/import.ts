@@ -8,12 +8,11 @@
  * (3) Pages are copied as they are. What the engine could not work with (a module that it lacks,
  *     damage) is found before the database is live, and refused with the reason.
  */
-import type { Storage } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
 import { MIB } from "../base/units.ts";
 import type { PageSpace } from "../page-store/index.ts";
 import { type SqliteConnection, SqliteError } from "../sqlite/index.ts";
-import { openSqliteFile, type SqliteFile } from "../sqlite-file/index.ts";
+import type { SqliteFile } from "../sqlite-file/index.ts";
 import type { Log } from "../write/index.ts";
 import type { TransferOptions } from "./api.ts";
 
@@ -25,11 +24,6 @@ export interface ImportTarget {
   readonly log: Log;
   /** Opens a connection to what was imported so far. */
   readonly connect: () => SqliteConnection;
-}
-
-/** What an import needs to know of the file before it makes room for it. */
-export function openForImport(storage: Storage, path: string): Promise<SqliteFile> {
-  return openSqliteFile(storage, path);
 }
 
 /** Copies every page of the file, then checks what was copied. Leaves it to the caller to publish. */

@@ -7,6 +7,7 @@
  */
 import { StorageError } from "../base/errors.ts";
 import type { StreamId } from "../base/units.ts";
+import { openSqliteFile } from "../sqlite-file/index.ts";
 import type {
   Database,
   DatabaseInfo,
@@ -18,7 +19,7 @@ import type {
 } from "./api.ts";
 import { type CatalogueRow, nameTaken } from "./catalogue.ts";
 import { DatabaseHandle } from "./database.ts";
-import { importFile, openForImport } from "./import.ts";
+import { importFile } from "./import.ts";
 import { type DatabaseName, databaseName } from "./names.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import {
@@ -116,7 +117,7 @@ class StoreManager implements Manager {
     const store = this.#store;
     store.lifecycle.assertWritable();
     if (store.catalogue.find(checked) !== undefined) throw nameTaken(checked);
-    const file = await openForImport(store.env.storage, path);
+    const file = await openSqliteFile(store.env.storage, path);
     try {
       const { engine } = store.options;
       const { stream } = store.catalogue.create({

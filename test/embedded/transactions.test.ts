@@ -230,6 +230,15 @@ describe("settings of connections", () => {
       await db.execute(text).catch(() => {});
       await db.describe(text).catch(() => {});
       await db.exec(text).catch(() => {});
+      await db
+        .prepare(text)
+        .iterate()
+        .next()
+        .catch(() => {});
+      const next = await db.connect();
+      await next.exec("select 1");
+      expect(await next.pragma("foreign_keys")).toEqual([{ foreign_keys: 1 }]);
+      await next.close();
       expect(await enforced()).toEqual([{ foreign_keys: 1 }]);
     }
     await expect(db.pragma("foreign_keys = off")).rejects.toThrow(/database\.connect\(\)/);
