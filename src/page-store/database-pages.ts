@@ -14,7 +14,13 @@
 import { assert } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
 import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
-import type { ReplayedCommit, ReplayedFrame, StagedFrames } from "../write/index.ts";
+import {
+  LOGGED_WHOLE,
+  type ReplayedCommit,
+  type ReplayedFrame,
+  type StagedFrames,
+  UNCHANGED,
+} from "../write/index.ts";
 import type { Commons } from "./commons.ts";
 import { NOWHERE } from "./location.ts";
 import { type DatabaseSize, Moment, Moments } from "./moments.ts";
@@ -131,7 +137,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
         }
         const image = buffers.take(frame.image.length);
         image.set(frame.image);
-        staging.add(frame.pageNumber, chain, newVersion(image, 0));
+        staging.add(frame.pageNumber, chain, newVersion(image, { deltas: 0, sum: undefined }));
       }
     } catch (error) {
       staging.discard();
@@ -204,19 +210,28 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     const { staging, deltaFloorLsn } = this.#commons;
     const chain = this.overlay.chain(pageNumber);
     const base = this.#baseOf(pageNumber, chain, image.length);
-    const there = base?.image ?? this.#cached(pageNumber, image.length);
-    if (there !== undefined && Buffer.compare(there, image) === 0) {
-      staging.addUnchanged(image);
-      return;
-    }
     let deltas = 0;
+    let sum: number | undefined;
     if (base !== undefined && base.lsn > deltaFloorLsn && base.deltas < DELTAS_MAX) {
-      const change = { baseLsn: base.lsn, base: base.image, image };
-      if (frames.delta(pageNumber, change) === "delta") deltas = base.deltas + 1;
+      const change = { baseLsn: base.lsn, base: base.image, baseSum: base.sum, image };
+      const logged = frames.delta(pageNumber, change);
+      if (logged === UNCHANGED) {
+        staging.addUnchanged(image);
+        return;
+      }
+      if (logged !== LOGGED_WHOLE) {
+        deltas = base.deltas + 1;
+        sum = logged;
+      }
     } else {
+      const there = base?.image ?? this.#cached(pageNumber, image.length);
+      if (there !== undefined && Buffer.compare(there, image) === 0) {
+        staging.addUnchanged(image);
+        return;
+      }
       frames.page(pageNumber, image);
     }
-    staging.add(pageNumber, chain, newVersion(image, deltas));
+    staging.add(pageNumber, chain, newVersion(image, { deltas, sum }));
   }
 
   /** The newest version of a page, if it is what the page is now. */
@@ -262,7 +277,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     if (base === undefined || base.lsn !== frame.baseLsn) {
       throw this.#unexpected(commit, `the base of a delta of page ${frame.pageNumber}`);
     }
-    return newVersion(frame.apply(base.image), base.deltas + 1);
+    return newVersion(frame.apply(base.image), { deltas: base.deltas + 1, sum: frame.sum });
   }
 
   #noteTruncation(lsn: Lsn, size: DatabaseSize): void {

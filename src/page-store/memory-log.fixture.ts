@@ -10,14 +10,16 @@ import { assert } from "../base/assert.ts";
 import type { Disposer } from "../base/env.ts";
 import type { StorageError } from "../base/errors.ts";
 import { LSN_ZERO, type Lsn, lsnAfter, type PageNumber, type StreamId } from "../base/units.ts";
-import type {
-  CommitFields,
-  Log,
-  LogStats,
-  PageChange,
-  ReplayedCommit,
-  ReplayedFrame,
-  StagedFrames,
+import {
+  type CommitFields,
+  LOGGED_WHOLE,
+  type Log,
+  type LogStats,
+  type PageChange,
+  type ReplayedCommit,
+  type ReplayedFrame,
+  type StagedFrames,
+  UNCHANGED,
 } from "../write/index.ts";
 
 interface Waiter {
@@ -123,16 +125,17 @@ export class MemoryLog implements Log {
     frames.push({ kind: "page", pageNumber, image: image.slice() });
   }
 
-  #delta(frames: ReplayedFrame[], pageNumber: PageNumber, change: PageChange): "delta" | "full" {
+  #delta(frames: ReplayedFrame[], pageNumber: PageNumber, change: PageChange): number {
     this.#mayFail();
     assert(change.base.length === change.image.length, "a delta between sizes");
     const differing = change.image.reduce(
       (count, byte, index) => count + (byte === change.base[index] ? 0 : 1),
       0,
     );
+    if (differing === 0) return UNCHANGED;
     if (differing > change.image.length / 2) {
       this.#page(frames, pageNumber, change.image);
-      return "full";
+      return LOGGED_WHOLE;
     }
     this.counts.delta += 1;
     const expected = Buffer.from(change.base);
@@ -141,8 +144,8 @@ export class MemoryLog implements Log {
       assert(expected.equals(base), "a delta is applied to its own base only");
       return image.slice();
     };
-    frames.push({ kind: "delta", pageNumber, baseLsn: change.baseLsn, apply });
-    return "delta";
+    frames.push({ kind: "delta", pageNumber, baseLsn: change.baseLsn, sum: 0, apply });
+    return 0;
   }
 
   #seal(commit: CommitFields & { stream: StreamId; frames: ReplayedFrame[] }): Lsn {

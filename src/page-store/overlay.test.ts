@@ -9,7 +9,7 @@ function written(...lsns: number[]) {
   const dropped: number[] = [];
   const overlay = new Overlay((version) => dropped.push(version.lsn));
   for (const at of lsns) {
-    const version = newVersion(Uint8Array.of(at), 0);
+    const version = newVersion(Uint8Array.of(at), { deltas: 0, sum: undefined });
     version.lsn = lsn(at);
     overlay.push(PAGE, overlay.chain(PAGE), version);
   }

@@ -23,6 +23,8 @@ export interface Version {
   readonly image: Uint8Array;
   /** Deltas between this version and the full image that it goes back to in the log. */
   readonly deltas: number;
+  /** Of a version that was logged as a delta: what the next delta needs to know of its base. */
+  readonly sum: number | undefined;
   /** Where a checkpoint wrote it. Counts only while the current page map names it there. */
   location: number;
   older: Version | undefined;
@@ -53,12 +55,13 @@ export interface Onlookers {
 
 export type OnDrop = (version: Version, pageNumber: number) => void;
 
-export function newVersion(image: Uint8Array, deltas: number): Version {
+export function newVersion(image: Uint8Array, logged: Pick<Version, "deltas" | "sum">): Version {
   // The LSN is known when the commit is sealed.
   return {
     lsn: LSN_ZERO,
     image,
-    deltas,
+    deltas: logged.deltas,
+    sum: logged.sum,
     location: NOWHERE,
     older: undefined,
     newer: undefined,

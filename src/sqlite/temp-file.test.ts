@@ -3,12 +3,12 @@ import type { ScratchFile, Storage } from "../base/env.ts";
 import { simulatedEnv } from "../io/index.ts";
 import { Heap } from "./heap.ts";
 import { loadRawModule } from "./raw.ts";
-import { BufferPool, TempFile } from "./temp-file.ts";
+import { bufferPools, TempFile } from "./temp-file.ts";
 
 const raw = await loadRawModule("sqlite");
 const heap = new Heap(raw.memory);
-const pool = new BufferPool(raw.c, heap);
-const area = raw.c.sqlite3_malloc(200_000);
+const pools = bufferPools({ c: raw.c, heap });
+const area = raw.c.sqlite3_malloc(3_000_000);
 heap.fresh();
 
 function open(scratch: () => ScratchFile = () => simulatedEnv({ seed: 1 }).env.storage.scratch()) {
@@ -19,7 +19,7 @@ function open(scratch: () => ScratchFile = () => simulatedEnv({ seed: 1 }).env.s
       return scratch();
     },
   } as unknown as Storage;
-  const file = new TempFile({ heap, pool, storage });
+  const file = new TempFile({ heap, pools, storage });
   return {
     file,
     get scratches() {
@@ -52,11 +52,27 @@ describe("a temporary file", () => {
     expect(opened.scratches).toBe(0);
   });
 
-  test("that outgrows its buffer keeps what was in it, and comes back when it is emptied", () => {
+  test("that holds the journal of many commits stays in memory, and keeps what was in it", () => {
     const opened = open();
     opened.write(filled(1000, 1), 0);
     opened.write(filled(100_000, 2), 60_000);
+    opened.write(filled(1, 3), 999_999);
+    expect(opened.scratches).toBe(0);
+    expect(opened.file.sizeBytes).toBe(1_000_000);
+    expect(opened.read(2, 999)).toEqual(new Uint8Array([1, 0]));
+    expect(opened.read(2, 159_999)).toEqual(new Uint8Array([2, 0]));
+    expect(opened.read(1, 999_999)).toEqual(filled(1, 3));
+    opened.file.close();
+  });
+
+  test("that outgrows its buffers keeps what was in it, and comes back when it is emptied", () => {
+    const opened = open();
+    opened.write(filled(1000, 1), 0);
+    opened.write(filled(100_000, 2), 60_000);
+    opened.file.truncate(160_000);
+    opened.write(filled(1_000_000, 2), 160_000);
     expect(opened.scratches).toBe(1);
+    opened.file.truncate(160_000);
     expect(opened.file.sizeBytes).toBe(160_000);
     expect(opened.read(2, 999)).toEqual(new Uint8Array([1, 0]));
     expect(opened.read(1, 159_999)).toEqual(filled(1, 2));
@@ -98,7 +114,7 @@ describe("a temporary file", () => {
         }) as unknown as ScratchFile,
     );
     opened.write(filled(1000, 1), 0);
-    expect(() => opened.write(filled(100_000, 2), 0)).toThrow("disk full");
+    expect(() => opened.write(filled(2_000_000, 2), 0)).toThrow("disk full");
     expect(closed).toBe(1);
     expect(opened.read(1000, 0)).toEqual(filled(1000, 1));
     opened.file.close();

@@ -17,7 +17,7 @@ import { Heap } from "./heap.ts";
 import { type Methods, mainFileMethods, tempFileMethods } from "./io-methods.ts";
 import type { MainFile } from "./main-file.ts";
 import type { Pointer, RawModule } from "./raw.ts";
-import { BufferPool, TempFile, type TempFileWorld } from "./temp-file.ts";
+import { bufferPools, TempFile, type TempFileWorld } from "./temp-file.ts";
 
 export interface VfsEnv {
   readonly clock: Clock;
@@ -51,7 +51,7 @@ export class Vfs {
     this.#raw = raw;
     this.#heap = heap;
     this.#env = env;
-    this.#tempWorld = { heap, pool: new BufferPool(raw.c, heap), storage: env.storage };
+    this.#tempWorld = { heap, pools: bufferPools({ c: raw.c, heap }), storage: env.storage };
     const { faults } = this;
     const mains = mainFileMethods({ heap, faults, files: this.#mains });
     const temps = tempFileMethods({ heap, faults, files: this.#temps });

@@ -15,6 +15,8 @@ export interface CommitFields {
 export interface PageChange {
   readonly baseLsn: Lsn;
   readonly base: Uint8Array;
+  /** What an earlier delta told of the base; without it, it is computed. */
+  readonly baseSum?: number | undefined;
   readonly image: Uint8Array;
 }
 
@@ -31,6 +33,8 @@ export type ReplayedFrame =
       readonly kind: "delta";
       readonly pageNumber: PageNumber;
       readonly baseLsn: Lsn;
+      /** Of the new image. */
+      readonly sum: number;
       /** Makes the new image from the base; throws BOP_CORRUPT if its sum is not as logged. */
       readonly apply: (base: Uint8Array) => Uint8Array;
     }

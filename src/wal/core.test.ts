@@ -5,6 +5,7 @@ import { CommitAssembler } from "./assembler.ts";
 import { BATCH_HEADER, readBatchHeader, readPayload } from "./batch.ts";
 import type { ReplayedCommit } from "./commit.ts";
 import { LogCore, type WriteJob } from "./core.ts";
+import { pageSum } from "./delta.ts";
 
 const STORE_ID = new Uint8Array(16).fill(7);
 const SEQUENCE = 3;
@@ -269,7 +270,7 @@ describe("replay", () => {
     log.page(pageNumber(1), base);
     const first = log.seal({ pageCount: 1, pageBytes: 4096 });
     log.begin(STREAM);
-    expect(log.delta(pageNumber(1), { baseLsn: lsn(first), base, image })).toBe("delta");
+    expect(log.delta(pageNumber(1), { baseLsn: lsn(first), base, image })).toBe(pageSum(image));
     log.seal({ pageCount: 2, pageBytes: 4096 });
     const commits: ReplayedCommit[] = [];
     const assembler = new CommitAssembler(lsn(first), (it) => commits.push(it));

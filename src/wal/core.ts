@@ -18,6 +18,7 @@ import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
 import { BATCH_HEADER, stampBatch } from "./batch.ts";
 import { BatchBuffer } from "./buffer.ts";
 import type { CommitFields, PageChange } from "./commit.ts";
+import { GAVE_UP, UNCHANGED } from "./delta.ts";
 import {
   encodeCommit,
   encodeDelta,
@@ -125,11 +126,12 @@ export class LogCore {
     encodePage(this.#room(image.length), pageNumber, image);
   }
 
-  delta(pageNumber: PageNumber, change: PageChange): "delta" | "full" {
+  delta(pageNumber: PageNumber, change: PageChange): number {
     const buffer = this.#room(change.image.length);
-    if (encodeDelta(buffer, pageNumber, change)) return "delta";
-    encodePage(buffer, pageNumber, change.image);
-    return "full";
+    const sum = encodeDelta(buffer, pageNumber, change);
+    if (sum === GAVE_UP) encodePage(buffer, pageNumber, change.image);
+    else if (sum === UNCHANGED) this.#frameCount -= 1;
+    return sum;
   }
 
   entry(payload: Uint8Array): void {

@@ -48,11 +48,11 @@ describe("formats of the log", () => {
     const payloadBytes = readBatchHeader(bytes, HEADER)?.payloadBytes ?? 0;
     expect(bytes).toHaveLength(BLOCK_BYTES);
     expect(golden(bytes.subarray(0, BATCH_HEADER.sizeBytes))).toMatchInlineSnapshot(
-      `"424f50420100000022000000156a9c030200000000000000002000000000000000200000000000000068e5cf8b010000d2520c9f"`,
+      `"424f504201000000220000006ddd59b50200000000000000002000000000000000200000000000000068e5cf8b0100000595834c"`,
     );
     const end = BATCH_HEADER.sizeBytes + payloadBytes;
     expect(golden(bytes.subarray(BATCH_HEADER.sizeBytes, end))).toMatchInlineSnapshot(
-      `"0201800404006402aabb0302be4026f5b10904006402aabb05ac0202180280040001"`,
+      `"0201800404006402aabb0302be408af732db04006402aabb05ac0202180280040001"`,
     );
     expect(bytes.subarray(end).every((byte) => byte === 0)).toBe(true);
   });

@@ -73,14 +73,14 @@ class DeltaFrame {
   readonly kind = "delta";
   readonly pageNumber: PageNumber;
   readonly baseLsn: Lsn;
-  readonly #sum: number;
+  readonly sum: number;
   readonly #place: Place;
   #ranges: Uint8Array;
 
   constructor(head: DeltaHead, ranges: Uint8Array) {
     this.pageNumber = head.pageNumber;
     this.baseLsn = head.baseLsn;
-    this.#sum = head.sum;
+    this.sum = head.sum;
     this.#place = head.place;
     this.#ranges = ranges;
   }
@@ -92,7 +92,7 @@ class DeltaFrame {
   apply(base: Uint8Array): Uint8Array {
     const image = base.slice();
     applyRanges(image, this.#ranges, this.#place);
-    if (hasWholeGroups(image) && pageSum(image) === this.#sum) return image;
+    if (hasWholeGroups(image) && pageSum(image) === this.sum) return image;
     const { file, offset } = this.#place;
     const reader = new FrameReader(this.#ranges, { file, offset });
     throw reader.corrupt(`a delta of page ${this.pageNumber} is not of this base`);

@@ -22,7 +22,7 @@
 import type { Lsn } from "../base/units.ts";
 import { type FrameBuffer, putBytes, putU16, putU32, putVarint } from "./bytes.ts";
 import type { PageChange } from "./commit.ts";
-import { encodeRanges, GAVE_UP, hasWholeGroups } from "./delta.ts";
+import { encodeRanges, GAVE_UP, hasWholeGroups, pageSum, UNCHANGED } from "./delta.ts";
 
 /** Persistent: a value is never changed or used again. */
 export const FrameKind = { page: 1, sparse: 2, delta: 3, entry: 4, commit: 5 } as const;
@@ -65,13 +65,16 @@ export function encodePage(into: FrameBuffer, pageNumber: number, image: Uint8Ar
   putBytes(into, image);
 }
 
-/** False where a delta is not clearly smaller; the buffer is then as it was. */
+/**
+ * Returns the sum of the new image; or GAVE_UP where a delta is not clearly smaller, or UNCHANGED,
+ * and then the buffer is as it was.
+ */
 export function encodeDelta(
   into: FrameBuffer & { readonly startLsn: Lsn },
   pageNumber: number,
-  { baseLsn, base, image }: PageChange,
-): boolean {
-  if (base.length !== image.length || !hasWholeGroups(image)) return false;
+  { baseLsn, base, baseSum, image }: PageChange,
+): number {
+  if (base.length !== image.length || !hasWholeGroups(image)) return GAVE_UP;
   const start = into.at;
   into.bytes[into.at++] = FrameKind.delta;
   putVarint(into, pageNumber);
@@ -80,14 +83,15 @@ export function encodeDelta(
   const lengthAt = sumAt + SUM_BYTES;
   const rangesAt = lengthAt + LENGTH_BYTES;
   into.at = rangesAt;
-  const sum = encodeRanges(into, base, image);
-  if (sum === GAVE_UP) {
+  const added = encodeRanges(into, base, image);
+  if (added === GAVE_UP || added === UNCHANGED) {
     into.at = start;
-    return false;
+    return added;
   }
+  const sum = ((baseSum ?? pageSum(base)) + added) >>> 0;
   putU32(into.bytes, sumAt, sum);
   putU16(into.bytes, lengthAt, into.at - rangesAt);
-  return true;
+  return sum;
 }
 
 export function encodeEntry(into: FrameBuffer, payload: Uint8Array): void {

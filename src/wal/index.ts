@@ -21,6 +21,7 @@ export {
 export type { CommitFields, PageChange, ReplayedCommit, ReplayedFrame } from "./commit.ts";
 export { LogCore, type WriteJob } from "./core.ts";
 export { corrupt } from "./corrupt.ts";
+export { GAVE_UP as LOGGED_WHOLE, UNCHANGED } from "./delta.ts";
 export {
   BLOCK_BYTES,
   decodeSegmentHeader,

@@ -9,7 +9,9 @@
  *   waiters         who waits for the log
  *   options         limits and their defaults
  */
+
 export type { CommitFields, PageChange, ReplayedCommit, ReplayedFrame } from "../wal/index.ts";
+export { LOGGED_WHOLE, UNCHANGED } from "../wal/index.ts";
 export type { Log, LogStats, StagedFrames } from "./log.ts";
 export type { LogLimits } from "./options.ts";
 export { type RecoveredLog, type RecoverOptions, recoverLog } from "./recover.ts";

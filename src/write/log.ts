@@ -62,9 +62,10 @@ export interface StagedFrames {
 
   /**
    * The changed ranges of a page against its version `baseLsn`, or, where that is not clearly
-   * smaller, a full image. Returns which it was.
+   * smaller, a full image. Returns the sum of the new image, which its next change may name;
+   * LOGGED_WHOLE for a full image; UNCHANGED if it is its base, of which nothing is logged.
    */
-  delta(pageNumber: PageNumber, change: PageChange): "delta" | "full";
+  delta(pageNumber: PageNumber, change: PageChange): number;
 
   /** An entry of the catalogue (stream 0): opaque here, see the manifest's catalogue codec. */
   entry(payload: Uint8Array): void;
