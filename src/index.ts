@@ -1,6 +1,7 @@
 /** bop-storage: fleets of SQLite and libSQL databases over one write-ahead log. The public API. */
 export { type ErrorCode, type ErrorDetails, isStorageError, StorageError } from "./base/errors.ts";
 export type {
+  BatchStatement,
   Connection,
   Database,
   DatabaseInfo,

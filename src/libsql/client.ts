@@ -18,10 +18,11 @@ import type {
   TransactionMode,
 } from "@libsql/core/api";
 import type { Connection, Database } from "../manager/index.ts";
+import { SqliteError } from "../sqlite/index.ts";
 import { type Config, type ResolvedConfig, resolveConfig, syncNotSupported } from "./config.ts";
-import { clientClosed, libsqlError } from "./error.ts";
+import { batchError, clientClosed, libsqlError } from "./error.ts";
 import { acquireStore } from "./shared-store.ts";
-import { runStatement, type Statement, statementOf } from "./statement.ts";
+import { mayShare, runBatch, runStatement, type Statement, statementOf } from "./statement.ts";
 import { begin, EmbeddedTransaction, runAll } from "./transaction.ts";
 
 /** A client of a database in a store of this machine. */
@@ -57,6 +58,9 @@ class EmbeddedClient implements Client {
     statements: (InStatement | [string, InArgs?])[],
     mode: TransactionMode = "deferred",
   ): Promise<ResultSet[]> {
+    if ((mode === "write" || mode === "deferred") && statements.every(mayShare)) {
+      return this.#sharing(statements);
+    }
     return this.#connected((connection) => this.#transact(connection, statements, mode));
   }
 
@@ -121,6 +125,18 @@ class EmbeddedClient implements Client {
     return results;
   }
 
+  /** Without a connection of its own: batches that wait together share a commit. */
+  async #sharing(statements: readonly Statement[]): Promise<ResultSet[]> {
+    const { database } = await this.#database();
+    try {
+      return await runBatch(database, statements, this.#config.integers);
+    } catch (error) {
+      if (this.closed) throw clientClosed();
+      const index = error instanceof SqliteError ? error.statementIndex : undefined;
+      throw index === undefined ? libsqlError(error) : batchError(error, index);
+    }
+  }
+
   async #connected<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     const connection = await this.#connect();
     try {
@@ -133,11 +149,8 @@ class EmbeddedClient implements Client {
   }
 
   async #connect(): Promise<Connection> {
-    if (this.closed) throw clientClosed();
-    this.#opened ??= this.#open();
-    const opening = this.#opened;
+    const { database, opening } = await this.#database();
     try {
-      const { database } = await opening;
       const connection = await database.connect();
       if (this.#opened !== opening) {
         await connection.close();
@@ -145,6 +158,20 @@ class EmbeddedClient implements Client {
       }
       this.#connections.add(connection);
       return connection;
+    } catch (error) {
+      if (this.#opened === opening) this.#giveBack();
+      throw libsqlError(error);
+    }
+  }
+
+  async #database(): Promise<{ database: Database; opening: Promise<Opened> }> {
+    if (this.closed) throw clientClosed();
+    this.#opened ??= this.#open();
+    const opening = this.#opened;
+    try {
+      const { database } = await opening;
+      if (this.#opened !== opening) throw clientClosed();
+      return { database, opening };
     } catch (error) {
       // The next call tries again: another process may have let go of the store meanwhile.
       if (this.#opened === opening) this.#giveBack();

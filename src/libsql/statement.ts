@@ -9,7 +9,7 @@
  */
 import type { InArgs, InStatement, IntMode, InValue, ResultSet, Row } from "@libsql/core/api";
 import { ResultSetImpl } from "@libsql/core/util";
-import type { ExecuteResult, Queryable } from "../manager/index.ts";
+import type { Database, ExecuteResult, Queryable } from "../manager/index.ts";
 import { type SqlInput, type SqlParameters, SqlReal, type SqlValue } from "../sqlite/index.ts";
 
 export type Statement = InStatement | readonly [string, InArgs?];
@@ -22,6 +22,26 @@ export async function runStatement(
   const { sql, args } = normalized(statement);
   return resultSet(await queryable.execute(sql, parametersOf(args), { integers }));
 }
+
+/** Runs statements as one transaction. */
+export async function runBatch(
+  database: Database,
+  statements: readonly Statement[],
+  integers: IntMode,
+): Promise<ResultSet[]> {
+  const batch = statements.map((statement) => {
+    const { sql, args } = normalized(statement);
+    return { sql, parameters: parametersOf(args) };
+  });
+  return (await database.batch(batch, { integers })).map(resultSet);
+}
+
+/** What reads and changes rows; everything else needs a connection of its own. */
+const ROWS_ONLY = /^\s*(?:insert|update|delete|replace|select|with|values)\b/i;
+
+/** Whether a statement may run in a transaction with those of others. */
+export const mayShare = (statement: Statement): boolean =>
+  ROWS_ONLY.test(normalized(statement).sql);
 
 /** `execute(sql, args)` and `execute(statement)` are the same call. */
 export function statementOf(statement: InStatement, args: InArgs | undefined): Statement {

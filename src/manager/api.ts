@@ -56,6 +56,14 @@ export interface Database extends Queryable {
    * durable. Is never run again by itself: a conflict (SQLITE_BUSY…) is the caller's to retry.
    */
   transaction<T>(fn: (tx: Transaction) => Promise<T> | T, options?: TransactionOptions): Promise<T>;
+  /**
+   * Runs statements in order as one transaction: all of them take effect, or none. Nothing in it
+   * waits for the caller, so the batches of many callers share commits and flushes as single
+   * statements do; `transaction` is for what decides on the way. Resolves when durable. Rejects
+   * with the error of the first statement that fails, whose place a SqliteError has in
+   * `statementIndex`.
+   */
+  batch(statements: readonly BatchStatement[], options?: ExecuteOptions): Promise<ExecuteResult[]>;
   /** A session of its own: user-driven BEGIN, temp tables, changed pragmas. Close it. */
   connect(): Promise<Connection>;
   /** Writes a consistent copy to a file that any SQLite opens. Refuses an existing file. */
@@ -107,6 +115,9 @@ export interface ExecuteOptions {
    */
   readonly maxBytes?: number;
 }
+
+/** A statement of a batch: its text, or its text with parameters. */
+export type BatchStatement = string | { readonly sql: string; readonly parameters?: SqlParameters };
 
 export interface ExecuteResult {
   readonly columns: readonly ColumnInfo[];

@@ -2,8 +2,11 @@
 import type { StorageError } from "../base/errors.ts";
 import type { EngineKind } from "../sqlite/index.ts";
 import type {
+  BatchStatement,
   Connection,
   Database,
+  ExecuteOptions,
+  ExecuteResult,
   Transaction,
   TransactionOptions,
   TransferOptions,
@@ -12,7 +15,7 @@ import { PinnedConnection } from "./connection.ts";
 import { exportDatabase } from "./export.ts";
 import { HandleRunner } from "./handle-runner.ts";
 import type { OpenDatabase } from "./open-database.ts";
-import { QueryableBase } from "./queryable.ts";
+import { executeForm, QueryableBase } from "./queryable.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { closedError } from "./seat-runner.ts";
 import { Session } from "./session.ts";
@@ -21,6 +24,7 @@ import { transact } from "./transaction.ts";
 export class DatabaseHandle extends QueryableBase implements Database {
   protected readonly runner: Runner;
   readonly #database: OpenDatabase;
+  readonly #inner: HandleRunner;
   readonly #session = new Session();
   #closed: StorageError | undefined;
 
@@ -28,6 +32,7 @@ export class DatabaseHandle extends QueryableBase implements Database {
     super();
     this.#database = database;
     const inner = new HandleRunner(database, this.#session);
+    this.#inner = inner;
     this.runner = {
       run: <T>(call: Call<T>) => (this.#closed ? Promise.reject(this.#closed) : inner.run(call)),
       iterate: (call: RowCall) => {
@@ -61,6 +66,15 @@ export class DatabaseHandle extends QueryableBase implements Database {
     return transact({ database: this.#database, session: this.#session }, fn, options);
   }
 
+  async batch(
+    statements: readonly BatchStatement[],
+    options: ExecuteOptions = {},
+  ): Promise<ExecuteResult[]> {
+    this.#assertOpen();
+    const { shape, timeoutMs } = executeForm("batch", options);
+    return this.#inner.batch({ statements: batchOf(statements), shape, timeoutMs });
+  }
+
   async connect(): Promise<Connection> {
     this.#assertOpen();
     this.#database.assertOpen();
@@ -80,4 +94,15 @@ export class DatabaseHandle extends QueryableBase implements Database {
   #assertOpen(): void {
     if (this.#closed !== undefined) throw this.#closed;
   }
+}
+
+/** What `batch` was given, in one form. Throws a TypeError. */
+function batchOf(statements: readonly BatchStatement[]) {
+  if (!Array.isArray(statements)) throw new TypeError("batch: want an array of statements");
+  return statements.map((statement: BatchStatement, index) => {
+    if (typeof statement === "string") return { sql: statement, parameters: [] };
+    const { sql, parameters = [] } = statement ?? {};
+    if (typeof sql === "string") return { sql, parameters };
+    throw new TypeError(`batch: statement ${index} is neither a text nor { sql, parameters }`);
+  });
 }

@@ -2,10 +2,11 @@
  * COALESCED EXECUTION: statements of many callers that wait for one database share a transaction.
  * To each of them it must look as if it had run by itself.
  *
- * (1) Members run in order of arrival, each with its own result or error. A member that fails
+ * (1) Members run in order of arrival, each with its own result or error. A statement that fails
  *     leaves its neighbours alone: SQLite undoes the statement and not the transaction.
  * (2) If the transaction is lost (a conflict clause ROLLBACK, a full disk, an interrupt, a commit
- *     that is refused), nothing of it has been seen by anybody; every member runs again singly.
+ *     that is refused, a batch that fails), nothing of it has been seen by anybody; every member
+ *     runs again singly.
  * (3) Foreign keys that a member leaves violated until the commit would fail it when alone, so they
  *     fail the group, by (2).
  * (4) Only plain statements share: see `mayShare`. A group is bounded in members and in time.
@@ -14,10 +15,11 @@ import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/env.ts";
 import { isStorageError, type StorageError } from "../base/errors.ts";
 import type { PreparedStatement, SessionCounters } from "../sqlite/index.ts";
+import { everyStatement, runBatch, runBatchAlone } from "./batch.ts";
 import { interrupted } from "./interrupted.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
-import type { Member, Outcome } from "./work.ts";
+import type { BatchMember, BatchStatement, Member, Outcome, StatementMember } from "./work.ts";
 
 const GROUP_MEMBERS_MAX = 512;
 const GROUP_MS_MAX = 4;
@@ -60,7 +62,8 @@ export function runGroup(queue: MemberQueue, context: GroupContext): Member[] {
     if (member.outcome === undefined) {
       if (!before.has(member.session)) note(before, member.session);
       const outcome = runMember(member, context);
-      if (groupIsLost(outcome, context)) return again({ members: done, before }, context);
+      if (groupIsLost({ member, outcome }, context))
+        return again({ members: done, before }, context);
     }
     if (done.length >= GROUP_MEMBERS_MAX) break;
     if (done.length % MEMBERS_PER_CLOCK_READ > 0) continue;
@@ -78,7 +81,7 @@ export interface MemberQueue {
 
 /** Runs one member in a transaction of its own. Throws what refuses it at the door. */
 export function runSingly(member: Member, context: GroupContext): void {
-  const outcome = runMember(member, context);
+  const outcome = runAlone(member, context);
   if ("error" in outcome && refusedAtTheDoor(outcome.error)) throw outcome.error;
   assert(context.seat.connection.autocommit, "a statement alone ends its transaction");
 }
@@ -86,6 +89,7 @@ export function runSingly(member: Member, context: GroupContext): void {
 /** False if it may not share. A text that does not compile has its outcome at once. */
 function classify(member: Member, seat: Seat): boolean {
   member.outcome = undefined;
+  if (member.statements !== undefined) return classifyBatch(member, seat);
   try {
     return mayShare(seat.statement(member.sql));
   } catch (error) {
@@ -94,7 +98,44 @@ function classify(member: Member, seat: Seat): boolean {
   }
 }
 
+/** One that holds a statement which does not compile is left to run alone, and to say which. */
+function classifyBatch(member: BatchMember, seat: Seat): boolean {
+  try {
+    return everyStatement(member, seat, mayShare);
+  } catch {
+    return false;
+  }
+}
+
 function runMember(member: Member, context: GroupContext): Outcome {
+  const { statements } = member;
+  if (statements === undefined) return runStatement(member, context);
+  return inSession(member, context, () => runBatch(member, context.seat));
+}
+
+function runAlone(member: Member, context: GroupContext): Outcome {
+  const { statements } = member;
+  if (statements === undefined) return runStatement(member, context);
+  return inSession(member, context, () => runBatchAlone(member, context.seat));
+}
+
+function inSession(member: BatchMember, context: GroupContext, run: () => Outcome): Outcome {
+  const { seat, schemaChanged } = context;
+  const { session, acceptedMs, timeoutMs, statements } = member;
+  seat.enter(session);
+  if (timeoutMs !== undefined) seat.connection.deadline(acceptedMs + timeoutMs);
+  const outcome = run();
+  if (timeoutMs !== undefined) seat.connection.deadline(undefined);
+  if (changesSchema(statements, seat)) schemaChanged();
+  member.outcome = outcome;
+  return outcome;
+}
+
+function changesSchema(statements: readonly BatchStatement[], seat: Seat): boolean {
+  return statements.some(({ sql }) => seat.known(sql)?.traits.changesSchema === true);
+}
+
+function runStatement(member: StatementMember, context: GroupContext): Outcome {
   const { seat } = context;
   const { session, shape, acceptedMs, timeoutMs } = member;
   let statement: PreparedStatement | undefined;
@@ -117,10 +158,17 @@ function runMember(member: Member, context: GroupContext): Outcome {
   return outcome;
 }
 
-function groupIsLost(outcome: Outcome, { seat, foreignKeys }: GroupContext): boolean {
-  if ("error" in outcome && seat.connection.autocommit) return true;
+function groupIsLost({ member, outcome }: Ran, { seat, foreignKeys }: GroupContext): boolean {
+  if ("error" in outcome && (member.statements !== undefined || seat.connection.autocommit)) {
+    return true;
+  }
   // Asked after errors too: what OR FAIL changed before it failed stays.
   return foreignKeys() && seat.connection.deferredForeignKeys > 0;
+}
+
+interface Ran {
+  readonly member: Member;
+  readonly outcome: Outcome;
 }
 
 /** False if the commit was refused; the transaction is over in any case. */
@@ -154,7 +202,7 @@ function again({ members, before }: LostGroup, context: GroupContext): Member[] 
   context.seat.forgetSession();
   for (const [session, counters] of before) Object.assign(session, counters);
   for (const member of members) {
-    runMember(member, context);
+    runAlone(member, context);
     if (!connection.autocommit) connection.command("ROLLBACK");
   }
   return members;

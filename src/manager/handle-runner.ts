@@ -10,7 +10,7 @@
  */
 import type { Lsn } from "../base/units.ts";
 import { type PreparedStatement, SqliteError } from "../sqlite/index.ts";
-import type { StatementDescription } from "./api.ts";
+import type { ExecuteResult, StatementDescription } from "./api.ts";
 import { interrupted } from "./interrupted.ts";
 import { RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
@@ -19,7 +19,7 @@ import { runScript } from "./script.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 import { allShape } from "./shapes.ts";
-import type { Member } from "./work.ts";
+import type { BatchStatement, Member, Shape } from "./work.ts";
 
 export class HandleRunner implements Runner {
   readonly database: OpenDatabase;
@@ -81,6 +81,25 @@ export class HandleRunner implements Runner {
     });
   }
 
+  /** Runs statements in one transaction, which others may share. */
+  batch(call: BatchCall): Promise<ExecuteResult[]> {
+    const { database, session } = this;
+    const { statements, shape, timeoutMs } = call;
+    return new Promise((resolve, reject) => {
+      database.writer.push({
+        kind: "member",
+        statements,
+        shape,
+        session,
+        acceptedMs: database.options.env.clock.monotonicMs(),
+        timeoutMs,
+        outcome: undefined,
+        release: resolve as (answer: unknown) => void,
+        refuse: reject,
+      });
+    });
+  }
+
   /** Runs by itself, with the writer, from its first statement to its last. */
   script(sql: string, timeoutMs?: number): Promise<void> {
     const { database, session } = this;
@@ -137,6 +156,7 @@ export class HandleRunner implements Runner {
       const acceptedMs = env.clock.monotonicMs();
       const member: Member = {
         kind: "member",
+        statements: undefined,
         sql: call.sql,
         parameters: call.parameters,
         shape: call.shape,
@@ -176,6 +196,12 @@ export class HandleRunner implements Runner {
     statement.finalize();
     this.database.giveBack(seat, { reusable: true });
   }
+}
+
+export interface BatchCall {
+  readonly statements: readonly BatchStatement[];
+  readonly shape: Shape<ExecuteResult>;
+  readonly timeoutMs: number | undefined;
 }
 
 interface Compiled {

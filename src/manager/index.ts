@@ -18,6 +18,7 @@
  *   import, export    SQLite files in and out
  */
 export type {
+  BatchStatement,
   Connection,
   Database,
   DatabaseInfo,

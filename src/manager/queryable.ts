@@ -37,10 +37,7 @@ export abstract class QueryableBase implements Queryable {
     parameters: SqlParameters = [],
     options: ExecuteOptions = {},
   ): Promise<ExecuteResult> {
-    refuseUnknown("execute", options, EXECUTE_OPTIONS);
-    const { integers = "bigint", rows = true, timeoutMs, maxBytes = Infinity } = options;
-    const shape = executeShape({ integers, rows, maxBytes });
-    return this.runner.run({ sql, parameters, shape, timeoutMs });
+    return this.runner.run({ sql, parameters, ...executeForm("execute", options) });
   }
 
   describe(sql: string): Promise<StatementDescription> {
@@ -51,4 +48,11 @@ export abstract class QueryableBase implements Queryable {
     const call = { sql: `PRAGMA ${text}`, parameters: [], shape: ALL_ROWS, timeoutMs: undefined };
     return this.runner.run(call) as Promise<Row[]>;
   }
+}
+
+/** How answers of `execute` and `batch` are taken. Throws a TypeError for an unknown option. */
+export function executeForm(what: string, options: ExecuteOptions) {
+  refuseUnknown(what, options, EXECUTE_OPTIONS);
+  const { integers = "bigint", rows = true, timeoutMs, maxBytes = Infinity } = options;
+  return { shape: executeShape({ integers, rows, maxBytes }), timeoutMs };
 }

@@ -67,6 +67,11 @@ export class Seat {
     return statement;
   }
 
+  /** The compiled statement of a text, if it is compiled. */
+  known(sql: string): PreparedStatement | undefined {
+    return this.#statements.get(sql);
+  }
+
   /** One that nobody else uses. The caller finalizes it. */
   lease(sql: string): PreparedStatement {
     return compileOne(this.connection, sql);

@@ -9,6 +9,7 @@
  */
 import type { Lsn } from "../base/units.ts";
 import type { PreparedStatement, SqlParameters } from "../sqlite/index.ts";
+import type { ExecuteResult } from "./api.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 
@@ -29,16 +30,34 @@ interface Settled {
   refuse(error: unknown): void;
 }
 
-export interface Member extends Settled {
+/** What can share a transaction with others: one statement, or a batch of them. */
+export type Member = StatementMember | BatchMember;
+
+interface Shareable extends Settled {
   readonly kind: "member";
-  readonly sql: string;
-  readonly parameters: SqlParameters;
-  readonly shape: Shape<unknown>;
   /** Time after `acceptedMs` at which it is interrupted; undefined for none. */
   readonly timeoutMs: number | undefined;
   /** Filled while it runs. */
   outcome: Outcome | undefined;
   release(answer: unknown): void;
+}
+
+export interface StatementMember extends Shareable {
+  readonly statements: undefined;
+  readonly sql: string;
+  readonly parameters: SqlParameters;
+  readonly shape: Shape<unknown>;
+}
+
+export interface BatchMember extends Shareable {
+  readonly statements: readonly BatchStatement[];
+  /** Of each statement's answer. */
+  readonly shape: Shape<ExecuteResult>;
+}
+
+export interface BatchStatement {
+  readonly sql: string;
+  readonly parameters: SqlParameters;
 }
 
 export type Outcome = { readonly answer: unknown } | { readonly error: unknown };

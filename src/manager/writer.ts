@@ -210,12 +210,13 @@ function settleAtGate(members: readonly Member[], context: WriterContext): void 
 }
 
 function settle(member: Member, lsn: Lsn): void {
-  const { outcome, shape } = member;
+  const { outcome } = member;
   assert(outcome !== undefined, "a member was settled before it ran");
   if ("error" in outcome) {
     member.refuse(outcome.error);
     return;
   }
   const { answer } = outcome;
-  member.release(shape.finish === undefined ? answer : shape.finish(answer, lsn));
+  const finish = member.statements === undefined ? member.shape.finish : undefined;
+  member.release(finish === undefined ? answer : finish(answer, lsn));
 }

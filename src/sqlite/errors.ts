@@ -8,6 +8,8 @@ export class SqliteError extends StorageError<"BOP_SQLITE"> {
   readonly extendedCode: number;
   /** Where in the SQL text the error lies, in characters; undefined if SQLite does not say. */
   readonly sqlOffset: number | undefined;
+  /** Which statement of a batch failed, counted from 0; undefined outside of batches. */
+  statementIndex: number | undefined;
 
   constructor(message: string, context: SqliteErrorContext) {
     const { sqliteCode, extendedCode, sqlOffset, cause } = context;

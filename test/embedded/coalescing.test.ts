@@ -5,7 +5,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Database, Manager } from "../../src/index.ts";
+import type { Database, ExecuteResult, Manager, SqliteError } from "../../src/index.ts";
 import { openStore } from "../support/store.ts";
 
 const SCHEMA = `
@@ -67,16 +67,27 @@ const statement = fc.oneof(
   ),
 );
 
-type Sent = { readonly sql: string; readonly parameters: readonly (string | number)[] };
+type One = { readonly sql: string; readonly parameters: readonly (string | number)[] };
+type Sent = One | readonly One[];
 
-async function answerOf(db: Database, { sql, parameters }: Sent): Promise<unknown> {
+/** Statements, and now and then a batch of them. */
+const sent: fc.Arbitrary<Sent> = fc.oneof(
+  { weight: 3, arbitrary: statement },
+  { weight: 1, arbitrary: fc.array(statement, { minLength: 1, maxLength: 4 }) },
+);
+
+async function answerOf(db: Database, what: Sent): Promise<unknown> {
   try {
-    const { columns, rows, changes, lastInsertRowid } = await db.execute(sql, parameters);
-    return { columns: columns.map((column) => column.name), rows, changes, lastInsertRowid };
+    if ("sql" in what) return plain(await db.execute(what.sql, what.parameters));
+    return (await db.batch(what)).map(plain);
   } catch (error) {
-    const { message, sqliteCode } = error as { message: string; sqliteCode?: string };
-    return { message, sqliteCode };
+    const { message, sqliteCode, statementIndex } = error as SqliteError;
+    return { message, sqliteCode, statementIndex };
   }
+}
+
+function plain({ columns, rows, changes, lastInsertRowid }: ExecuteResult) {
+  return { columns: columns.map((column) => column.name), rows, changes, lastInsertRowid };
 }
 
 async function contentOf(db: Database): Promise<unknown> {
@@ -100,11 +111,11 @@ describe("coalesced execution", () => {
     const manager = await openStore();
     let run = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(statement, { minLength: 1, maxLength: 30 }), async (statements) => {
+      fc.asyncProperty(fc.array(sent, { minLength: 1, maxLength: 30 }), async (statements) => {
         const [together, oneByOne] = await twins(manager, run++);
         const expected: unknown[] = [];
-        for (const sent of statements) expected.push(await answerOf(oneByOne, sent));
-        const found = await Promise.all(statements.map((sent) => answerOf(together, sent)));
+        for (const each of statements) expected.push(await answerOf(oneByOne, each));
+        const found = await Promise.all(statements.map((each) => answerOf(together, each)));
         expect(found).toEqual(expected);
         expect(await contentOf(together)).toEqual(await contentOf(oneByOne));
       }),
@@ -123,8 +134,8 @@ describe("coalesced execution", () => {
     ];
     const [together, oneByOne] = await twins(await openStore(), 0);
     const expected: unknown[] = [];
-    for (const sent of statements) expected.push(await answerOf(oneByOne, sent));
-    const found = await Promise.all(statements.map((sent) => answerOf(together, sent)));
+    for (const each of statements) expected.push(await answerOf(oneByOne, each));
+    const found = await Promise.all(statements.map((each) => answerOf(together, each)));
     expect(found).toEqual(expected);
   });
 
