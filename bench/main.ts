@@ -18,9 +18,10 @@ import { reportLines, verdictsOf } from "./report.ts";
 import { commitMany, commitManyIndexed, commitOne } from "./scenarios/commits.ts";
 import { pointSelect, rangeSelect } from "./scenarios/reads.ts";
 import { commitTenants, diskTenants } from "./scenarios/tenants.ts";
+import { tpcbBatches, tpcbClosures, tpcbEarlyClosures } from "./scenarios/tpcb.ts";
 
 const GROUPS: Readonly<Record<string, readonly Scenario[]>> = {
-  commits: [commitOne, commitMany, commitManyIndexed],
+  commits: [commitOne, commitMany, commitManyIndexed, tpcbBatches, tpcbClosures, tpcbEarlyClosures],
   tenants: [commitTenants, diskTenants],
   reads: [pointSelect, rangeSelect],
 };

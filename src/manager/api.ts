@@ -95,6 +95,15 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal;
   /** Rolled back with BOP_TIMEOUT after this time. Milliseconds. Default 5000. */
   readonly timeoutMs?: number;
+  /**
+   * What the statements in the function may show. `durable`: only what a power cut can no longer
+   * take, so a transaction that follows another one waits for its flush before its first answer.
+   * `committed`: also commits that are still being flushed, so that transactions in a row share
+   * flushes. Nothing leaves the function before it is durable in either case, but for what the
+   * function itself does meanwhile: with `committed`, let it do nothing that cannot be undone.
+   * Default `durable`.
+   */
+  readonly reveal?: "durable" | "committed";
 }
 
 export interface ExecOptions {

@@ -7,7 +7,8 @@
  *     it until the seat is out of its transaction. So SQLITE_BUSY does not happen within a process;
  *     SQLITE_BUSY_SNAPSHOT does, where a transaction read before somebody else wrote.
  * (3) What a statement returns or throws waits for the LSN of what it saw: its own commit, or the
- *     snapshot of its transaction.
+ *     snapshot of its transaction. Where a transaction asked for it (`revealsCommitted`), only its
+ *     end waits.
  */
 import { StorageError } from "../base/errors.ts";
 import { type Lsn, lsn } from "../base/units.ts";
@@ -44,6 +45,8 @@ export class SeatRunner implements Runner {
   #last: Promise<void> | undefined;
   #readonly = false;
   #pinned: StorageError | undefined;
+  /** Within a transaction, show what it saw before that is durable. See (3). */
+  revealsCommitted = false;
   /** Temp objects or settings were made on the connection: it cannot serve anybody else. */
   changed = false;
 
@@ -128,9 +131,14 @@ export class SeatRunner implements Runner {
     return this.#last ?? Promise.resolve();
   }
 
+  /** The LSN of the newest commit that shows here. */
+  get seenLsn(): Lsn {
+    return this.#seenLsn();
+  }
+
   /** Resolves when everything that the session has seen or done here is durable. */
-  durable(): Promise<void> {
-    return this.#gate({ answer: undefined });
+  durable(seenLsn?: Lsn): Promise<void> {
+    return this.#gate({ answer: undefined }, seenLsn);
   }
 
   async #inOrder<T>(sql: string, execute: () => Promise<T>): Promise<T> {
@@ -248,7 +256,7 @@ export class SeatRunner implements Runner {
 
   #gate<T>(outcome: Outcome<T>, seen: Lsn = this.#seenLsn()): Promise<T> {
     const { gate, kick } = this.database.options;
-    if (gate.isOpen(seen)) return settle(outcome);
+    if (gate.isOpen(seen) || (this.revealsCommitted && this.inTransaction)) return settle(outcome);
     kick();
     return gate.passed(seen).then(() => settle(outcome));
   }

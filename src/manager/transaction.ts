@@ -26,6 +26,7 @@ import type { Session } from "./session.ts";
 
 const DEFAULT_TIMEOUT_MS = 5000;
 const MODES = ["immediate", "deferred", "read"] as const;
+const REVEALS = ["durable", "committed"] as const;
 
 type Body<T> = (tx: Transaction) => Promise<T> | T;
 
@@ -35,11 +36,12 @@ export async function transact<T>(
   fn: Body<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  const { mode, timeoutMs, signal } = resolve(options);
+  const { mode, timeoutMs, signal, reveal } = resolve(options);
   signal?.throwIfAborted();
   const runner = await (mode === "immediate"
     ? beginOnWriter({ database, session }, { timeoutMs, signal })
     : beginOnSpare({ database, session }, mode));
+  runner.revealsCommitted = reveal === "committed";
   try {
     return await runScoped(runner, fn, { timeoutMs, signal });
   } finally {
@@ -53,21 +55,27 @@ export async function transactOn<T>(
   fn: Body<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  const { mode, timeoutMs, signal } = resolve(options);
+  const { mode, timeoutMs, signal, reveal } = resolve(options);
   signal?.throwIfAborted();
   if (runner.inTransaction) throw new TypeError("the connection is in a transaction already");
   await runner.script(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN");
   runner.readonly = mode === "read";
+  runner.revealsCommitted = reveal === "committed";
   try {
     return await runScoped(runner, fn, { timeoutMs, signal });
   } finally {
     runner.readonly = false;
+    runner.revealsCommitted = false;
   }
 }
 
-/** Calls `fn` in the transaction that was begun on the runner's seat, and ends it. */
+/**
+ * Calls `fn` in the transaction that was begun on the runner's seat, and ends it. What comes of it,
+ * also what `fn` throws, is told when all that it saw is durable.
+ */
 async function runScoped<T>(runner: SeatRunner, fn: Body<T>, limits: Limits): Promise<T> {
   const scope = new Scope(runner);
+  const { seenLsn } = runner;
   const guard = new Guard(scope, { ...limits, database: runner.database });
   try {
     const result = await guard.race(fn, scope);
@@ -76,10 +84,12 @@ async function runScoped<T>(runner: SeatRunner, fn: Body<T>, limits: Limits): Pr
     scope.end(closedError("transaction"));
     runner.command("COMMIT");
     await runner.durable();
+    await runner.durable(seenLsn);
     return result;
   } catch (error) {
     scope.end(closedError("transaction"));
     runner.abandon();
+    await runner.durable(seenLsn);
     throw guard.reason ?? error;
   } finally {
     guard.dispose();
@@ -91,16 +101,31 @@ interface Limits {
   readonly signal: AbortSignal | undefined;
 }
 
-function resolve(options: TransactionOptions): Limits & { readonly mode: (typeof MODES)[number] } {
-  refuseUnknown("transaction", options, ["mode", "signal", "timeoutMs"]);
-  const { mode = "immediate", timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options;
+interface Resolved extends Limits {
+  readonly mode: (typeof MODES)[number];
+  readonly reveal: (typeof REVEALS)[number];
+}
+
+function resolve(options: TransactionOptions): Resolved {
+  refuseUnknown("transaction", options, ["mode", "signal", "timeoutMs", "reveal"]);
+  const {
+    mode = "immediate",
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+    signal,
+    reveal = "durable",
+  } = options;
+  if (!REVEALS.includes(reveal)) {
+    throw new TypeError(
+      `transaction: reveal is ${JSON.stringify(reveal)}; want ${REVEALS.join(", ")}`,
+    );
+  }
   if (!MODES.includes(mode)) {
     throw new TypeError(`transaction: mode is ${JSON.stringify(mode)}; want ${MODES.join(", ")}`);
   }
   if (typeof timeoutMs !== "number" || !(timeoutMs > 0)) {
     throw new RangeError(`transaction: timeoutMs is ${timeoutMs}; want a positive number`);
   }
-  return { mode, timeoutMs, signal };
+  return { mode, timeoutMs, signal, reveal };
 }
 
 interface Place {

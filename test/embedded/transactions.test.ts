@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { openDatabase } from "../support/store.ts";
+import { openDatabase, openStore } from "../support/store.ts";
 
 async function counter(engine: "sqlite" | "libsql" = "sqlite") {
   const db = await openDatabase({ engine });
@@ -166,6 +166,36 @@ describe("transactions", () => {
     await expect(db.exec("create temp table x (y)")).rejects.toThrow(/database\.connect\(\)/);
     await db.exec("begin; insert into t (v) values (5); commit");
     expect(await count()).toBe(1);
+  });
+
+  test("those that may see what is only committed share flushes, and end when they are durable", async () => {
+    const manager = await openStore({ inlineFlushMs: 0 });
+    const db = await manager.database("test");
+    await db.exec("create table t (n integer not null); insert into t values (0)");
+    const add = async () =>
+      db.transaction(
+        async (tx) => {
+          const n = await tx.prepare("select n from t").pluck<number>().get();
+          await tx.prepare("update t set n = ?").run((n ?? 0) + 1);
+          return n;
+        },
+        { reveal: "committed" },
+      );
+    const before = manager.diagnostics().log;
+    const seen = await Promise.all(Array.from({ length: 40 }, add));
+    const after = manager.diagnostics().log;
+    expect(seen.toSorted((a, b) => (a ?? 0) - (b ?? 0))).toEqual(seen.map((_, index) => index));
+    expect(after.commits - before.commits).toBe(40);
+    expect(after.flushes - before.flushes).toBeLessThan(20);
+    const lost = db.transaction(
+      () => {
+        throw new Error("changed my mind");
+      },
+      { reveal: "committed" },
+    );
+    await expect(lost).rejects.toThrow("changed my mind");
+    const wrong = { reveal: "nothing" } as never;
+    await expect(db.transaction(() => 1, wrong)).rejects.toThrow(/want durable, committed/);
   });
 
   test("a misspelt option is refused by name", async () => {
