@@ -7,6 +7,7 @@
  * (2) A synchronous call exists only where SQLite needs one (it cannot wait) and for the inline
  *     flush of a lone commit (docs/decisions/0003-inline-flush.md).
  */
+import type { Driver, DriverOptions } from "./driver.ts";
 
 export interface Env {
   readonly clock: Clock;
@@ -64,6 +65,11 @@ export interface Storage {
   open(path: string, mode: OpenMode): Promise<File>;
   /** For a chunk that SQLite needs within a synchronous read. */
   openSync(path: string): File;
+  /** These four as their asynchronous twins: a transaction that spills pages cannot wait either. */
+  createSync(path: string): File;
+  mkdirSync(path: string): void;
+  renameSync(from: string, to: string): void;
+  syncDirectorySync(path: string): void;
   /** Creates the directory and its parents; an existing one is fine. Syncs nothing. */
   mkdir(path: string): Promise<void>;
   /** Names in a directory, sorted. */
@@ -77,6 +83,10 @@ export interface Storage {
   freeBytes(path: string): Promise<number>;
   /** A private temporary file for SQLite's rollback journals and sorters. Never survives. */
   scratch(): ScratchFile;
+  /** How many asynchronous calls can be under way at a time; more of them queue. */
+  readonly threads: number;
+  /** How the log of a store is written. Throws BOP_IO if `io` names what cannot be done here. */
+  driver(options: DriverOptions): Promise<Driver>;
 }
 
 export type PathKind = "file" | "directory" | "other";

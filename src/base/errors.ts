@@ -22,7 +22,22 @@ export interface ErrorDetails {
   };
   /** The device is full. Nothing was done. Make room; the store goes on by itself. */
   BOP_DISK_FULL: { readonly operation: string; readonly file: string };
-  /** The database of this handle was dropped. */
+  /** Somebody else reads changes by this cursor. End that loop, or take a cursor of another name. */
+  BOP_CURSOR_BUSY: { readonly cursor: string };
+  /**
+   * The cursor lagged too far behind, and changes that it has not acknowledged are gone. Bring what
+   * is made of them up to date by other means, then begin anew with `reset: true`.
+   */
+  BOP_CURSOR_EVICTED: {
+    readonly cursor: string;
+    /** Newest sequence that it acknowledged; 0 if none. */
+    readonly acknowledged: number;
+    /** Oldest sequence that is still kept. */
+    readonly oldestKept: number;
+  };
+  /** There are as many cursors as may be. Drop one that nobody reads by. */
+  BOP_CURSOR_LIMIT: { readonly limit: number };
+  /** The database, or the record log, of this handle was dropped. */
   BOP_DROPPED: { readonly database: string };
   /** The name, or the file to be written, is taken. Choose another, or remove what has it. */
   BOP_EXISTS: { readonly name: string };
@@ -33,8 +48,32 @@ export interface ErrorDetails {
   /** The device refused an operation. The cause is the system's own error. */
   BOP_IO: { readonly operation: string; readonly file: string };
   /** Another living process (or this one) owns the store. Stop it, or talk to it. */
-  BOP_LOCKED: { readonly directory: string; readonly pid: number; readonly startedAt: string };
-  /** There is no database of that name. */
+  BOP_LOCKED: {
+    readonly directory: string;
+    readonly pid: number;
+    readonly startedAt: string;
+    /** When that process opened the store. Milliseconds since 1970. */
+    readonly openedAtMs: number;
+  };
+  /** The entry was compacted away, or lies before the first. Send a snapshot instead. */
+  BOP_LOG_COMPACTED: {
+    readonly log: string;
+    readonly index: bigint;
+    readonly firstIndex: bigint | undefined;
+  };
+  /** There is an entry at that index. Truncate first, or append with `onConflict: "replace"`. */
+  BOP_LOG_CONFLICT: { readonly log: string; readonly index: bigint; readonly lastIndex: bigint };
+  /** Entries would not follow each other, and nothing was appended. Append `expectedIndex` first. */
+  BOP_LOG_GAP: { readonly log: string; readonly index: bigint; readonly expectedIndex: bigint };
+  /** The term would fall, or differs from the one that the log knows. Nothing was changed. */
+  BOP_LOG_TERM: { readonly log: string; readonly term: bigint; readonly previousTerm: bigint };
+  /** The entry is not there yet, or not durable yet. Wait for it, or read `unstable`. */
+  BOP_LOG_UNAVAILABLE: {
+    readonly log: string;
+    readonly index: bigint;
+    readonly lastIndex: bigint | undefined;
+  };
+  /** There is no database, or no record log, of that name. */
   BOP_NOT_FOUND: { readonly database: string };
   /** The commit may or may not survive: the log failed after it was issued. Reopen and look. */
   BOP_OUTCOME_UNKNOWN: { readonly lsn: Lsn; readonly durableLsn: Lsn };

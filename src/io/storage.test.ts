@@ -72,6 +72,24 @@ describe.each([
       await Promise.all([file.close(), other.close()]);
     }));
 
+  test("what was created, named and made synchronously is there, as the asynchronous calls see it", () =>
+    inPlace(async ({ env, directory }) => {
+      const { storage } = env;
+      storage.mkdirSync(`${directory}/d/e`);
+      storage.mkdirSync(`${directory}/d/e`);
+      const file = storage.createSync(`${directory}/a`);
+      file.writeSync(bytes(1, 2, 3), 0);
+      file.syncSync();
+      expect(() => storage.createSync(`${directory}/a`)).toThrow("EEXIST");
+      storage.renameSync(`${directory}/a`, `${directory}/d/e/b`);
+      storage.syncDirectorySync(`${directory}/d/e`);
+      expect(await storage.stat(`${directory}/a`)).toBeUndefined();
+      expect(await storage.stat(`${directory}/d/e/b`)).toEqual({ bytes: 3, kind: "file" });
+      expect(() => storage.renameSync(`${directory}/a`, `${directory}/c`)).toThrow("ENOENT");
+      expect(() => storage.syncDirectorySync(`${directory}/none`)).toThrow("ENOENT");
+      await file.close();
+    }));
+
   test("a large write at an odd offset arrives whole", () =>
     inPlace(async ({ env, directory }) => {
       const file = await env.storage.open(`${directory}/a`, "create");

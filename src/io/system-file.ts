@@ -8,6 +8,8 @@
  * (3) The descriptor is closed only when no call uses it any more: its number may be given to
  *     another file the moment it is free, and a late write would land there.
  * (4) Closing twice is closing once; any other call on a closed file fails with EBADF.
+ * (5) A short write of a file with steps goes on at the last whole step: a direct write takes none
+ *     that begins within a block.
  */
 import {
   close,
@@ -37,6 +39,31 @@ interface Progress {
   done: number;
 }
 
+/** What the system does for a file; tests put calls in between that do less than was asked. */
+export interface WriteCalls {
+  readonly write: (fd: number, piece: Piece, done: Callback) => void;
+  readonly writeSync: (fd: number, piece: Piece) => number;
+}
+
+export interface Piece {
+  readonly from: Uint8Array;
+  /** Where in the array, and how much of it. */
+  readonly offset: number;
+  readonly length: number;
+  readonly at: number;
+}
+
+export interface SystemFileOptions {
+  /** See (5). Default 1. */
+  readonly stepBytes?: number;
+  readonly calls?: WriteCalls;
+}
+
+export const NODE_CALLS: WriteCalls = {
+  write: (fd, { from, offset, length, at }, done) => write(fd, from, offset, length, at, done),
+  writeSync: (fd, { from, offset, length, at }) => writeSync(fd, from, offset, length, at),
+};
+
 const PREALLOCATE_BYTES = MIB;
 let zeros: Uint8Array | undefined;
 
@@ -51,12 +78,16 @@ export function openDescriptor(
 
 export class SystemFile implements File {
   readonly #fd: number;
+  readonly #stepBytes: number;
+  readonly #calls: WriteCalls;
   #callsInFlight = 0;
   #closed: Promise<void> | undefined;
   #whenIdle: (() => void) | undefined;
 
-  constructor(fd: number) {
+  constructor(fd: number, { stepBytes = 1, calls = NODE_CALLS }: SystemFileOptions = {}) {
     this.#fd = fd;
+    this.#stepBytes = stepBytes;
+    this.#calls = calls;
   }
 
   read(into: Uint8Array, at: number): Promise<number> {
@@ -64,7 +95,7 @@ export class SystemFile implements File {
   }
 
   readSync(into: Uint8Array, at: number): number {
-    this.#assertOpen("read");
+    this.assertOpen("read");
     let done = 0;
     while (done < into.length) {
       const count = persist(() => readSync(this.#fd, into, done, into.length - done, at + done));
@@ -79,10 +110,11 @@ export class SystemFile implements File {
   }
 
   writeSync(from: Uint8Array, at: number): void {
-    this.#assertOpen("write");
+    this.assertOpen("write");
     let done = 0;
     while (done < from.length) {
-      const count = persist(() => writeSync(this.#fd, from, done, from.length - done, at + done));
+      const piece = { from, offset: done, length: from.length - done, at: at + done };
+      const count = this.#wholeSteps(persist(() => this.#calls.writeSync(this.#fd, piece)));
       if (count === 0) throw nothingWritten();
       done += count;
     }
@@ -93,7 +125,7 @@ export class SystemFile implements File {
   }
 
   syncSync(): void {
-    this.#assertOpen("fdatasync");
+    this.assertOpen("fdatasync");
     fdatasyncSync(this.#fd);
   }
 
@@ -127,7 +159,7 @@ export class SystemFile implements File {
   /** Holds the descriptor open while the call lasts: see (3). */
   #call<T>(begin: (settle: Settle<T>) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#assertOpen("call");
+      this.assertOpen("call");
       this.#callsInFlight += 1;
       const settle: Settle<T> = {
         resolve: (value) => {
@@ -166,17 +198,25 @@ export class SystemFile implements File {
 
   #writeOn(from: Uint8Array, progress: Progress, settle: Settle<void>): void {
     const { at, done } = progress;
-    const next: Callback = (error, count = 0) => {
+    const next: Callback = (error, taken = 0) => {
       if (error !== null && !isPassing(error)) return settle.reject(error);
-      progress.done += error === null ? count : 0;
+      const count = error === null ? this.#wholeSteps(taken) : 0;
+      progress.done += count;
       if (progress.done === from.length) return settle.resolve();
       if (error === null && count === 0) return settle.reject(nothingWritten());
       this.#writeOn(from, progress, settle);
     };
-    write(this.#fd, from, done, from.length - done, at + done, next);
+    const piece = { from, offset: done, length: from.length - done, at: at + done };
+    this.#calls.write(this.#fd, piece, next);
   }
 
-  #assertOpen(operation: string): void {
+  /** See (5). */
+  #wholeSteps(count: number): number {
+    return count - (count % this.#stepBytes);
+  }
+
+  /** Throws EBADF once it is closed. */
+  assertOpen(operation: string): void {
     if (this.#closed === undefined) return;
     throw Object.assign(new Error(`EBADF: bad file descriptor, ${operation}`), { code: "EBADF" });
   }

@@ -6,11 +6,19 @@
  * (3) Where a directory cannot be opened for a sync (Windows), entries are as durable as the file
  *     system's own journal makes them; `syncDirectory` then does nothing.
  */
-import { constants, openSync as fsOpenSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  openSync as fsOpenSync,
+  fsyncSync,
+  mkdirSync,
+  renameSync,
+} from "node:fs";
 import { mkdir, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
 import type { File, OpenMode, PathKind, Storage } from "../base/env.ts";
 import { systemCode } from "../base/errors.ts";
 import { spillingScratch } from "./scratch-file.ts";
+import { systemDriver } from "./system-driver.ts";
 import { openDescriptor, SystemFile } from "./system-file.ts";
 
 const FLAGS: Readonly<Record<OpenMode, number>> = {
@@ -19,6 +27,8 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
 };
 const FILE_MODE = 0o600;
+/** libuv's pool: fixed when the process begins. */
+const THREADS = Number(process.env.UV_THREADPOOL_SIZE) || 4;
 
 export function systemStorage(scratchDirectory: string): Storage {
   return {
@@ -26,6 +36,10 @@ export function systemStorage(scratchDirectory: string): Storage {
       return new SystemFile(await openDescriptor(path, { flags: FLAGS[mode], mode: FILE_MODE }));
     },
     openSync: (path) => new SystemFile(fsOpenSync(path, FLAGS.read)),
+    createSync: (path) => new SystemFile(fsOpenSync(path, FLAGS.create, FILE_MODE)),
+    mkdirSync: (path) => void mkdirSync(path, { recursive: true }),
+    renameSync,
+    syncDirectorySync,
     async mkdir(path) {
       try {
         await mkdir(path, { recursive: true });
@@ -45,6 +59,8 @@ export function systemStorage(scratchDirectory: string): Storage {
       return bavail * bsize;
     },
     scratch: () => spillingScratch(scratchDirectory),
+    driver: systemDriver,
+    threads: THREADS,
   };
 }
 
@@ -66,5 +82,15 @@ async function syncDirectory(path: string): Promise<void> {
     await directory.sync();
   } finally {
     await directory.close();
+  }
+}
+
+function syncDirectorySync(path: string): void {
+  if (process.platform === "win32") return;
+  const fd = fsOpenSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -92,6 +92,40 @@ export class Content {
     }
   }
 
+  /** A write that is durable when it returns. Covers no other write. */
+  writeDurably(from: Uint8Array, place: { readonly at: number; readonly order: number }): void {
+    this.write(from, place);
+    const { at, order } = place;
+    this.#size.sync(order);
+    for (let start = at - (at % SECTOR_BYTES); start < at + from.length; start += SECTOR_BYTES) {
+      this.#syncSector(start, order);
+    }
+  }
+
+  /** What a durable write leaves that has failed: it may be seen and still be lost. */
+  failDurably(
+    from: Uint8Array,
+    how: {
+      readonly at: number;
+      readonly order: number;
+      readonly after: SyncFailure;
+      readonly random: SeededRandom;
+    },
+  ): void {
+    const { at, order, after, random } = how;
+    if (after === "dropped") return;
+    this.write(from, { at, order });
+    for (let start = at - (at % SECTOR_BYTES); start < at + from.length; start += SECTOR_BYTES) {
+      const history = this.#unsettled.get(start);
+      if (history === undefined) continue;
+      if (after === "kept") history.lose(order);
+      else if (random.chance(0.5)) history.sync(order);
+      else history.drop(order);
+      this.#show(start, history.current);
+      if (history.settled) this.#unsettled.delete(start);
+    }
+  }
+
   failSync(order: number, { after, random }: { after: SyncFailure; random: SeededRandom }): void {
     if (after === "dropped") this.#size.drop(order);
     else this.#size.lose(order);
@@ -138,6 +172,12 @@ export class Content {
       const sectorAt = roundUp(from, SECTOR_BYTES) + random.below(sectors) * SECTOR_BYTES;
       this.#show(sectorAt, random.bytes(SECTOR_BYTES));
     }
+  }
+
+  #syncSector(sectorAt: number, order: number): void {
+    const history = this.#unsettled.get(sectorAt);
+    history?.sync(order);
+    if (history?.settled) this.#unsettled.delete(sectorAt);
   }
 
   #put(sectorAt: number, { next, order }: { next: Uint8Array; order: number }): void {

@@ -17,7 +17,14 @@
  */
 import { assert } from "../../base/assert.ts";
 import { Content, SECTOR_BYTES } from "./content.ts";
-import { type DiskOperation, type FaultChances, type FaultOrder, Faults } from "./faults.ts";
+import {
+  type DiskOperation,
+  type FaultChances,
+  type FaultOrder,
+  Faults,
+  type HangChance,
+  type HangOrder,
+} from "./faults.ts";
 import type { SimulatedProcess } from "./process.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SeededRandom } from "./seeded.ts";
@@ -33,7 +40,7 @@ export interface DiskCall<T> {
   readonly act: () => T;
   /** Does a part of it, as a failed or interrupted call may. */
   readonly actPartly?: () => void;
-  /** How a failed sync fails. */
+  /** How a failed sync, or a failed write that would have been durable, fails. */
   readonly fail?: (fault: { after: "kept" | "dropped" | "partial" | undefined }) => void;
   /** What a read that is cut short does. */
   readonly actShort?: () => T;
@@ -54,6 +61,8 @@ const SLOW_MS_MAX = 20;
 export interface SimulatedDisk {
   /** Bytes that fit on the disk. May be changed at any time. Default: no limit. */
   capacityBytes: number;
+  /** What a driver that may choose makes of it: writes that are durable when they return. */
+  autoIsDirect: boolean;
   /** Calls made so far, by operation. */
   readonly calls: Readonly<Partial<Record<DiskOperation, number>>>;
   /** Calls so far that change something: the numbers that `crashAt` counts. */
@@ -62,7 +71,11 @@ export interface SimulatedDisk {
   failNext(order: FaultOrder): void;
   /** From now on calls fail by chance. */
   failSometimes(chances: FaultChances): void;
-  /** Forgets all faults that were asked for. */
+  /** Makes the next matching asynchronous call take that long. */
+  hangNext(order: HangOrder): void;
+  /** From now on asynchronous calls hang by chance. */
+  hangSometimes(hanging: HangChance): void;
+  /** Forgets all faults that were asked for. What hangs already comes back when it is due. */
   heal(): void;
   /** Crashes at the `n`-th change from now (1 is the next), while that call is under way. */
   crashAt(n: number, how: Crash): void;
@@ -74,6 +87,7 @@ export interface SimulatedDisk {
 
 export class Disk implements SimulatedDisk {
   capacityBytes = Number.POSITIVE_INFINITY;
+  autoIsDirect = false;
   readonly calls: Partial<Record<DiskOperation, number>> = {};
   readonly tree = new Tree();
   readonly #options: DiskOptions;
@@ -98,6 +112,14 @@ export class Disk implements SimulatedDisk {
 
   failSometimes(chances: FaultChances): void {
     this.#faults.chances = chances;
+  }
+
+  hangNext(order: HangOrder): void {
+    this.#faults.hang(order);
+  }
+
+  hangSometimes(hanging: HangChance): void {
+    this.#faults.hanging = hanging;
   }
 
   heal(): void {
@@ -141,7 +163,8 @@ export class Disk implements SimulatedDisk {
       process.assertAlive();
       this.#inFlight.add(call);
       const pending = process.await(reject);
-      this.#options.scheduler.schedule(this.#latencyMs(call.operation), () => {
+      const hangMs = this.#faults.nextHangMs(call.operation, call.path);
+      this.#options.scheduler.schedule(this.#latencyMs(call.operation) + hangMs, () => {
         if (!pending.settle()) return; // The process died meanwhile; see `crash`.
         this.#inFlight.delete(call);
         try {

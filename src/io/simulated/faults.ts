@@ -4,6 +4,7 @@
  * (1) A fault hits one call. The file is clean afterwards: what it does next works, which is what
  *     makes a failed sync so dangerous.
  * (2) A failed write may have landed in part; a failed sync leaves one of three states: content.ts.
+ * (3) A call that hangs comes back in the end, and lands: later than anybody thought.
  */
 import { assert } from "../../base/assert.ts";
 import type { SyncFailure } from "./content.ts";
@@ -47,6 +48,19 @@ export interface FaultOrder {
   readonly times?: number;
 }
 
+/** An asynchronous call that takes its time. */
+export interface HangOrder {
+  readonly operation: DiskOperation;
+  /** Only calls on paths that match. Default: all. */
+  readonly pathPattern?: RegExp;
+  readonly ms: number;
+}
+
+export interface HangChance {
+  readonly chance: number;
+  readonly msMax: number;
+}
+
 /** How likely a call fails, by operation, from 0 to 1. What is absent does not fail. */
 export type FaultChances = Readonly<Partial<Record<DiskOperation, number>>>;
 
@@ -59,7 +73,9 @@ interface Standing {
 export class Faults {
   readonly #random: SeededRandom;
   #standing: Standing[] = [];
+  #hangs: HangOrder[] = [];
   chances: FaultChances = {};
+  hanging: HangChance = { chance: 0, msMax: 0 };
 
   constructor(random: SeededRandom) {
     this.#random = random;
@@ -74,7 +90,24 @@ export class Faults {
   /** Forgets every order and every chance. */
   clear(): void {
     this.#standing = [];
+    this.#hangs = [];
     this.chances = {};
+    this.hanging = { chance: 0, msMax: 0 };
+  }
+
+  hang(order: HangOrder): void {
+    this.#hangs.push(order);
+  }
+
+  /** How long this call hangs; 0 if it does not. */
+  nextHangMs(operation: DiskOperation, path: string): number {
+    const at = this.#hangs.findIndex((order) => {
+      return order.operation === operation && (order.pathPattern?.test(path) ?? true);
+    });
+    const [ordered] = at < 0 ? [] : this.#hangs.splice(at, 1);
+    if (ordered !== undefined) return ordered.ms;
+    const { chance, msMax } = this.hanging;
+    return chance > 0 && this.#random.chance(chance) ? this.#random.below(msMax) : 0;
   }
 
   /** The fault that hits this call, if one does. */

@@ -2,16 +2,20 @@
  * STORAGE AND FILES OF ONE SIMULATED PROCESS. Every call goes through the disk, which says when it
  * completes and whether it fails; what a call does is said here.
  */
+import type { Driver, DriverOptions, LogFile } from "../../base/driver.ts";
 import type { File, OpenMode, ScratchFile, Storage } from "../../base/env.ts";
 import { memoryScratch } from "../scratch-file.ts";
 import { Content } from "./content.ts";
 import { type Disk, type DiskCall, prefixOf } from "./disk.ts";
+import { simulatedDriver } from "./driver.ts";
 import type { DiskOperation } from "./faults.ts";
+import { simulatedLogFile } from "./log-file.ts";
 import type { SimulatedProcess } from "./process.ts";
 import { systemError } from "./system-error.ts";
 import { Directory } from "./tree.ts";
 
 export class SimulatedStorage implements Storage {
+  readonly threads = 4;
   readonly #process: SimulatedProcess;
   readonly #disk: Disk;
 
@@ -30,6 +34,25 @@ export class SimulatedStorage implements Storage {
     return this.#disk.callSync(this.#process, { operation: "open", path, act });
   }
 
+  createSync(path: string): File {
+    return this.#callSync("create", path, () => this.#create(path));
+  }
+
+  mkdirSync(path: string): void {
+    this.#callSync("mkdir", path, () => this.#disk.tree.mkdir(path, this.#disk.nextOrder()));
+  }
+
+  renameSync(from: string, to: string): void {
+    this.#callSync("rename", from, () => this.#rename(from, to));
+  }
+
+  syncDirectorySync(path: string): void {
+    const order = this.#disk.newestOrder;
+    this.#callSync("syncDirectory", path, () =>
+      this.#disk.tree.directory(path, "fsync").sync(order),
+    );
+  }
+
   mkdir(path: string): Promise<void> {
     return this.#call("mkdir", path, () => this.#disk.tree.mkdir(path, this.#disk.nextOrder()));
   }
@@ -39,21 +62,7 @@ export class SimulatedStorage implements Storage {
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#call("rename", from, () => {
-      const { tree } = this.#disk;
-      const source = tree.parent(from, "rename");
-      const target = tree.parent(to, "rename");
-      const node = source.directory.get(source.name);
-      if (node === undefined) throw systemError("ENOENT", { operation: "rename", path: from });
-      const replaced = target.directory.get(target.name);
-      if (replaced === node) return;
-      if (replaced instanceof Directory && !(node instanceof Directory)) {
-        throw systemError("EISDIR", { operation: "rename", path: to });
-      }
-      const order = this.#disk.nextOrder();
-      target.directory.put(target.name, { node, order });
-      source.directory.put(source.name, { node: undefined, order });
-    });
+    return this.#call("rename", from, () => this.#rename(from, to));
   }
 
   unlink(path: string): Promise<void> {
@@ -90,6 +99,39 @@ export class SimulatedStorage implements Storage {
     return memoryScratch();
   }
 
+  async driver(options: DriverOptions): Promise<Driver> {
+    const { autoIsDirect } = this.#disk;
+    return simulatedDriver({
+      ...options,
+      autoIsDirect,
+      open: (path, { durably }) => this.#openLogFile(path, durably),
+    });
+  }
+
+  #openLogFile(path: string, durably: boolean): Promise<LogFile> {
+    return this.#call("open", path, () => {
+      const content = this.#disk.tree.file(path, "open");
+      const file = this.#handle(path, "write");
+      return simulatedLogFile({ ...this.#place(path), content, file, durably });
+    });
+  }
+
+  #rename(from: string, to: string): void {
+    const { tree } = this.#disk;
+    const source = tree.parent(from, "rename");
+    const target = tree.parent(to, "rename");
+    const node = source.directory.get(source.name);
+    if (node === undefined) throw systemError("ENOENT", { operation: "rename", path: from });
+    const replaced = target.directory.get(target.name);
+    if (replaced === node) return;
+    if (replaced instanceof Directory && !(node instanceof Directory)) {
+      throw systemError("EISDIR", { operation: "rename", path: to });
+    }
+    const order = this.#disk.nextOrder();
+    target.directory.put(target.name, { node, order });
+    source.directory.put(source.name, { node: undefined, order });
+  }
+
   #create(path: string): File {
     const { directory, name } = this.#disk.tree.parent(path, "open");
     if (directory.get(name) !== undefined) {
@@ -111,6 +153,10 @@ export class SimulatedStorage implements Storage {
 
   #call<T>(operation: DiskOperation, path: string, act: () => T): Promise<T> {
     return this.#disk.call(this.#process, { operation, path, act });
+  }
+
+  #callSync<T>(operation: DiskOperation, path: string, act: () => T): T {
+    return this.#disk.callSync(this.#process, { operation, path, act });
   }
 }
 
