@@ -6,7 +6,7 @@
  * (2) Header, directory, footer and records must tell one story.
  */
 import { type ChunkEntry, decodeDirectory, decodeFooter, FOOTER } from "./chunk-directory.ts";
-import { type ChunkHeader, decodeHeader, HEADER } from "./chunk-header.ts";
+import { CHUNK_BODY_OFFSET, type ChunkHeader, decodeHeader } from "./chunk-header.ts";
 import { pageSeed, RECORD, recordBytes, recordImage, recordLsn } from "./page-record.ts";
 
 export interface WholeChunk {
@@ -22,7 +22,7 @@ export function decodeChunk(bytes: Uint8Array): WholeChunk | string {
   if (answer.type === "newer") return `${answer.found}; ${answer.supported} is supported`;
   if (answer.type === "bad") return answer.why;
   const { header } = answer;
-  if (bytes.length < HEADER.sizeBytes + FOOTER.sizeBytes) return "shorter than a chunk";
+  if (bytes.length < CHUNK_BODY_OFFSET + FOOTER.sizeBytes) return "shorter than a chunk";
   const footer = decodeFooter(bytes.subarray(bytes.length - FOOTER.sizeBytes));
   if (typeof footer === "string") return footer;
   if (
@@ -36,12 +36,17 @@ export function decodeChunk(bytes: Uint8Array): WholeChunk | string {
   const directory = bytes.subarray(header.directoryOffset, bytes.length - FOOTER.sizeBytes);
   const entries = decodeDirectory(directory, footer);
   if (typeof entries === "string") return entries;
-  const why = checkRecords({ bytes, header, entries });
+  const why = checkCounts(header, entries) ?? checkRecords({ bytes, header, entries });
   if (why !== undefined) return why;
   const imageAt = RECORD.sizeBytes;
   const image = ({ offset }: ChunkEntry) =>
     bytes.subarray(offset + imageAt, offset + imageAt + imageBytes(bytes, offset));
   return { header, entries, image };
+}
+
+function checkCounts(header: ChunkHeader, entries: readonly ChunkEntry[]): string | undefined {
+  const streams = new Set(entries.map(({ stream }) => stream));
+  return streams.size === header.streamCount ? undefined : "number of databases";
 }
 
 /** Undefined if every record is what its entry says, and they lie one behind the other. */
@@ -52,7 +57,7 @@ function checkRecords(chunk: {
 }): string | undefined {
   const { bytes, header, entries } = chunk;
   const seed = pageSeed(header.storeId, header.chunk);
-  let end = HEADER.sizeBytes;
+  let end = CHUNK_BODY_OFFSET;
   for (const entry of entries) {
     if (entry.offset !== end) return "records do not lie one behind the other";
     end += entry.recordBytes;
@@ -61,6 +66,7 @@ function checkRecords(chunk: {
     const record = bytes.subarray(entry.offset, end);
     const { stream, pageNumber } = entry;
     const length = imageBytes(bytes, entry.offset);
+    if (header.pageBytes !== 0 && length !== header.pageBytes) return "size of a page";
     const image = recordImage(record, { stream, pageNumber, imageBytes: length, seed });
     if (typeof image === "string") return image;
     if (recordBytes(length) !== entry.recordBytes) return "length of a record";

@@ -13,7 +13,7 @@ import { assert } from "../base/assert.ts";
 import type { ChunkId, Lsn } from "../base/units.ts";
 import { lsn, MIB } from "../base/units.ts";
 import { DirectoryEncoder } from "./chunk-directory.ts";
-import { encodeHeader, HEADER } from "./chunk-header.ts";
+import { CHUNK_BODY_OFFSET, encodeHeader } from "./chunk-header.ts";
 import { encodeRecord, type PageAddress, pageSeed, recordBytes } from "./page-record.ts";
 
 /** A location has 24 bits for an offset in steps of 8 bytes; half of that is enough. */
@@ -23,6 +23,8 @@ export interface ChunkStart {
   readonly chunk: ChunkId;
   readonly generation: number;
   readonly storeId: Uint8Array;
+  /** Of the store's owner; 0 if it is not given. */
+  readonly epoch?: number;
 }
 
 export interface PageToStore extends PageAddress {
@@ -38,6 +40,9 @@ export class ChunkEncoder {
   readonly #directory = new DirectoryEncoder();
   #firstLsn = Number.MAX_SAFE_INTEGER;
   #lastLsn = 0;
+  /** Undefined before the first page. */
+  #pageBytes: number | undefined;
+  readonly #streams = new Set<number>();
   #used: number;
   /** Offset in the file of the buffer's first byte. */
   #drained = 0;
@@ -49,8 +54,8 @@ export class ChunkEncoder {
     this.#buffer = buffer;
     this.#bytesMax = bytesMax;
     this.#seed = pageSeed(start.storeId, start.chunk);
-    this.#used = HEADER.sizeBytes;
-    buffer.fill(0, 0, HEADER.sizeBytes);
+    this.#used = CHUNK_BODY_OFFSET;
+    buffer.fill(0, 0, CHUNK_BODY_OFFSET);
   }
 
   get chunk(): ChunkId {
@@ -80,6 +85,8 @@ export class ChunkEncoder {
     this.#directory.add({ stream, pageNumber, lsn: page.lsn, offset, recordBytes: size, crc });
     this.#firstLsn = Math.min(this.#firstLsn, page.lsn);
     this.#lastLsn = Math.max(this.#lastLsn, page.lsn);
+    this.#pageBytes = this.#pageBytes === undefined ? image.length : this.#shared(image.length);
+    this.#streams.add(stream);
     this.#used += size;
     return offset;
   }
@@ -97,12 +104,15 @@ export class ChunkEncoder {
   /** Both ends of the file. Everything between must have been drained. */
   finish(): { readonly header: Uint8Array; readonly end: Uint8Array; readonly endAt: number } {
     assert(this.#used === 0, "finished a chunk that is not drained");
-    const { chunk, generation, storeId } = this.#start;
+    const { chunk, generation, storeId, epoch = 0 } = this.#start;
     const directoryOffset = this.#drained;
     const header = encodeHeader({
       chunk,
       generation,
       storeId,
+      epoch,
+      pageBytes: this.#pageBytes ?? 0,
+      streamCount: this.#streams.size,
       firstLsn: lsn(Math.min(this.#firstLsn, this.#lastLsn)),
       lastLsn: lsn(this.#lastLsn),
       pageCount: this.#directory.count,
@@ -113,5 +123,10 @@ export class ChunkEncoder {
       end: this.#directory.finish({ chunk, directoryOffset }),
       endAt: directoryOffset,
     };
+  }
+
+  /** See `pageBytes` of the header. */
+  #shared(imageBytes: number): number {
+    return this.#pageBytes === imageBytes ? imageBytes : 0;
   }
 }

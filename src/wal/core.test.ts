@@ -6,6 +6,7 @@ import { BATCH_HEADER, readBatchHeader, readPayload } from "./batch.ts";
 import type { ReplayedCommit } from "./commit.ts";
 import { LogCore, type WriteJob } from "./core.ts";
 import { pageSum } from "./delta.ts";
+import { plainMemory } from "./memory.fixture.ts";
 
 const STORE_ID = new Uint8Array(16).fill(7);
 const SEQUENCE = 3;
@@ -13,7 +14,13 @@ const BUFFER_BYTES = 128 * 1024;
 const STREAM = streamId(5);
 
 const core = () =>
-  new LogCore({ storeId: STORE_ID, lsn: LSN_ZERO, bufferBytes: BUFFER_BYTES, wallMs: 0 });
+  new LogCore({
+    storeId: STORE_ID,
+    lsn: LSN_ZERO,
+    bufferBytes: BUFFER_BYTES,
+    memory: plainMemory(),
+    wallMs: 0,
+  });
 
 interface Read {
   readonly stream: number;
@@ -242,7 +249,7 @@ describe("replay", () => {
     const [front = new Uint8Array(0), middle = new Uint8Array(0)] = drain(cut);
     const end = front.length + middle.length;
     const start = { storeId: STORE_ID, lsn: lsn(end), bufferBytes: BUFFER_BYTES, wallMs: 0 };
-    const next = new LogCore(start);
+    const next = new LogCore({ ...start, memory: plainMemory() });
     const after = commit(next, [small(2)]);
     const found = read([front, middle, ...drain(next)]);
     expect(found.map(({ payloads }) => payloads)).toEqual([[hex(small(1))], [hex(small(2))]]);

@@ -11,20 +11,25 @@
  *     and that is fixed when the batch after it begins.
  * (4) A commit is staged and sealed, or discarded, without anything happening in between.
  * (5) `durableLsn` never lies within a commit, so that whatever is folded up to it, the frames of a
- *     commit above it all lie in the log that is kept.
+ *     commit above it all lie in the log that is kept. Nor does it lie within a group of commits.
  */
 import { assert, present } from "../base/assert.ts";
+import type { WriteMemory } from "../base/driver.ts";
 import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
 import { BATCH_HEADER, stampBatch } from "./batch.ts";
 import { BatchBuffer } from "./buffer.ts";
 import type { CommitFields, PageChange } from "./commit.ts";
+import type { CommitTrail } from "./commit-trail.ts";
 import { GAVE_UP, UNCHANGED } from "./delta.ts";
 import {
   encodeCommit,
   encodeDelta,
   encodeEntry,
   encodePage,
+  encodeRecords,
+  encodeSpill,
   FRAME_OVERHEAD_BYTES,
+  type SpillFields,
 } from "./frame.ts";
 
 export interface LogStart {
@@ -32,8 +37,12 @@ export interface LogStart {
   /** End of the log so far; all of it is durable. */
   readonly lsn: Lsn;
   readonly bufferBytes: number;
+  /** Where buffers come from, and where those go back that a large commit made. */
+  readonly memory: WriteMemory;
   /** Newest time in the log so far. */
   readonly wallMs: number;
+  /** Told where each commit lies, for the index of its segment. */
+  readonly trail?: CommitTrail;
 }
 
 export interface WriteJob {
@@ -44,6 +53,9 @@ export interface WriteJob {
   /** False for a batch that only proves the one before it. */
   readonly hasFrames: boolean;
 }
+
+/** A part of records is not shorter than this, but for the last. */
+const PART_BYTES_MIN = 4096;
 
 /** Buffers that are kept for reuse; more were made for a large commit and are let go. */
 const KEPT_BUFFERS = 2;
@@ -68,12 +80,15 @@ export class LogCore {
   #closedBefore = 0;
   #atBefore = 0;
 
+  /** The group that is being sealed; undefined when there is none. */
+  #group: { readonly id: number; readonly count: number; left: number } | undefined;
+
   #commits = 0;
   #frameBytes = 0;
 
   constructor(start: LogStart) {
     this.#start = start;
-    this.#open = new BatchBuffer(new Uint8Array(start.bufferBytes), start.lsn);
+    this.#open = new BatchBuffer(start.memory.allocate(start.bufferBytes), start.lsn);
     this.#newestLsn = this.#writtenEnd = this.#durableEnd = this.#durableLsn = start.lsn;
     this.#firstLsn = start.lsn;
     this.#wallMs = start.wallMs;
@@ -138,19 +153,43 @@ export class LogCore {
     encodeEntry(this.#room(payload.length), payload);
   }
 
-  seal({ pageCount, pageBytes }: CommitFields): Lsn {
+  spill(fields: SpillFields): void {
+    encodeSpill(this.#room(0), fields);
+  }
+
+  /** What a record log does in this commit, in as many frames as it takes. */
+  records(operations: Uint8Array): void {
+    for (let at = 0; at < operations.length; ) {
+      const rest = operations.length - at;
+      const buffer = this.#room(Math.min(rest, PART_BYTES_MIN));
+      const bytes = Math.min(rest, buffer.roomBytes - FRAME_OVERHEAD_BYTES);
+      encodeRecords(buffer, operations.subarray(at, at + bytes));
+      at += bytes;
+    }
+  }
+
+  /** A group was begun, and not all of its commits are sealed. */
+  get inGroup(): boolean {
+    return this.#group !== undefined;
+  }
+
+  /** With `groupCount`, this commit and those sealed next are one, as many as that. */
+  seal({ pageCount, pageBytes }: CommitFields, groupCount = 1): Lsn {
     const stream = present(this.#stream, "a commit is sealed that was not staged");
     const frameCount = this.#frameCount;
     const buffer = this.#room(0);
     const span = buffer.frameLsn - this.#firstLsn;
-    encodeCommit(buffer, { stream, frameCount, span, pageCount, pageBytes });
+    const frame = { stream, frameCount, span, pageCount, pageBytes };
+    encodeCommit(buffer, groupCount === 1 ? frame : { ...frame, ...this.#joinGroup(groupCount) });
     for (let i = this.#closedBefore; i < this.#closed.length; i++) {
       markStaged(present(this.#closed[i], "a closed buffer"));
     }
     markStaged(buffer);
     const commitLsn = buffer.frameLsn;
-    buffer.visibleLsn = commitLsn;
+    if (this.#group === undefined) buffer.visibleLsn = commitLsn;
     this.#stream = undefined;
+    const firstLsn = this.#firstLsn;
+    this.#start.trail?.note({ stream, firstLsn, lsn: commitLsn, pageCount, pageBytes });
     this.#newestLsn = commitLsn;
     this.#commits += 1;
     this.#frameBytes += this.#framesSinceBegin();
@@ -159,6 +198,7 @@ export class LogCore {
 
   discard(): void {
     if (this.#stream === undefined) return;
+    assert(!this.inGroup, "a commit of a group is discarded after others were sealed");
     this.#stream = undefined;
     const extra = this.#closed.splice(this.#closedBefore);
     const first = extra.shift();
@@ -167,6 +207,16 @@ export class LogCore {
       this.#open = first;
     }
     this.#open.at = this.#atBefore;
+  }
+
+  /** What the commit frame says of the group; the last one ends it. */
+  #joinGroup(groupCount: number): { groupId: number; groupCount: number } {
+    this.#group ??= { id: this.#firstLsn, count: groupCount, left: groupCount };
+    const { id, count } = this.#group;
+    assert(count === groupCount, "the commits of a group disagree on their number");
+    this.#group.left -= 1;
+    if (this.#group.left === 0) this.#group = undefined;
+    return { groupId: id, groupCount };
   }
 
   /** Stages a batch without frames, if there is nothing else to write. */
@@ -186,7 +236,7 @@ export class LogCore {
   /** Hands the oldest batch out, stamped for the segment it goes to. Ask `nextWriteBytes` first. */
   startWrite({ sequence, wallMs }: { sequence: number; wallMs: number }): WriteJob {
     assert(this.#job === undefined, "two log writes at a time");
-    assert(this.#stream === undefined, "a log write within a commit");
+    assert(this.#stream === undefined && !this.inGroup, "a log write within a commit");
     if (this.#closed.length === 0) {
       this.#open.visibleLsn = this.#open.endLsn;
       this.#newestLsn = this.#open.endLsn;
@@ -253,18 +303,20 @@ export class LogCore {
   /** The open buffer takes no more frames; another one begins where it ends. */
   #close(): void {
     const startLsn = this.#open.endLsn;
+    const next = this.#spare.pop() ?? this.#newBuffer(startLsn);
+    next.reuse(startLsn);
     this.#closed.push(this.#open);
-    const spare = this.#spare.pop();
-    if (spare === undefined) {
-      this.#open = new BatchBuffer(new Uint8Array(this.#start.bufferBytes), startLsn);
-    } else {
-      spare.reuse(startLsn);
-      this.#open = spare;
-    }
+    this.#open = next;
+  }
+
+  #newBuffer(startLsn: Lsn): BatchBuffer {
+    const { memory, bufferBytes } = this.#start;
+    return new BatchBuffer(memory.allocate(bufferBytes), startLsn);
   }
 
   #keep(buffer: BatchBuffer): void {
     if (this.#spare.length < KEPT_BUFFERS) this.#spare.push(buffer);
+    else this.#start.memory.release(buffer.bytes);
   }
 
   /** Bytes of the frames of the commit just sealed. */

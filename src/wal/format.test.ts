@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { LSN_ZERO, lsn, pageNumber, streamId } from "../base/units.ts";
 import { BATCH_HEADER, readBatchHeader, readPayload } from "./batch.ts";
 import { LogCore } from "./core.ts";
+import { plainMemory } from "./memory.fixture.ts";
 import {
   BLOCK_BYTES,
   decodeSegmentHeader,
@@ -24,7 +25,8 @@ const commented = (table: string) =>
     .join("\n");
 
 function batch(): Uint8Array {
-  const log = new LogCore({ storeId: STORE_ID, lsn: lsn(8192), bufferBytes: 131072, wallMs: 0 });
+  const start = { storeId: STORE_ID, lsn: lsn(8192), bufferBytes: 131072, wallMs: 0 };
+  const log = new LogCore({ ...start, memory: plainMemory() });
   const base = new Uint8Array(512);
   const image = base.slice();
   image.set([0xaa, 0xbb], 100);
@@ -40,7 +42,7 @@ const golden = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 describe("formats of the log", () => {
   test("the tables in the comments are those of the code, so that neither can drift", () => {
     expect(source("./batch.ts")).toContain(commented(BATCH_HEADER.table));
-    expect(source("./segment.ts")).toContain(commented(SEGMENT_HEADER.table));
+    expect(source("../chunk/file-header.ts")).toContain(commented(SEGMENT_HEADER.table));
   });
 
   test("a batch has these bytes, since files of this version must stay readable", () => {
@@ -61,9 +63,14 @@ describe("formats of the log", () => {
     const block = encodeSegmentHeader(HEADER);
     expect(block).toHaveLength(BLOCK_BYTES);
     expect(golden(block.subarray(0, SEGMENT_HEADER.sizeBytes))).toMatchInlineSnapshot(
-      `"424f50430100010000100000000102030405060708090a0b0c0d0e0f02000000000000000020000000000000002000000000000063000000000000006d5d6062"`,
+      `"424f5043010001000010000000100000000102030405060708090a0b0c0d0e0f00000000000000000200000000000000000000000000000000200000000000000000000000000000002000000000000063000000000000000000000000000000000000000000000000000000000000000000000000000000000000009d3336c3"`,
     );
     expect(decodeSegmentHeader(block)).toEqual({ type: "header", header: HEADER });
+    const more = { ...HEADER, epoch: 3 };
+    expect(decodeSegmentHeader(encodeSegmentHeader(more))).toEqual({
+      type: "header",
+      header: more,
+    });
   });
 
   test("a batch of another store, segment or place does not pass", () => {

@@ -5,12 +5,19 @@
  * (1) What is handed out are views into the batch; `keep` copies them, for a frame whose commit
  *     ends in a later batch.
  */
-import { type Lsn, lsn, type PageNumber, pageNumber } from "../base/units.ts";
+import {
+  type ChunkId,
+  chunkId,
+  type Lsn,
+  lsn,
+  type PageNumber,
+  pageNumber,
+} from "../base/units.ts";
 import { FrameReader } from "./bytes.ts";
 import type { ReplayedFrame } from "./commit.ts";
 import type { Place } from "./corrupt.ts";
 import { applyRanges, hasWholeGroups, pageSum } from "./delta.ts";
-import { type CommitFrame, FrameKind } from "./frame.ts";
+import { type CommitFrame, FrameKind, type SpillFields } from "./frame.ts";
 
 export type DecodedFrame =
   | { readonly type: "change"; readonly change: KeptFrame }
@@ -33,7 +40,11 @@ export function decodeFrame(reader: FrameReader, frameLsn: number): DecodedFrame
     case FrameKind.delta:
       return { type: "change", change: decodeDelta(reader, frameLsn) };
     case FrameKind.entry:
-      return { type: "change", change: new EntryFrame(take(reader, reader.varint())) };
+      return { type: "change", change: new PayloadFrame("entry", take(reader, reader.varint())) };
+    case FrameKind.records:
+      return { type: "change", change: new PayloadFrame("records", take(reader, reader.varint())) };
+    case FrameKind.spill:
+      return { type: "change", change: new SpillFrame(reader) };
     case FrameKind.commit:
       return { type: "commit", commit: decodeCommit(reader) };
     default:
@@ -56,11 +67,12 @@ class PageFrame {
   }
 }
 
-class EntryFrame {
-  readonly kind = "entry";
+class PayloadFrame<Kind extends "entry" | "records"> {
+  readonly kind: Kind;
   payload: Uint8Array;
 
-  constructor(payload: Uint8Array) {
+  constructor(kind: Kind, payload: Uint8Array) {
+    this.kind = kind;
     this.payload = payload;
   }
 
@@ -97,6 +109,23 @@ class DeltaFrame {
     const reader = new FrameReader(this.#ranges, { file, offset });
     throw reader.corrupt(`a delta of page ${this.pageNumber} is not of this base`);
   }
+}
+
+class SpillFrame implements SpillFields {
+  readonly kind = "spill";
+  readonly chunk: ChunkId;
+  readonly fileBytes: number;
+  readonly pageCount: number;
+  readonly directoryCrc: number;
+
+  constructor(reader: FrameReader) {
+    this.chunk = chunkId(reader.varint());
+    this.fileBytes = reader.varint();
+    this.pageCount = reader.varint();
+    this.directoryCrc = reader.u32();
+  }
+
+  keep(): void {} // Nothing in it is a view.
 }
 
 interface DeltaHead {
@@ -141,8 +170,12 @@ function decodeCommit(reader: FrameReader): CommitFrame {
   const pageBytes = reader.varint();
   const groupId = reader.varint();
   const groupCount = reader.varint();
-  if (groupId !== 0 || groupCount !== 1) throw reader.corrupt("a commit over several databases");
-  return { stream, frameCount, span, pageCount, pageBytes };
+  const isAlone = groupId === 0 && groupCount === 1;
+  if (!isAlone && (groupId === 0 || groupCount < 2)) {
+    throw reader.corrupt(`a commit of group ${groupId}, which has ${groupCount}`);
+  }
+  const commit = { stream, frameCount, span, pageCount, pageBytes };
+  return isAlone ? commit : { ...commit, groupId, groupCount };
 }
 
 function page(reader: FrameReader): PageNumber {

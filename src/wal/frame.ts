@@ -7,28 +7,51 @@
  *   delta   = 3  pageNumber:v  baseDistance:v  sum:u32  rangesBytes:u16  ranges
  *   entry   = 4  bytes:v  payload
  *   commit  = 5  stream:v  frameCount:v  span:v  pageCount:v  pageBytes:v  groupId:v  groupCount:v
+ *   spill   = 6  chunk:v  fileBytes:v  pageCount:v  directoryCrc:u32
+ *   records = 7  bytes:v  part                                           of a record log's commit
  *
  *   LSN of a frame   start of its batch + offset in the batch, header included
  *   baseDistance     LSN of the frame − LSN of the commit that wrote the base
  *   span             LSN of the commit frame − LSN of the commit's first frame
- *   group            for commits over several databases; until there are any, 0 and 1
+ *   groupId          LSN of the first frame of the group; 0 for a commit that is alone
+ *   groupCount       commits of the group, which follow each other; 1 for a commit that is alone
+ *   part             the parts of one commit, put together, are operations of a record log
  *
  * (1) A frame lies within one batch. A commit may span batches, and batches segments.
  * (2) The LSN of a commit is the end of its commit frame.
  * (3) The frames of a commit directly precede its commit frame. Frames that no commit frame claims
  *     by its span belong to a commit that was never finished, and are nothing.
  * (4) Every page frame costs less than 20 bytes besides the image or the ranges.
+ * (5) The commits of a group are one commit: all of them count, or none does.
  */
-import type { Lsn } from "../base/units.ts";
+import type { ChunkId, Lsn } from "../base/units.ts";
 import { type FrameBuffer, putBytes, putU16, putU32, putVarint } from "./bytes.ts";
 import type { PageChange } from "./commit.ts";
 import { encodeRanges, GAVE_UP, hasWholeGroups, pageSum, UNCHANGED } from "./delta.ts";
 
 /** Persistent: a value is never changed or used again. */
-export const FrameKind = { page: 1, sparse: 2, delta: 3, entry: 4, commit: 5 } as const;
+export const FrameKind = {
+  page: 1,
+  sparse: 2,
+  delta: 3,
+  entry: 4,
+  commit: 5,
+  spill: 6,
+  records: 7,
+} as const;
 
 /** No frame takes more than this besides its image, its payload or its ranges. */
 export const FRAME_OVERHEAD_BYTES = 64;
+
+/** A chunk of pages that the transaction wrote itself, durable before this frame is. */
+export interface SpillFields {
+  readonly chunk: ChunkId;
+  readonly fileBytes: number;
+  /** Pages in the chunk; some may lie above the end of the database, and count for nothing. */
+  readonly pageCount: number;
+  /** CRC-32 of the chunk's directory, in which every page has its own. */
+  readonly directoryCrc: number;
+}
 
 export interface CommitFrame {
   readonly stream: number;
@@ -36,6 +59,9 @@ export interface CommitFrame {
   readonly span: number;
   readonly pageCount: number;
   readonly pageBytes: number;
+  /** Both absent for a commit that is alone. */
+  readonly groupId?: number;
+  readonly groupCount?: number;
 }
 
 const ZEROS = new Uint8Array(65536);
@@ -100,6 +126,21 @@ export function encodeEntry(into: FrameBuffer, payload: Uint8Array): void {
   putBytes(into, payload);
 }
 
+export function encodeSpill(into: FrameBuffer, spill: SpillFields): void {
+  into.bytes[into.at++] = FrameKind.spill;
+  putVarint(into, spill.chunk);
+  putVarint(into, spill.fileBytes);
+  putVarint(into, spill.pageCount);
+  putU32(into.bytes, into.at, spill.directoryCrc);
+  into.at += SUM_BYTES;
+}
+
+export function encodeRecords(into: FrameBuffer, part: Uint8Array): void {
+  into.bytes[into.at++] = FrameKind.records;
+  putVarint(into, part.length);
+  putBytes(into, part);
+}
+
 export function encodeCommit(into: FrameBuffer, commit: CommitFrame): void {
   into.bytes[into.at++] = FrameKind.commit;
   putVarint(into, commit.stream);
@@ -107,8 +148,8 @@ export function encodeCommit(into: FrameBuffer, commit: CommitFrame): void {
   putVarint(into, commit.span);
   putVarint(into, commit.pageCount);
   putVarint(into, commit.pageBytes);
-  putVarint(into, GROUP_ID_NONE);
-  putVarint(into, GROUP_COUNT_ONE);
+  putVarint(into, commit.groupId ?? GROUP_ID_NONE);
+  putVarint(into, commit.groupCount ?? GROUP_COUNT_ONE);
 }
 
 /** Views of zeros by length: there are eight page sizes, and a view is made once for each. */

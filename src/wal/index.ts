@@ -7,7 +7,10 @@
  *   frame           what a batch is made of (frame-decode reads it, delta finds what changed)
  *   segment         the header of a file of the log; segment-state is its life
  *   assembler       commits out of batches
+ *   inspect         a segment taken apart, damage and all
  *   commit          a commit as the log takes it and gives it back
+ *   segment-index   which streams have commits in a segment, and where; commit-trail gathers that
+ *                   while it is written, commit-scan from its batches
  */
 export { CommitAssembler } from "./assembler.ts";
 export {
@@ -19,9 +22,20 @@ export {
   stampBatch,
 } from "./batch.ts";
 export type { CommitFields, PageChange, ReplayedCommit, ReplayedFrame } from "./commit.ts";
+export { CommitScan } from "./commit-scan.ts";
+export { type CommitPosition, CommitTrail } from "./commit-trail.ts";
 export { LogCore, type WriteJob } from "./core.ts";
 export { corrupt } from "./corrupt.ts";
 export { GAVE_UP as LOGGED_WHOLE, UNCHANGED } from "./delta.ts";
+export type { SpillFields } from "./frame.ts";
+export {
+  type ByteSource,
+  type FrameSummary,
+  framesOf,
+  type SegmentHints,
+  type SegmentItem,
+  segmentItems,
+} from "./inspect.ts";
 export {
   BLOCK_BYTES,
   decodeSegmentHeader,
@@ -33,4 +47,12 @@ export {
   segmentFileName,
   sequenceInName,
 } from "./segment.ts";
+export {
+  decodeSegmentIndex,
+  RunCursor,
+  type SegmentIndex,
+  SegmentIndexBuilder,
+  type StreamRun,
+  segmentIndexBytes,
+} from "./segment-index.ts";
 export { moveSegment, type SegmentState } from "./segment-state.ts";
