@@ -1,62 +1,28 @@
 import { describe, expect, test } from "vitest";
-import type { Env } from "../base/env.ts";
 import { isStorageError } from "../base/errors.ts";
 import { lsn, streamId } from "../base/units.ts";
-import type { SimulatedWorld } from "../io/index.ts";
 import { BLOCK_BYTES } from "../wal/index.ts";
-import type { Log, LogLimits } from "./index.ts";
+import type { LogLimits } from "./index.ts";
 import { LogStore, WAL, worldOf } from "./log.fixture.ts";
-
-interface Running {
-  readonly world: SimulatedWorld;
-  readonly env: Env;
-  readonly store: LogStore;
-  readonly log: Log;
-}
-
-async function within(
-  limits: Partial<LogLimits>,
-  body: (running: Running) => Promise<void>,
-): Promise<Running> {
-  const world = await worldOf(5);
-  const env = world.start();
-  const store = new LogStore(limits);
-  const log = await world.run(() => store.open(env));
-  const running = { world, env, store, log };
-  await world.run(() => body(running));
-  return running;
-}
-
-/** What a power cut now would leave, checked against what was acknowledged. */
-async function survivesPowerCut({ world, store }: Running): Promise<void> {
-  world.powerCut();
-  const env = world.start();
-  await world.run(async () => (await store.open(env)).close());
-}
-
-const codeOf = (act: () => unknown): string => {
-  try {
-    act();
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-  return "nothing";
-};
+import { codeOf, DRIVERS, FLUSH, survivesPowerCut, within } from "./running.fixture.ts";
 
 describe("log", () => {
-  test("commits that arrive while a flush is under way share the next one", async () => {
-    const running = await within({}, async ({ log, store, env }) => {
-      await store.commitDurably(log, 10);
-      const before = log.stats.flushes;
-      const waiting = [store.commitDurably(log, 10)];
-      await env.clock.sleep(0);
-      for (let i = 0; i < 50; i++) waiting.push(store.commitDurably(log, 10));
-      await Promise.all(waiting);
-      expect(log.stats.flushes - before).toBe(2);
-      expect(log.stats.commits).toBe(52);
-    });
-    await survivesPowerCut(running);
-  });
+  test.each(DRIVERS)(
+    "%s: commits that arrive while a flush is under way share the next one",
+    async (io) => {
+      const running = await within({ io }, async ({ log, store, env }) => {
+        await store.commitDurably(log, 10);
+        const before = log.stats.flushes;
+        const waiting = [store.commitDurably(log, 10)];
+        await env.clock.sleep(0);
+        for (let i = 0; i < 50; i++) waiting.push(store.commitDurably(log, 10));
+        await Promise.all(waiting);
+        expect(log.stats.flushes - before).toBe(2);
+        expect(log.stats.commits).toBe(52);
+      });
+      await survivesPowerCut(running);
+    },
+  );
 
   test("a promise resolves when its commit is durable and not before", async () => {
     await within({}, async ({ log, store }) => {
@@ -98,24 +64,30 @@ describe("log", () => {
   });
 
   // evidence: G5
-  test("a refused sync is not tried again on its file: the batch goes to a fresh segment", async () => {
-    for (const after of ["kept", "dropped", "partial"] as const) {
-      const running = await within({}, async ({ log, store, world }) => {
-        await store.commitDurably(log, 10);
-        const behind = () => world.disk.contents(store.path(1))?.subarray(3 * BLOCK_BYTES);
-        const before = Buffer.from(behind() ?? []);
-        world.disk.failNext({ operation: "sync", pathPattern: /1\.wal$/, after });
-        await Promise.all([store.commitDurably(log, 10), store.commitDurably(log, 10)]);
-        expect(log.stats.failedFlushes).toBe(1);
-        await store.commitDurably(log, 10);
-        expect(before.equals(behind() ?? new Uint8Array(0))).toBe(true);
-        expect(Buffer.from(world.disk.contents(store.path(2)) ?? []).toString("latin1", 0, 4)).toBe(
-          "BOPC",
-        );
-      });
-      await survivesPowerCut(running);
-    }
-  });
+  test.each(DRIVERS)(
+    "%s: a refused flush is not tried again on its file: the batch goes to a fresh segment",
+    async (io) => {
+      for (const after of ["kept", "dropped", "partial"] as const) {
+        const running = await within({ io }, async ({ log, store, world }) => {
+          await store.commitDurably(log, 10);
+          const poisoned = () => world.disk.contents(store.path(1));
+          world.disk.failNext({ operation: FLUSH[io], pathPattern: /1\.wal$/, after });
+          await Promise.all([store.commitDurably(log, 10), store.commitDurably(log, 10)]);
+          expect(log.stats.failedFlushes).toBe(1);
+          const { write = 0, sync = 0 } = world.disk.calls;
+          const before = Buffer.from(poisoned() ?? []);
+          await store.commitDurably(log, 10);
+          expect(before.equals(poisoned() ?? new Uint8Array(0))).toBe(true);
+          expect(world.disk.calls.write).toBe(write + 1);
+          expect(world.disk.calls.sync).toBe(io === "direct" ? sync : sync + 1);
+          expect(
+            Buffer.from(world.disk.contents(store.path(2)) ?? []).toString("latin1", 0, 4),
+          ).toBe("BOPC");
+        });
+        await survivesPowerCut(running);
+      }
+    },
+  );
 
   // evidence: G5
   test("two refused syncs in a row are invisible, the third turns the log read-only", async () => {
@@ -151,6 +123,36 @@ describe("log", () => {
       });
       await survivesPowerCut(running);
     }
+  });
+
+  // evidence: G5
+  test.each([2, 3])(
+    "direct: %i refused writes in a row are as many refused flushes",
+    async (times) => {
+      const running = await within({ io: "direct" }, async ({ log, store, world }) => {
+        await store.commitDurably(log, 10);
+        const failures: unknown[] = [];
+        log.onFailure((error) => failures.push(error));
+        world.disk.failNext({ operation: "write", pathPattern: /\.wal$/, times });
+        const outcome = await store.commitDurably(log, 10).catch((error) => error.code);
+        expect(outcome).toBe(times === 3 ? "BOP_OUTCOME_UNKNOWN" : undefined);
+        expect(log.stats.failedFlushes).toBe(times);
+        expect(failures).toHaveLength(times === 3 ? 1 : 0);
+      });
+      await survivesPowerCut(running);
+    },
+  );
+
+  test("a wall clock that jumps orders nothing: commits before and after come back as they were", async () => {
+    const running = await within({}, async ({ log, store, world, env }) => {
+      for (const hours of [0, -5, 48, -100]) {
+        world.jumpWall(hours * 3_600_000);
+        await store.commitDurably(log, 1000);
+        await env.clock.sleep(60);
+      }
+    });
+    await survivesPowerCut(running);
+    expect(running.store.sealed).toHaveLength(4);
   });
 
   test("a refused write is repeated, and nobody hears of it", async () => {
@@ -219,10 +221,10 @@ describe("log", () => {
   });
 
   // evidence: G5
-  test("a refused flush within a call is repaired behind it", async () => {
-    const running = await within({ inlineFlushMs: 100 }, async ({ log, store, world }) => {
+  test.each(DRIVERS)("%s: a refused flush within a call is repaired behind it", async (io) => {
+    const running = await within({ inlineFlushMs: 100, io }, async ({ log, store, world }) => {
       await store.commitDurably(log, 10);
-      world.disk.failNext({ operation: "sync", pathPattern: /1\.wal$/ });
+      world.disk.failNext({ operation: FLUSH[io], pathPattern: /1\.wal$/ });
       const at = store.commit(log, 10);
       log.kick({ inline: true });
       expect(log.durableLsn).toBeLessThan(at);
@@ -275,15 +277,18 @@ describe("log", () => {
     await survivesPowerCut(running);
   });
 
-  test("a commit that is larger than a segment spans several, and comes back whole", async () => {
-    const running = await within({}, async ({ log, store }) => {
-      await store.commitDurably(log, 900_000);
-      await store.commitDurably(log, 10);
-      expect(log.stats.segments).toBeGreaterThan(3);
-    });
-    await survivesPowerCut(running);
-    expect(running.store.sealed.map(({ bytes }) => bytes)).toEqual([900_000, 10]);
-  });
+  test.each(DRIVERS)(
+    "%s: a commit that is larger than a segment spans several, and comes back whole",
+    async (io) => {
+      const running = await within({ io }, async ({ log, store }) => {
+        await store.commitDurably(log, 900_000);
+        await store.commitDurably(log, 10);
+        expect(log.stats.segments).toBeGreaterThan(3);
+      });
+      await survivesPowerCut(running);
+      expect(running.store.sealed.map(({ bytes }) => bytes)).toEqual([900_000, 10]);
+    },
+  );
 
   test("options that are misspelt or out of range are refused by name", async () => {
     const world = await worldOf(1);

@@ -9,22 +9,30 @@
  *     there is room for the next segment, and then the log goes on by itself.
  * (4) When nothing was written for `idleProofMs` after an acknowledgement, an empty batch follows
  *     that proves the last one.
- * (5) A flush within a call (`inline`) never happens while another one is in flight, needs no new
+ * (5) A device that hangs is waited for. Its batch is neither written again nor given up, since it
+ *     may still land; nobody is told that it is durable, and nobody new is let in.
+ * (6) A flush within a call (`inline`) never happens while another one is in flight, needs no new
  *     segment, and acknowledges exactly as the other kind does.
  */
 import { present } from "../base/assert.ts";
 import type { Disposer, Env } from "../base/env.ts";
-import { ioError, isStorageError, StorageError } from "../base/errors.ts";
+import { ioError, isStorageError, type StorageError } from "../base/errors.ts";
 import { KIB, type Lsn, type StreamId } from "../base/units.ts";
 import type { LogCore, WriteJob } from "../wal/index.ts";
+import { Admission } from "./admission.ts";
+import { closedError, failedForGood, outcomeUnknown, readOnly } from "./failure.ts";
+import { FlushCounts, logStats } from "./flush-counts.ts";
 import { FlushPace } from "./flush-pace.ts";
-import type { Log, LogStats, StagedFrames } from "./log.ts";
+import { IdleProof } from "./idle-proof.ts";
+import type { Log, LogFault, LogStats, StagedFrames } from "./log.ts";
+import type { OperationWatch } from "./operation-watch.ts";
 import type { LogLimits } from "./options.ts";
 import type { SegmentStore } from "./segment-store.ts";
+import { StreamBacklog } from "./stream-backlog.ts";
 import { Listeners, Waiters } from "./waiters.ts";
 
-/** Batches up to this size are written synchronously; the copy takes some tens of microseconds. */
-const COPIED_BYTES_MAX = 128 * KIB;
+/** Larger batches are never flushed within a call: the thread would be held for too long. */
+const INLINE_BYTES_MAX = 128 * KIB;
 
 export interface LogParts {
   readonly env: Env;
@@ -32,6 +40,8 @@ export interface LogParts {
   readonly core: LogCore;
   /** With an active segment that takes over at the core's end. */
   readonly segments: SegmentStore;
+  /** Of everything that is done for the log. Its reports are to be handed to `reportFault`. */
+  readonly watch: OperationWatch;
 }
 
 interface Refused {
@@ -47,6 +57,7 @@ export class LogController implements Log {
   readonly #waiters = new Waiters();
   readonly #durableListeners = new Listeners<Lsn>();
   readonly #failureListeners = new Listeners<StorageError>();
+  readonly #faultListeners = new Listeners<LogFault>();
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
   /** A batch is being written, or the next one is about to be. */
@@ -54,23 +65,30 @@ export class LogController implements Log {
   #driving = Promise.resolve();
   #failure: StorageError | undefined;
 
-  #proofTimer: Disposer | undefined;
-  #acknowledgedAtMs = 0;
-  /** Moving average; undefined before the first flush. */
+  readonly #watch: OperationWatch;
+  readonly #proof: IdleProof;
   readonly #pace = new FlushPace();
+  readonly #streams = new StreamBacklog();
+  readonly #admission: Admission;
   /** Who asked last had nothing else to run. */
   #inlineAsked = false;
   #failuresInARow = 0;
-  #failedFlushes = 0;
-  #flushes = 0;
-  #batches = 0;
-  #writtenBytes = 0;
+  readonly #counts = new FlushCounts();
 
-  constructor({ env, limits, core, segments }: LogParts) {
+  constructor({ env, limits, core, segments, watch }: LogParts) {
     this.#env = env;
     this.#limits = limits;
     this.#core = core;
     this.#segments = segments;
+    this.#watch = watch;
+    const [pace, streams] = [this.#pace, this.#streams];
+    this.#admission = new Admission({ limits, core, segments, pace, watch, streams });
+    const { clock } = env;
+    this.#proof = new IdleProof({
+      clock,
+      idleMs: limits.idleProofMs,
+      prove: () => this.#prove(),
+    });
   }
 
   get newestLsn(): Lsn {
@@ -82,33 +100,26 @@ export class LogController implements Log {
   }
 
   get stats(): LogStats {
-    return {
-      commits: this.#core.commits,
-      batches: this.#batches,
-      flushes: this.#flushes,
-      frameBytes: this.#core.frameBytes,
-      writtenBytes: this.#writtenBytes,
-      failedFlushes: this.#failedFlushes,
-      segments: this.#segments.count,
-    };
+    const [core, segments, watch] = [this.#core, this.#segments, this.#watch];
+    return logStats({ core, segments, watch }, this.#counts);
   }
 
-  admit(): void {
-    if (this.#failure !== undefined) throw this.#readOnly(this.#failure);
-    if (this.#closed !== undefined) throw closedError();
-    if (this.#core.backlogBytes > this.#limits.maxBacklogBytes) throw this.#backpressure();
-    const { refusal, roomBytes } = this.#segments;
-    if (refusal === undefined || !isStorageError(refusal, "BOP_DISK_FULL")) return;
-    if (roomBytes < this.#core.backlogBytes + this.#limits.bufferBytes) {
-      const { details, message } = refusal;
-      throw new StorageError("BOP_DISK_FULL", message, { details, cause: refusal });
-    }
+  admit(stream?: StreamId): void {
+    this.#assertTakes();
+    this.#admission.check(stream);
+  }
+
+  limitStream(stream: StreamId, maxBacklogBytes: number | undefined): void {
+    this.#streams.limit(stream, maxBacklogBytes);
   }
 
   stage(stream: StreamId): StagedFrames {
-    this.admit();
+    if (!this.#core.inGroup) {
+      this.#assertTakes();
+      this.#admission.checkRoom();
+    }
     this.#core.begin(stream);
-    return this.#core;
+    return this.#streams.counted(stream, this.#core);
   }
 
   kick(options?: { readonly inline: boolean }): void {
@@ -122,7 +133,9 @@ export class LogController implements Log {
 
   durable(lsn: Lsn): Promise<void> {
     if (lsn <= this.#core.durableLsn) return Promise.resolve();
-    if (this.#failure !== undefined) return Promise.reject(this.#unknown(lsn, this.#failure));
+    const { durableLsn } = this.#core;
+    const failure = this.#failure;
+    if (failure !== undefined) return Promise.reject(outcomeUnknown(lsn, { durableLsn, failure }));
     if (lsn > this.#core.newestLsn) {
       return Promise.reject(new RangeError(`nothing was committed up to LSN ${lsn}`));
     }
@@ -139,6 +152,14 @@ export class LogController implements Log {
     return this.#failureListeners.add(listener);
   }
 
+  onFault(listener: (fault: LogFault) => void): Disposer {
+    return this.#faultListeners.add(listener);
+  }
+
+  reportFault(fault: LogFault): void {
+    this.#faultListeners.tell(fault);
+  }
+
   release(lsn: Lsn): Promise<void> {
     return this.#segments.release(lsn);
   }
@@ -150,17 +171,22 @@ export class LogController implements Log {
 
   /** See (4). */
   proveWhenIdle(): void {
-    this.#acknowledgedAtMs = this.#env.clock.monotonicMs();
-    this.#proofTimer ??= this.#env.clock.after(this.#limits.idleProofMs, () => this.#prove());
+    this.#proof.acknowledged();
+  }
+
+  #assertTakes(): void {
+    if (this.#failure !== undefined) throw readOnly(this.#failure, this.#core.durableLsn);
+    if (this.#closed !== undefined) throw closedError();
   }
 
   async #drain(): Promise<void> {
     this.#closing.abort();
-    this.#proofTimer?.dispose();
-    const proves = this.#proofTimer !== undefined || this.#core.nextWriteBytes > 0;
+    this.#proof.stop();
+    const proves = this.#proof.isDue || this.#core.nextWriteBytes > 0;
     await this.#settled();
     if (this.#failure === undefined && proves && this.#core.stageProof()) await this.#settled();
     await this.#segments.close();
+    this.#watch.stop();
   }
 
   /** Resolves when everything that was sealed is durable, or the log has failed. */
@@ -202,17 +228,20 @@ export class LogController implements Log {
 
   /** True if nothing is left to write; whoever is told of this batch may then begin anew. */
   async #flush(): Promise<boolean> {
-    const { file } = present(this.#segments.active, "an active segment");
+    const { file, path } = present(this.#segments.active, "an active segment");
     const startedMs = this.#env.clock.monotonicMs();
+    const watched = this.#watch.begin({ operation: "flushing", file: path, startedMs });
     const job = this.#startWrite();
     try {
       await this.#write(job);
       this.#core.finishWrite(job);
-      await file.sync();
+      if (!file.writesAreDurable) await file.sync();
     } catch (cause) {
+      this.#watch.end(watched);
       await this.#refused(job, cause);
       return false;
     }
+    this.#watch.end(watched);
     this.#pace.throughPool(this.#env.clock.monotonicMs() - startedMs);
     const durableLsn = this.#finish(job);
     const done = this.#core.nextWriteBytes === 0;
@@ -222,19 +251,18 @@ export class LogController implements Log {
   }
 
   /**
-   * A small batch is copied into the page cache within the call: that takes less of this thread than
-   * to wake one of the pool, and the flush is then the only trip. A refused write alone may be
-   * repeated in place: nothing was promised about it yet.
+   * A refused write may be repeated in place where it was no flush: nothing was promised about it
+   * yet, and the batch is still in memory as it was.
    */
   async #write(job: WriteJob): Promise<void> {
     const { file, offset } = present(this.#segments.active, "an active segment");
+    const attempts = file.writesAreDurable ? 1 : this.#limits.maxWriteAttempts;
     for (let attempt = 1; ; attempt++) {
       try {
-        if (job.bytes.length <= COPIED_BYTES_MAX) file.writeSync(job.bytes, offset);
-        else await file.write(job.bytes, offset);
+        await file.write(job.bytes, offset);
         return;
       } catch (cause) {
-        if (attempt >= this.#limits.maxWriteAttempts) throw cause;
+        if (attempt >= attempts) throw cause;
       }
     }
   }
@@ -243,7 +271,7 @@ export class LogController implements Log {
     const { ms } = this.#pace;
     if (!this.#inlineAsked || bytes === 0) return false;
     if (ms === undefined || ms >= this.#limits.inlineFlushMs) return false;
-    return bytes <= COPIED_BYTES_MAX && this.#segments.roomBytes >= bytes;
+    return bytes <= INLINE_BYTES_MAX && this.#segments.roomBytes >= bytes;
   }
 
   #flushInline(): void {
@@ -269,7 +297,7 @@ export class LogController implements Log {
     try {
       file.writeSync(job.bytes, offset);
       this.#core.finishWrite(job);
-      file.syncSync();
+      if (!file.writesAreDurable) file.syncSync();
     } catch (cause) {
       return { job, cause };
     }
@@ -298,9 +326,8 @@ export class LogController implements Log {
     const active = present(this.#segments.active, "an active segment");
     active.offset += job.bytes.length;
     this.#failuresInARow = 0;
-    this.#flushes += 1;
-    this.#batches += 1;
-    this.#writtenBytes += job.bytes.length;
+    this.#counts.flushes += 1;
+    this.#counts.writtenBytes += job.bytes.length;
     const durableLsn = this.#core.finishSync(job);
     if (active.offset * 2 > this.#limits.segmentBytes) this.#segments.prepareSoon();
     if (job.hasFrames && this.#closed === undefined) this.proveWhenIdle();
@@ -321,8 +348,9 @@ export class LogController implements Log {
   }
 
   #countFailure(error: unknown): void {
-    this.#failedFlushes += 1;
+    this.#counts.failedFlushes += 1;
     this.#failuresInARow += 1;
+    this.reportFault({ where: "log", error });
     if (this.#failuresInARow >= this.#limits.maxSyncFailures) throw error;
   }
 
@@ -339,60 +367,22 @@ export class LogController implements Log {
     }
   }
 
-  /** See (4). One timer, set again when it fires too soon, since a flush must cost no timer. */
-  #prove(): void {
-    this.#proofTimer = undefined;
-    if (this.#failure !== undefined || this.#closed !== undefined) return;
-    const restMs =
-      this.#acknowledgedAtMs + this.#limits.idleProofMs - this.#env.clock.monotonicMs();
-    if (restMs <= 0 && !this.#busy && this.#core.stageProof()) {
-      this.kick();
-      return;
-    }
-    const delayMs = restMs > 0 ? restMs : this.#limits.idleProofMs;
-    this.#proofTimer = this.#env.clock.after(delayMs, () => this.#prove());
+  /** See (4). */
+  #prove(): boolean {
+    if (this.#failure !== undefined || this.#closed !== undefined) return true;
+    if (this.#busy || !this.#core.stageProof()) return false;
+    this.kick();
+    return true;
   }
 
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return;
-    const why = cause instanceof Error ? cause.message : String(cause);
     const { durableLsn } = this.#core;
-    const message = `the log takes no more writes since it failed: ${why}`;
-    const error = new StorageError("BOP_READ_ONLY", message, {
-      details: { durableLsn, why },
-      cause,
-    });
-    this.#failure = error;
+    const failure = failedForGood(cause, durableLsn);
+    this.#failure = failure;
     this.#busy = false;
-    this.#proofTimer?.dispose();
-    this.#waiters.rejectAll((lsn) => this.#unknown(lsn, error));
-    this.#failureListeners.tell(error);
+    this.#proof.stop();
+    this.#waiters.rejectAll((lsn) => outcomeUnknown(lsn, { durableLsn, failure }));
+    this.#failureListeners.tell(failure);
   }
-
-  #readOnly(failure: StorageError): StorageError {
-    const { durableLsn } = this.#core;
-    const details = { durableLsn, why: failure.message };
-    return new StorageError("BOP_READ_ONLY", failure.message, { details, cause: failure });
-  }
-
-  #unknown(lsn: Lsn, cause: StorageError): StorageError {
-    const { durableLsn } = this.#core;
-    const message = `the commit at LSN ${lsn} may or may not survive: ${cause.message}`;
-    return new StorageError("BOP_OUTCOME_UNKNOWN", message, {
-      details: { lsn, durableLsn },
-      cause,
-    });
-  }
-
-  #backpressure(): StorageError {
-    const batches = this.#core.backlogBytes / this.#limits.bufferBytes;
-    const retryAfterMs = Math.max(1, Math.ceil(batches * (this.#pace.ms ?? 1)));
-    const details = { full: "log backlog", retryAfterMs };
-    const message = `${this.#core.backlogBytes} bytes wait for the log; retry in ${retryAfterMs} ms`;
-    return new StorageError("BOP_BACKPRESSURE", message, { details });
-  }
-}
-
-function closedError(): StorageError {
-  return new StorageError("BOP_CLOSED", "the log is closed", { details: { what: "log" } });
 }

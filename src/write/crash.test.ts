@@ -52,6 +52,7 @@ describe("log under crashes", () => {
         for (let n = 1; n <= changes; n++) {
           const world = await worldOf(seed * 1000 + n);
           const store = new LogStore();
+          store.io = n % 2 === 0 ? "direct" : "standard";
           world.disk.crashAt(n, how);
           await live(world, () => life(store, { env: world.start(), seed }));
           if (world.alive) world.powerCut();
@@ -110,6 +111,7 @@ describe("log under crashes", () => {
     for (let seed = 1; seed <= 30; seed++) {
       const world = await worldOf(seed);
       const store = new LogStore();
+      store.io = seed % 3 === 0 ? "direct" : "standard";
       const env = world.start();
       const random = seeded(seed);
       await live(world, async () => {

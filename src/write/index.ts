@@ -3,15 +3,40 @@
  *
  *   log             the log as its users see it
  *   recover         from files to a log (survey looks at the directory, walk reads the batches)
+ *   repair          what is cut off a log that is damaged; remains looks at what is left
  *   controller      the log with the disk
  *   segment-store   which file takes batches, which come next, which are still needed
- *   segment-reader  one segment read back
- *   waiters         who waits for the log
+ *   watermarks      how far the log has come
+ *   seal            the index behind a sealed segment
+ *   segment-reader  one segment read back; batch-table keeps where its batches lie
+ *   archive         a damaged segment is put back from a copy
+ *   backlog         commits that were located and wait to be replayed; commit-reader reads them
+ *   admission       who may begin; stream-backlog counts what one stream has waiting
+ *   flush-counts    what was done so far
+ *   flush-pace      how long the device takes; idle-proof when to prove the last batch
+ *   operation-watch operations that do not come back, in watched-storage too
+ *   limited-storage leaves the log room in the system's pool
+ *   waiters         who waits for the log; failure: what they hear when there is none any more
  *   options         limits and their defaults
  */
 
-export type { CommitFields, PageChange, ReplayedCommit, ReplayedFrame } from "../wal/index.ts";
+export type {
+  CommitFields,
+  PageChange,
+  ReplayedCommit,
+  ReplayedFrame,
+  SpillFields,
+} from "../wal/index.ts";
 export { LOGGED_WHOLE, UNCHANGED } from "../wal/index.ts";
-export type { Log, LogStats, StagedFrames } from "./log.ts";
+export type { SegmentArchive } from "./archive.ts";
+export type { Backlog, WaitingStream } from "./backlog.ts";
+export { limitedStorage } from "./limited-storage.ts";
+export type { Log, LogFault, LogStats, StagedFrames } from "./log.ts";
 export type { LogLimits } from "./options.ts";
-export { type RecoveredLog, type RecoverOptions, recoverLog } from "./recover.ts";
+export {
+  type RecoveredLog,
+  type RecoverOptions,
+  type RecoveryProgress,
+  recoverLog,
+} from "./recover.ts";
+export { applyRepair, planRepair, type RepairOptions, type RepairPlan } from "./repair.ts";

@@ -5,6 +5,7 @@
  * (1) What is remembered changes after a simulated wait, so that a crash may come before it.
  */
 import { expect } from "vitest";
+import type { IoChoice } from "../base/driver.ts";
 import type { Env } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
 import { LSN_ZERO, type Lsn, type SegmentSequence, streamId } from "../base/units.ts";
@@ -25,6 +26,7 @@ export interface Sealed {
 export class LogStore {
   readonly registered = new Set<SegmentSequence>();
   readonly limits: Partial<LogLimits>;
+  io: IoChoice = "auto";
   checkpointLsn: Lsn = LSN_ZERO;
   durableFloorLsn: Lsn = LSN_ZERO;
   /** Commits that were sealed and are not known to be lost, in order. */
@@ -40,9 +42,11 @@ export class LogStore {
   async recover(env: Env): Promise<{ recovered: RecoveredLog; found: Sealed[] }> {
     const found: Sealed[] = [];
     const remember = (change: () => void) => env.clock.sleep(1).then(change);
+    const driver = await env.storage.driver({ directory: WAL, io: this.io });
     const recovered = await recoverLog(
       {
         env,
+        driver,
         directory: WAL,
         storeId: STORE_ID,
         registered: [...this.registered],

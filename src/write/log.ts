@@ -15,7 +15,9 @@
 import type { Disposer } from "../base/env.ts";
 import type { StorageError } from "../base/errors.ts";
 import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
-import type { CommitFields, PageChange } from "../wal/index.ts";
+import type { CommitFields, PageChange, SegmentState, SpillFields } from "../wal/index.ts";
+import type { HungOperation } from "./operation-watch.ts";
+import type { Marks } from "./watermarks.ts";
 
 export interface Log {
   /** End of everything that was sealed. */
@@ -25,11 +27,17 @@ export interface Log {
 
   /**
    * Throws BOP_BACKPRESSURE, BOP_DISK_FULL, BOP_READ_ONLY or BOP_CLOSED before a transaction did
-   * any work.
+   * any work. With a stream, its own limit counts too.
    */
-  admit(): void;
+  admit(stream?: StreamId): void;
 
-  /** Opens a commit of one stream. See (1). Throws as `admit` does. */
+  /**
+   * Bytes of this stream that may wait for the device; beyond them `admit` refuses it, and nobody
+   * else. Undefined: none but that of the log. Commits sealed before are not counted.
+   */
+  limitStream(stream: StreamId, maxBacklogBytes: number | undefined): void;
+
+  /** Opens a commit of one stream. See (1). Throws as `admit` does, but for limits of room only. */
   stage(stream: StreamId): StagedFrames;
 
   /**
@@ -45,6 +53,8 @@ export interface Log {
   /** Called after each advance of `durableLsn`, in order of subscription. */
   onDurable(listener: (durableLsn: Lsn) => void): Disposer;
   onFailure(listener: (error: StorageError) => void): Disposer;
+  /** What went wrong and is being mended, or waited out: a refused flush, a device that hangs. */
+  onFault(listener: (fault: LogFault) => void): Disposer;
 
   /**
    * Segments that end at or below `lsn` are needed by nobody: recycle or delete them. The manifest
@@ -70,11 +80,31 @@ export interface StagedFrames {
   /** An entry of the catalogue (stream 0): opaque here, see the manifest's catalogue codec. */
   entry(payload: Uint8Array): void;
 
-  /** The commit frame. Returns the commit's LSN. */
-  seal(commit: CommitFields): Lsn;
+  /** Pages of the commit that lie in a chunk already. It must be durable, and its name. */
+  spill(fields: SpillFields): void;
+
+  /** What a record log does in this commit: opaque here, see record-log/operations.ts. */
+  records(operations: Uint8Array): void;
+
+  /**
+   * The commit frame. Returns the commit's LSN. With `groupCount`, this commit and those staged and
+   * sealed next, in the same call, are one: recovery hands out all of them or none.
+   */
+  seal(commit: CommitFields, groupCount?: number): Lsn;
 
   /** Forgets the frames of this commit as if they had never been staged. */
   discard(): void;
+}
+
+export interface LogFault {
+  readonly where: string;
+  readonly error: unknown;
+}
+
+export interface SegmentStats {
+  readonly sequence: number;
+  readonly state: SegmentState;
+  readonly marks: Marks;
 }
 
 export interface LogStats {
@@ -88,4 +118,13 @@ export interface LogStats {
   readonly writtenBytes: number;
   readonly failedFlushes: number;
   readonly segments: number;
+  readonly marks: Marks;
+  /** Segments that hold log which somebody may need, oldest first. */
+  readonly inflight: readonly SegmentStats[];
+  /** Segments that hold log which no checkpoint has let go, the active one included. */
+  readonly inflightSegments: number;
+  /** Bytes in memory that are not durable. */
+  readonly backlogBytes: number;
+  /** An operation that has not come back; undefined if all have. */
+  readonly hung: HungOperation | undefined;
 }

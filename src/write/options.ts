@@ -25,14 +25,29 @@ export interface LogLimits {
   readonly maxBacklogBytes: number;
 
   /**
+   * Segments that may hold log which no checkpoint has let go; beyond them new transactions are
+   * refused with BOP_BACKPRESSURE. It bounds the disk that the log takes, and the time to reopen.
+   * Must leave room for what gathers while a checkpoint runs: see docs/limits.md. From 2 to 1,000,000.
+   * Default 16.
+   */
+  readonly maxInflightSegments: number;
+
+  /**
+   * An operation of the log that takes longer counts as hung: it is reported, and new transactions
+   * are refused with BOP_BACKPRESSURE until it comes back. Milliseconds, from 100 to 3,600,000.
+   * Default 30,000.
+   */
+  readonly writeTimeoutMs: number;
+
+  /**
    * Flushes that may fail in a row. Those before the last are repaired by writing the batch again
    * to a fresh segment; the last turns the store read-only. From 1 to 100. Default 3.
    */
   readonly maxSyncFailures: number;
 
   /**
-   * Writes of one batch that may fail in a row before that counts as a failed flush. From 1 to
-   * 100. Default 3.
+   * Writes of one batch that may fail in a row before that counts as a failed flush. Where a write
+   * is its own flush (`io: "direct"`) the first counts. From 1 to 100. Default 3.
    */
   readonly maxWriteAttempts: number;
 
@@ -59,6 +74,8 @@ const RANGES = {
   segmentBytes: { min: 256 * KIB, max: GIB, step: 4 * KIB, byDefault: 64 * MIB },
   bufferBytes: { min: 128 * KIB, max: 64 * MIB, step: 4 * KIB, byDefault: MIB },
   maxBacklogBytes: { min: 128 * KIB, max: 16 * GIB, step: 1, byDefault: 64 * MIB },
+  maxInflightSegments: { min: 2, max: 1_000_000, step: 1, byDefault: 16 },
+  writeTimeoutMs: { min: 100, max: 3_600_000, step: 1, byDefault: 30_000 },
   maxSyncFailures: { min: 1, max: 100, step: 1, byDefault: 3 },
   maxWriteAttempts: { min: 1, max: 100, step: 1, byDefault: 3 },
   inlineFlushMs: { min: 0, max: 100, step: 0, byDefault: 1 },

@@ -89,7 +89,12 @@ describe("log recovery", () => {
 
   test("a byte flipped between the batches changes nothing", async () => {
     const stopped = await threeCommits();
-    for (const offset of [100, BLOCK_BYTES - 1, 2 * BLOCK_BYTES - 1, 4 * BLOCK_BYTES + 5]) {
+    for (const offset of [
+      SEGMENT_HEADER.sizeBytes,
+      BLOCK_BYTES - 1,
+      2 * BLOCK_BYTES - 1,
+      4 * BLOCK_BYTES + 5,
+    ]) {
       const world = damaged(stopped, (bytes) => {
         bytes[offset] = 0xff;
         return bytes;

@@ -8,26 +8,40 @@
  * (2) A crash in either step leaves a log that is recovered to the same commits.
  */
 import { dirname } from "node:path";
+import type { Driver } from "../base/driver.ts";
 import type { Env } from "../base/env.ts";
 import { ioError } from "../base/errors.ts";
-import { type Lsn, type SegmentSequence, segmentSequence } from "../base/units.ts";
+import {
+  CATALOGUE_STREAM,
+  type Lsn,
+  type SegmentSequence,
+  type StreamId,
+  segmentSequence,
+} from "../base/units.ts";
 import {
   BATCH_HEADER,
   batchBytes,
-  CommitAssembler,
+  type CommitPosition,
+  CommitTrail,
   LogCore,
   type ReplayedCommit,
+  RunCursor,
   STORE_ID_BYTES,
   stampBatch,
 } from "../wal/index.ts";
+import type { SegmentArchive } from "./archive.ts";
+import { Backlog } from "./backlog.ts";
 import { LogController } from "./controller.ts";
 import type { Log } from "./log.ts";
+import { hungError, OperationWatch } from "./operation-watch.ts";
 import { type LogLimits, resolveLogLimits } from "./options.ts";
 import { SegmentStore } from "./segment-store.ts";
-import { type Survey, survey } from "./survey.ts";
+import { endOf, type Survey, survey } from "./survey.ts";
 import { type UnprovenBatch, type Walked, walk } from "./walk.ts";
+import { watchedStorage } from "./watched-storage.ts";
 
-export interface RecoverOptions {
+/** What it takes to check a log. */
+export interface CheckOptions {
   readonly env: Env;
   /** Where the segments lie; created if absent. */
   readonly directory: string;
@@ -35,22 +49,44 @@ export interface RecoverOptions {
   readonly storeId: Uint8Array;
   /** What the manifest names; empty in a new store. */
   readonly registered: readonly SegmentSequence[];
-  /** Resolves when the manifest durably names the sequence. */
-  readonly register: (sequence: SegmentSequence) => Promise<void>;
-  /** Resolves when the manifest durably no longer names them. */
-  readonly unregister: (sequences: readonly SegmentSequence[]) => Promise<void>;
   /** Commits at or below it are not handed out. 0 in a new store. */
   readonly checkpointLsn: Lsn;
   /** Highest LSN that manifest or superblock know to be durable. */
   readonly durableFloorLsn: Lsn;
+  /** Told now and then how much of the log has been checked. */
+  readonly onProgress?: (progress: RecoveryProgress) => void;
+  /** Where copies of sealed segments lie, if anywhere. */
+  readonly archive?: SegmentArchive;
+}
+
+export interface RecoverOptions extends CheckOptions {
+  /** How segments are written. */
+  readonly driver: Driver;
+  /** Resolves when the manifest durably names the sequence. */
+  readonly register: (sequence: SegmentSequence) => Promise<void>;
+  /** Resolves when the manifest durably no longer names them. */
+  readonly unregister: (sequences: readonly SegmentSequence[]) => Promise<void>;
   readonly limits?: Partial<LogLimits>;
+  /**
+   * Whether the commits of a stream may wait in the backlog until somebody wants them. Asked once
+   * the catalogue's commits have been handed out. Default: none may.
+   */
+  readonly mayWait?: (stream: StreamId) => boolean;
+}
+
+export interface RecoveryProgress {
+  readonly doneBytes: number;
+  /** At most this: where the log ends is known when it has been read. */
+  readonly totalBytes: number;
 }
 
 export interface RecoveredLog {
   /** End of the log: the commits that were handed out lie at or below it. */
   readonly endLsn: Lsn;
-  /** How many were handed out. */
+  /** How many lie above the checkpoint, handed out or waiting. */
   readonly commits: number;
+  /** What waits. Close it before the log is closed. */
+  readonly backlog: Backlog;
   /** Once. Rejects with BOP_IO or BOP_DISK_FULL; what was recovered is still there then. */
   start(): Promise<Log>;
 }
@@ -68,13 +104,24 @@ export async function recoverLog(
   }
   await ensureDirectory(options);
   const found = await survey(options);
-  const assembler = new CommitAssembler(options.checkpointLsn, onCommit);
-  const walked = await walk({ options, found }, assembler);
+  const walked = await walk(options, found);
+  const { env, checkpointLsn } = options;
+  const log = { storage: env.storage, segments: walked.segments, unproven: walked.unproven };
+  const backlog = new Backlog({ log, clock: env.clock, checkpointLsn, onCommit });
+  await handOut(backlog, options);
   return {
     endLsn: walked.endLsn,
-    commits: walked.commits,
+    commits: backlog.commits,
+    backlog,
     start: () => start({ options, limits, found, walked }),
   };
+}
+
+/** What may not wait. Where nothing may, it is handed out in order of LSN over all streams. */
+async function handOut(backlog: Backlog, { mayWait }: RecoverOptions): Promise<void> {
+  if (mayWait !== undefined) await backlog.together([CATALOGUE_STREAM]);
+  const streams = [...backlog.waiting.keys()];
+  await backlog.together(streams.filter((stream) => mayWait?.(stream) !== true));
 }
 
 interface Recovered {
@@ -85,15 +132,25 @@ interface Recovered {
 }
 
 async function start({ options, limits, found, walked }: Recovered): Promise<Log> {
-  const { env, directory, storeId, register, unregister, checkpointLsn } = options;
+  const { env, driver, directory, storeId, register, unregister, checkpointLsn } = options;
   const { endLsn, unproven, wallMs } = walked;
   await removeUnusable({ options, found, walked });
-  const sealed = found.used.map(({ sequence }, i) => {
-    return { sequence, endLsn: found.used[i + 1]?.header.firstLsn as Lsn | undefined };
+  const sealed = found.used.map(({ sequence, header }, i) => {
+    const endLsn = endOf(found.used, i) as Lsn | undefined;
+    return { sequence, firstLsn: header.firstLsn as Lsn, endLsn };
   });
   const spares = found.spares.map(({ sequence }) => sequence);
+  const trail = new CommitTrail();
+  if (unproven !== undefined) noteCopied(trail, { walked, unproven });
+  let log: LogController | undefined;
+  const watch = new OperationWatch({
+    clock: env.clock,
+    timeoutMs: limits.writeTimeoutMs,
+    onHung: (hung) => log?.reportFault({ where: "log", error: hungError(hung) }),
+  });
+  const watched = { ...env, storage: watchedStorage(env.storage, watch) };
   const segments = new SegmentStore(
-    { env, directory, storeId, limits, register, unregister },
+    { env: watched, driver, directory, storeId, limits, register, unregister, trail },
     { sealed, spares: spares.filter((it) => !walked.dirty.has(it)), reserved: found.reserved },
   );
   try {
@@ -103,10 +160,12 @@ async function start({ options, limits, found, walked }: Recovered): Promise<Log
     await segments.take({ firstLsn, durableLsn: endLsn, ...(copy && { copied: copy }) });
   } catch (error) {
     await segments.close();
+    watch.stop();
     throw error;
   }
-  const core = new LogCore({ storeId, lsn: endLsn, bufferBytes: limits.bufferBytes, wallMs });
-  const log = new LogController({ env, limits, core, segments });
+  const { bufferBytes } = limits;
+  const core = new LogCore({ storeId, lsn: endLsn, bufferBytes, memory: driver, wallMs, trail });
+  log = new LogController({ env, limits, core, segments, watch });
   if (unproven !== undefined) log.proveWhenIdle();
   return log;
 }
@@ -120,6 +179,26 @@ function copyFor({ startLsn, wallMs, payload }: UnprovenBatch, storeId: Uint8Arr
     stampBatch(bytes, { ...batch, storeId, sequence, copied: true });
     return bytes;
   };
+}
+
+/** The commits of a batch that the fresh segment takes over are in its index, too. */
+function noteCopied(
+  trail: CommitTrail,
+  { walked, unproven }: { readonly walked: Walked; readonly unproven: UnprovenBatch },
+): void {
+  const copied = (walked.segments.at(-1)?.index.runs ?? []).flatMap((run) => {
+    const found: CommitPosition[] = [];
+    const { stream, pageCount, pageBytes } = run;
+    const cursor = new RunCursor(run);
+    while (run.lastLsn > unproven.startLsn && cursor.next()) {
+      if (cursor.lsn <= unproven.startLsn) continue;
+      const { firstLsn, lsn } = cursor;
+      found.push({ stream, firstLsn, lsn, pageCount, pageBytes });
+    }
+    return found;
+  });
+  copied.sort((a, b) => a.lsn - b.lsn);
+  for (const position of copied) trail.note(position);
 }
 
 /** Files that nobody needs, and spares that were written to under their sequence. */

@@ -2,6 +2,8 @@
  * THE SEGMENT FILES: which one takes batches, which wait to become the next, which are still
  * needed. Their life is drawn in wal/segment-state.ts.
  *
+ * It is over 400 lines because all that changes the files of the log goes through one queue (5).
+ *
  * (1) A sequence is registered before its file is made, and `reserved`, the highest one registered,
  *     has never been taken into use. So a file that is missing was lost, unless it is `reserved`.
  * (2) A file is taken into use when its directory entry and the registration of the sequence behind
@@ -10,23 +12,38 @@
  *     the segment: until then the segment that they come from counts.
  * (4) A released segment is struck from the register first, then renamed or removed. A crash in
  *     between leaves a file that nobody needs, which the next start removes.
- * (5) Making, recycling and removing run one at a time; taking a spare only takes it off the list.
+ * (5) Making, indexing, recycling and removing run one at a time; taking a spare only takes it off
+ *     the list.
  */
 import { assert, present } from "../base/assert.ts";
+import type { Driver, LogFile } from "../base/driver.ts";
 import type { Disposer, Env, File } from "../base/env.ts";
 import { ioError, type StorageError, systemCode } from "../base/errors.ts";
-import { type Lsn, type SegmentSequence, segmentSequence } from "../base/units.ts";
+import {
+  LSN_ZERO,
+  type Lsn,
+  laterLsn,
+  lsnAfter,
+  type SegmentSequence,
+  segmentSequence,
+} from "../base/units.ts";
 import {
   BLOCK_BYTES,
+  type CommitTrail,
   encodeSegmentHeader,
   moveSegment,
   type SegmentState,
   segmentFileName,
 } from "../wal/index.ts";
+import type { SegmentStats } from "./log.ts";
 import { type LogLimits, MAX_SPARES } from "./options.ts";
+import { writeIndex } from "./seal.ts";
+import { type Marks, marksWithin } from "./watermarks.ts";
 
 export interface SegmentStoreOptions {
   readonly env: Env;
+  /** Opens the file that takes batches. */
+  readonly driver: Driver;
   /** Where the segments lie. It exists. */
   readonly directory: string;
   readonly storeId: Uint8Array;
@@ -35,12 +52,18 @@ export interface SegmentStoreOptions {
   readonly register: (sequence: SegmentSequence) => Promise<void>;
   /** Resolves when the manifest durably no longer names them. */
   readonly unregister: (sequences: readonly SegmentSequence[]) => Promise<void>;
+  /** Where commits lie, for the indexes of segments. */
+  readonly trail: CommitTrail;
 }
 
 /** What recovery found. */
 export interface FoundSegments {
   /** In order of use, each with its end; the newest ends where the next one taken begins. */
-  readonly sealed: readonly { readonly sequence: number; readonly endLsn: Lsn | undefined }[];
+  readonly sealed: readonly {
+    readonly sequence: number;
+    readonly firstLsn: Lsn;
+    readonly endLsn: Lsn | undefined;
+  }[];
   readonly spares: readonly number[];
   /** The highest sequence registered; 0 in a new store. */
   readonly reserved: number;
@@ -58,18 +81,25 @@ interface Segment {
   readonly path: string;
   state: SegmentState;
   /** Open while it is free or active. */
-  file: File | undefined;
+  file: LogFile | undefined;
+  /** Undefined while it is free. */
+  firstLsn: Lsn | undefined;
   /** Where the next segment began; undefined for the newest. */
   endLsn: Lsn | undefined;
+  /** It refused its index: no longer used once it is let go. */
+  suspect: boolean;
 }
 
 interface ActiveSegment {
   readonly sequence: number;
   readonly path: string;
-  readonly file: File;
+  readonly file: LogFile;
   /** Where the next batch goes. */
   offset: number;
 }
+
+/** At most this part of a segment is kept free for its index. */
+const INDEX_SHARE = 16;
 
 export class SegmentStore {
   readonly #options: SegmentStoreOptions;
@@ -89,8 +119,8 @@ export class SegmentStore {
   constructor(options: SegmentStoreOptions, found: FoundSegments) {
     this.#options = options;
     this.#reserved = found.reserved;
-    this.#used = found.sealed.map(({ sequence, endLsn }) => {
-      return { ...this.#segment(sequence), state: "sealed", endLsn };
+    this.#used = found.sealed.map(({ sequence, firstLsn, endLsn }) => {
+      return { ...this.#segment(sequence), state: "sealed", firstLsn, endLsn };
     });
     this.#spares = found.spares.map((sequence) => this.#segment(sequence));
   }
@@ -100,10 +130,33 @@ export class SegmentStore {
     return this.#active;
   }
 
-  /** Bytes that the active segment still takes. */
+  /** Bytes that the active segment still takes, so that there is room for its index behind them. */
   get roomBytes(): number {
     if (this.#active === undefined) return 0;
-    return this.#options.limits.segmentBytes - this.#active.offset;
+    const { limits, trail } = this.#options;
+    const { segmentBytes } = limits;
+    const indexBytes = Math.min(BLOCK_BYTES + trail.indexBytes, segmentBytes / INDEX_SHARE);
+    return segmentBytes - this.#active.offset - indexBytes;
+  }
+
+  /** Up to here there is a file that can be written: the end of the active segment. */
+  get reservedLsn(): Lsn | undefined {
+    if (this.#active === undefined) return undefined;
+    const firstLsn = present(this.#used.at(-1)?.firstLsn, "the active segment has a beginning");
+    return lsnAfter(firstLsn, this.#options.limits.segmentBytes - BLOCK_BYTES);
+  }
+
+  /** Segments that hold log which somebody may need: active, sealed or poisoned. */
+  get inflightCount(): number {
+    return this.#used.length;
+  }
+
+  /** The same, oldest first. */
+  inflight(marks: Marks): SegmentStats[] {
+    return this.#used.map(({ sequence, state, firstLsn = LSN_ZERO, endLsn }) => {
+      const range = { firstLsn, endLsn: endLsn ?? laterLsn(firstLsn, marks.reservedLsn) };
+      return { sequence, state, marks: marksWithin(marks, range) };
+    });
   }
 
   /** Why the last try to make a spare failed; undefined once one succeeds. */
@@ -134,7 +187,8 @@ export class SegmentStore {
     const segment = present(this.#spares.shift(), "a spare");
     this.#used.push(segment);
     try {
-      segment.file ??= await this.#options.env.storage.open(segment.path, "write");
+      segment.file ??= await this.#options.driver.open(segment.path);
+      segment.firstLsn = options.firstLsn;
       const offset = await this.#writeHead(segment.file, { ...options, segment });
       await this.#sealBefore(segment, options.firstLsn);
       moveSegment(segment, "active");
@@ -184,20 +238,32 @@ export class SegmentStore {
     });
   }
 
-  async #writeHead(file: File, options: TakeOptions & { segment: Segment }): Promise<number> {
+  async #writeHead(file: LogFile, options: TakeOptions & { segment: Segment }): Promise<number> {
     const { env, storeId } = this.#options;
     const { firstLsn, durableLsn, copied, segment } = options;
     const { sequence } = segment;
     const batches = copied?.(sequence);
-    if (batches !== undefined) {
-      await file.write(batches, BLOCK_BYTES);
-      await file.sync();
-    }
+    if (batches !== undefined) await this.#writeThrough(file, { bytes: batches, at: BLOCK_BYTES });
     const createdMs = Math.max(0, Math.floor(env.clock.wallMs()));
     const header = { storeId, sequence, firstLsn, durableLsn, createdMs };
-    await file.write(encodeSegmentHeader(header), 0);
-    await file.sync();
+    await this.#writeThrough(file, { bytes: encodeSegmentHeader(header), at: 0 });
     return BLOCK_BYTES + (batches?.length ?? 0);
+  }
+
+  /** By way of the driver's own memory. */
+  async #writeThrough(
+    file: LogFile,
+    { bytes, at }: { readonly bytes: Uint8Array; readonly at: number },
+  ): Promise<void> {
+    const { driver } = this.#options;
+    const memory = driver.allocate(bytes.length);
+    try {
+      memory.set(bytes);
+      await file.write(memory, at);
+      await file.sync();
+    } finally {
+      driver.release(memory);
+    }
   }
 
   /** What was used before ends where the new segment begins. */
@@ -208,7 +274,25 @@ export class SegmentStore {
       if (earlier.state !== "active") continue;
       moveSegment(earlier, "sealed");
       await this.#retireHandle(earlier);
+      this.#indexSoon(earlier);
     }
+  }
+
+  /** See seal.ts. */
+  #indexSoon(segment: Segment): void {
+    const { env, storeId, trail, limits } = this.#options;
+    const { path, sequence } = segment;
+    const firstLsn = present(segment.firstLsn, "a sealed segment has a beginning");
+    const endLsn = present(segment.endLsn, "a sealed segment has an end");
+    const isWanted = () => !this.#closed && segment.state === "sealed";
+    const parts = { env, storeId, trail, segmentBytes: limits.segmentBytes, isWanted };
+    this.#inTurn(async () => {
+      if (this.#closed) return;
+      const refused = await writeIndex({ path, sequence, firstLsn, endLsn }, parts);
+      if (refused !== undefined) segment.suspect = true;
+    }).catch(() => {
+      segment.suspect = true;
+    });
   }
 
   /** A file that is closed badly has nothing left to lose: what counts in it was synced. */
@@ -245,13 +329,14 @@ export class SegmentStore {
     try {
       await file.preallocate(this.#options.limits.segmentBytes);
       await file.sync();
+      await file.close();
       await this.#syncDirectory();
+      segment.file = await this.#options.driver.open(segment.path);
     } catch (cause) {
       await file.close().catch(() => undefined);
       await storage.unlink(segment.path).catch(() => undefined);
       throw cause;
     }
-    segment.file = file;
     return segment;
   }
 
@@ -283,7 +368,7 @@ export class SegmentStore {
   async #letGo(segment: Segment): Promise<void> {
     const { storage } = this.#options.env;
     const { segmentBytes } = this.#options.limits;
-    const healthy = segment.state === "sealed";
+    const healthy = segment.state !== "poisoned" && !segment.suspect;
     moveSegment(segment, "retired");
     try {
       const found = await storage.stat(segment.path);
@@ -316,7 +401,8 @@ export class SegmentStore {
 
   #segment(sequence: number): Segment {
     const path = this.#path(sequence);
-    return { sequence, path, state: "free", file: undefined, endLsn: undefined };
+    const fresh = { file: undefined, firstLsn: undefined, endLsn: undefined, suspect: false };
+    return { sequence, path, state: "free", ...fresh };
   }
 
   #path(sequence: number): string {

@@ -5,11 +5,12 @@
  *   spare      zeros, a header of an older sequence, or a header that does not parse: what lies in
  *              it decides (walk.ts)
  *   orphan     not registered, and needed by nobody: released just before a crash
- *   the rest   files with other names are left alone
+ *   the rest   files with other names are left alone; one that ends in .wal and is no number of
+ *              ours is not for us to judge, and refused
  *
  * (1) Every registered sequence but the highest has its file, and the highest was never used
  *     (segment-store.ts (1) and (2)). Anything else is damage: a file was lost, or the register is
- *     an old copy.
+ *     an old copy. What the archive has a copy of is put back.
  */
 import { ioError, StorageError } from "../base/errors.ts";
 import {
@@ -20,7 +21,8 @@ import {
   segmentFileName,
   sequenceInName,
 } from "../wal/index.ts";
-import type { RecoverOptions } from "./recover.ts";
+import { heal } from "./archive.ts";
+import type { CheckOptions } from "./recover.ts";
 import { SegmentReader } from "./segment-reader.ts";
 
 export interface UsedSegment {
@@ -45,9 +47,14 @@ export interface Survey {
   readonly reserved: number;
 }
 
+/** Where a segment ends: where it was cut, or where the next one begins. Undefined for the newest. */
+export function endOf(used: readonly UsedSegment[], index: number): number | undefined {
+  return used[index]?.header.cutLsn ?? used[index + 1]?.header.firstLsn;
+}
+
 type Look = "zero" | "damaged" | SegmentHeader;
 
-export async function survey(options: RecoverOptions): Promise<Survey> {
+export async function survey(options: CheckOptions): Promise<Survey> {
   const { registered, directory } = options;
   const found = await sequencesFound(options);
   const reserved = Math.max(0, ...registered);
@@ -57,13 +64,18 @@ export async function survey(options: RecoverOptions): Promise<Survey> {
   for (const sequence of registered) {
     if (sequence === reserved || found.has(sequence)) continue;
     const path = `${directory}/${segmentFileName(sequence)}`;
+    const healed = await heal(options, { path, sequence });
+    if (healed !== undefined) {
+      used.push({ sequence, path, header: healed });
+      continue;
+    }
     throw corrupt({ file: path, offset: 0 }, "a segment of the log is missing");
   }
   const known = new Set<number>(registered);
   for (const sequence of found) {
     const path = `${directory}/${segmentFileName(sequence)}`;
     const look = await lookAt(options, { path, sequence });
-    const header = typeof look === "object" && look.sequence === sequence ? look : undefined;
+    const header = await headerOf(options, { look, path, sequence, known: known.has(sequence) });
     if (!known.has(sequence)) {
       if (header !== undefined) refuseUnregistered(path, { header, options });
       orphans.push(path);
@@ -76,31 +88,51 @@ export async function survey(options: RecoverOptions): Promise<Survey> {
       spares.push({ sequence, path, damaged: look === "damaged" });
     }
   }
+  used.sort((a, b) => a.sequence - b.sequence);
   return { used, spares, orphans, reserved };
 }
 
+/** The header of a segment that was in use; from the archive, if it is damaged. */
+async function headerOf(options: CheckOptions, found: Looked): Promise<SegmentHeader | undefined> {
+  const { look, path, sequence, known } = found;
+  if (look === "damaged" && known) return heal(options, { path, sequence });
+  return typeof look === "object" && look.sequence === sequence ? look : undefined;
+}
+
+interface Looked {
+  readonly look: Look;
+  readonly path: string;
+  readonly sequence: number;
+  readonly known: boolean;
+}
+
 /** Sequences that have a file, in ascending order. */
-async function sequencesFound({ env, directory }: RecoverOptions): Promise<Set<number>> {
+export async function sequencesFound({ env, directory }: CheckOptions): Promise<Set<number>> {
   try {
     const names = await env.storage.list(directory);
     const sequences = names.map(sequenceInName).filter((sequence) => sequence !== undefined);
+    const stray = names.find((name) => name.endsWith(".wal") && sequenceInName(name) === undefined);
+    if (stray !== undefined) {
+      throw corrupt({ file: `${directory}/${stray}`, offset: 0 }, "this is no name of a segment");
+    }
     return new Set(sequences.sort((a, b) => a - b));
   } catch (cause) {
-    throw ioError("listing", directory, cause);
+    throw cause instanceof StorageError ? cause : ioError("listing", directory, cause);
   }
 }
 
 /** What is released ends at or below the checkpoint, and is unregistered only after that. */
 function refuseUnregistered(
   path: string,
-  { header, options }: { header: SegmentHeader; options: RecoverOptions },
+  { header, options }: { header: SegmentHeader; options: CheckOptions },
 ): void {
   if (header.firstLsn <= options.checkpointLsn) return;
   throw corrupt({ file: path, offset: 0 }, "a segment of the log is not registered");
 }
 
-async function lookAt(
-  { env, storeId }: RecoverOptions,
+/** What the first block of a file says. */
+export async function lookAt(
+  { env, storeId }: CheckOptions,
   { path, sequence }: { path: string; sequence: number },
 ): Promise<Look> {
   const reader = await SegmentReader.open(env.storage, { path, storeId, sequence });

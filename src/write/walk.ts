@@ -1,5 +1,6 @@
 /**
- * THE LOG READ FROM THE CHECKPOINT TO ITS END, and the judgement on that end.
+ * THE LOG READ FROM THE CHECKPOINT TO ITS END, and the judgement on that end. Every batch is
+ * checked; what is in it is only located (batch-table.ts, wal/segment-index.ts), not decoded.
  *
  * (1) A segment ends where the next one begins; the log ends at the first batch of the newest
  *     segment that is not valid.
@@ -10,18 +11,27 @@
  *     that was torn, proves what lies below it; the newest batch alone may not be durable yet,
  *     though it is read well: the page cache may be all that has it.
  * (4) A spare in which anything was written is not used under its sequence again.
+ * (5) A damaged segment that is not the newest is taken from the archive, if there is one that has
+ *     it, and read again.
  */
-import { type Lsn, lsn } from "../base/units.ts";
+import { isStorageError } from "../base/errors.ts";
+import { type Lsn, lsn, MIB } from "../base/units.ts";
 import {
   BATCH_HEADER,
   BLOCK_BYTES,
   batchBytes,
-  type CommitAssembler,
+  CommitScan,
   corrupt,
+  decodeSegmentIndex,
+  type SegmentIndex,
+  SegmentIndexBuilder,
+  segmentIndexBytes,
 } from "../wal/index.ts";
-import type { RecoverOptions } from "./recover.ts";
-import { SegmentReader } from "./segment-reader.ts";
-import type { Survey, UsedSegment } from "./survey.ts";
+import { heal } from "./archive.ts";
+import { BatchTable } from "./batch-table.ts";
+import type { CheckOptions } from "./recover.ts";
+import { ReadMemory, SegmentReader } from "./segment-reader.ts";
+import { endOf, type Survey, type UsedSegment } from "./survey.ts";
 
 /** The newest batch, which may not be durable. */
 export interface UnprovenBatch {
@@ -30,113 +40,214 @@ export interface UnprovenBatch {
   readonly payload: Uint8Array;
 }
 
+/** A segment of which every batch was checked. */
+export interface CheckedSegment {
+  readonly path: string;
+  readonly sequence: number;
+  readonly firstLsn: number;
+  readonly endLsn: number;
+  readonly table: BatchTable;
+  /** As it lies in the file, or as its batches say. */
+  readonly index: SegmentIndex;
+}
+
 export interface Walked {
   readonly endLsn: Lsn;
   /** Newest time in the log. */
   readonly wallMs: number;
-  /** Commits handed out. */
-  readonly commits: number;
+  /** In order, from the one that the checkpoint lies in. */
+  readonly segments: readonly CheckedSegment[];
   readonly unproven: UnprovenBatch | undefined;
   /** Spares that cannot be used under their sequence. */
   readonly dirty: ReadonlySet<number>;
 }
 
+/** Log that is checked between two calls of `onProgress`. */
+const PROGRESS_BYTES = 4 * MIB;
+
+interface Walk {
+  readonly options: CheckOptions;
+  readonly found: Survey;
+  readonly memory: ReadMemory;
+  readonly totalBytes: number;
+  doneBytes: number;
+  toldBytes: number;
+  /** Highest LSN that anything read so far says is durable. */
+  durableLsn: number;
+  wallMs: number;
+}
+
 interface Position {
   readonly path: string;
+  readonly table: BatchTable;
+  /** Undefined where the segment has an index. */
+  readonly builder: SegmentIndexBuilder | undefined;
   offset: number;
   lsn: number;
-  /** Highest LSN that anything read so far says is durable. */
   durableLsn: number;
   wallMs: number;
   last: { readonly offset: number; readonly startLsn: number; readonly wallMs: number } | undefined;
 }
 
-export async function walk(
-  { options, found }: { options: RecoverOptions; found: Survey },
-  assembler: CommitAssembler,
-): Promise<Walked> {
+interface End {
+  readonly unproven: UnprovenBatch | undefined;
+}
+
+export async function walk(options: CheckOptions, found: Survey): Promise<Walked> {
   const { checkpointLsn, durableFloorLsn } = options;
   const { used } = found;
-  const newest = used.at(-1);
-  let end = { endLsn: 0, wallMs: 0, unproven: undefined as UnprovenBatch | undefined };
-  let durableLsn = Math.max(checkpointLsn, durableFloorLsn);
   const first = used.findLastIndex(({ header }) => header.firstLsn <= checkpointLsn);
-  if (newest === undefined && durableLsn > 0) {
+  const on: Walk = {
+    options,
+    found,
+    memory: new ReadMemory(),
+    totalBytes: await logBytes(options, used.slice(Math.max(0, first))),
+    doneBytes: 0,
+    toldBytes: 0,
+    durableLsn: Math.max(checkpointLsn, durableFloorLsn),
+    wallMs: 0,
+  };
+  if (used.length === 0 && on.durableLsn > 0) {
     throw corrupt({ file: options.directory, offset: 0 }, "there is no segment of the log");
   }
+  const segments: CheckedSegment[] = [];
+  let unproven: UnprovenBatch | undefined;
   for (const [i, segment] of used.entries()) {
     if (first < 0) {
       throw corrupt({ file: segment.path, offset: 0 }, "the log before this segment is missing");
     }
     if (i < first) continue;
-    const reader = await SegmentReader.open(options.env.storage, identity(segment, options));
-    try {
-      durableLsn = Math.max(durableLsn, segment.header.durableLsn);
-      const { firstLsn, createdMs } = segment.header;
-      const position = { path: segment.path, offset: BLOCK_BYTES, lsn: firstLsn, durableLsn };
-      const at: Position = {
-        ...position,
-        wallMs: Math.max(end.wallMs, createdMs),
-        last: undefined,
-      };
-      const boundLsn = used[i + 1]?.header.firstLsn ?? Number.POSITIVE_INFINITY;
-      await readBatches(reader, { at, assembler, boundLsn });
-      durableLsn = at.durableLsn;
-      if (segment === newest) end = await judgeEnd(reader, at);
-      else if (at.lsn !== boundLsn) throw damaged(at);
-    } finally {
-      await reader.close();
-    }
+    const endLsn = endOf(used, i);
+    const checked = await checkOrHeal(on, segment, endLsn);
+    segments.push(checked.segment);
+    unproven = checked.unproven;
   }
-  const dirty = await judgeSpares({ options, found }, end.endLsn);
-  return { ...end, endLsn: lsn(end.endLsn), commits: assembler.commits, dirty };
+  if (on.doneBytes > 0) tell(on);
+  const endLsn = segments.at(-1)?.endLsn ?? 0;
+  const dirty = await judgeSpares({ options, found }, endLsn);
+  return { endLsn: lsn(endLsn), wallMs: on.wallMs, segments, unproven, dirty };
+}
+
+/** See (5). */
+async function checkOrHeal(on: Walk, segment: UsedSegment, endLsn: number | undefined) {
+  const before = on.doneBytes;
+  try {
+    return await check(on, segment, endLsn);
+  } catch (error) {
+    if (endLsn === undefined || !isStorageError(error, "BOP_CORRUPT")) throw error;
+    const { firstLsn } = segment.header;
+    if (!(await heal(on.options, { ...segment, firstLsn, endLsn }))) throw error;
+    on.doneBytes = before;
+    return await check(on, segment, endLsn);
+  }
+}
+
+/** `endLsn` is where the next segment begins; undefined for the newest. */
+async function check(on: Walk, segment: UsedSegment, endLsn: number | undefined) {
+  const { options, memory } = on;
+  const { path, sequence, header } = segment;
+  const { firstLsn } = header;
+  const reader = await SegmentReader.open(options.env.storage, identity(segment, options), memory);
+  try {
+    const kept = endLsn === undefined ? undefined : await readIndex(reader, { firstLsn, endLsn });
+    const builder = kept === undefined ? new SegmentIndexBuilder(firstLsn) : undefined;
+    const at: Position = {
+      path,
+      table: new BatchTable(firstLsn),
+      builder,
+      offset: BLOCK_BYTES,
+      lsn: firstLsn,
+      durableLsn: Math.max(on.durableLsn, header.durableLsn),
+      wallMs: Math.max(on.wallMs, header.createdMs),
+      last: undefined,
+    };
+    await readBatches(reader, { at, on, boundLsn: endLsn ?? Number.POSITIVE_INFINITY });
+    let end: End = { unproven: undefined };
+    if (endLsn === undefined) end = await judgeEnd(reader, at);
+    else if (at.lsn !== endLsn) throw damaged(at);
+    on.durableLsn = at.durableLsn;
+    on.wallMs = at.wallMs;
+    const index = kept ?? (builder as SegmentIndexBuilder).index();
+    const { table } = at;
+    return { ...end, segment: { path, sequence, firstLsn, endLsn: at.lsn, table, index } };
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Where the segment's end is known, the index is behind it, if there is one. */
+async function readIndex(
+  reader: SegmentReader,
+  { firstLsn, endLsn }: { readonly firstLsn: number; readonly endLsn: number },
+): Promise<SegmentIndex | undefined> {
+  const { storeId, sequence } = reader.identity;
+  const segment = { storeId, sequence, endLsn };
+  const offset = BLOCK_BYTES + endLsn - firstLsn;
+  const bytes = segmentIndexBytes(await reader.bytesAt(offset, BLOCK_BYTES), segment);
+  if (bytes === undefined || bytes > reader.sizeBytes - offset) return undefined;
+  return decodeSegmentIndex(await reader.bytesAt(offset, bytes), segment);
 }
 
 interface Reading {
   readonly at: Position;
-  readonly assembler: CommitAssembler;
+  readonly on: Walk;
   readonly boundLsn: number;
 }
 
-async function readBatches(reader: SegmentReader, reading: Reading): Promise<void> {
-  const { at, assembler, boundLsn } = reading;
+async function readBatches(reader: SegmentReader, { at, on, boundLsn }: Reading): Promise<void> {
   while (at.lsn < boundLsn) {
     const header = await reader.headerAt(at.offset);
     if (header === undefined || header.startLsn !== at.lsn) return;
     at.durableLsn = Math.max(at.durableLsn, header.startLsn, header.durableLsn);
     const payload = await reader.payloadAt(at.offset, header);
-    if (payload === undefined) return;
-    const place = { file: at.path, offset: at.offset + BATCH_HEADER.sizeBytes };
-    assembler.take({ startLsn: at.lsn, payload, place });
+    if (payload === undefined || !at.table.add(at.offset, header, payload)) return;
+    if (at.builder !== undefined) locate(at.builder, { at, payload });
     at.last = { offset: at.offset, startLsn: at.lsn, wallMs: header.wallMs };
     at.wallMs = Math.max(at.wallMs, header.wallMs);
     at.offset += batchBytes(header.payloadBytes);
     at.lsn += batchBytes(header.payloadBytes);
+    on.doneBytes += batchBytes(header.payloadBytes);
+    if (on.doneBytes - on.toldBytes >= PROGRESS_BYTES) tell(on);
   }
 }
 
+function tell(on: Walk): void {
+  const { doneBytes, totalBytes, options } = on;
+  on.toldBytes = doneBytes;
+  options.onProgress?.({ doneBytes, totalBytes: Math.max(totalBytes, doneBytes) });
+}
+
+function locate(
+  builder: SegmentIndexBuilder,
+  { at, payload }: { readonly at: Position; readonly payload: Uint8Array },
+): void {
+  const place = { file: at.path, offset: at.offset + BATCH_HEADER.sizeBytes };
+  const scan = new CommitScan({ startLsn: at.lsn, payload, place });
+  for (let next = scan.next(); next !== undefined; next = scan.next()) builder.add(next);
+}
+
 /** See (2). */
-async function judgeEnd(reader: SegmentReader, at: Position) {
+async function judgeEnd(reader: SegmentReader, at: Position): Promise<End> {
   if (at.lsn < at.durableLsn) throw damaged(at);
   const beyond = await reader.findHeader(at.offset + BLOCK_BYTES, (header, offset) => {
     return header.startLsn - at.lsn === offset - at.offset;
   });
   if (beyond !== undefined) throw damaged(at);
-  const { last, lsn: endLsn, wallMs } = at;
-  if (last === undefined || last.startLsn < at.durableLsn) {
-    return { endLsn, wallMs, unproven: undefined };
-  }
+  const { last } = at;
+  if (last === undefined || last.startLsn < at.durableLsn) return { unproven: undefined };
   const header = await reader.headerAt(last.offset);
   const payload = header && (await reader.payloadAt(last.offset, header));
-  if (payload === undefined)
+  const place = { ...at.table.at(at.table.count - 1) };
+  if (payload === undefined || !at.table.proves(place, 0, payload)) {
     throw corrupt({ file: at.path, offset: last.offset }, "a batch changed");
-  const unproven = { startLsn: lsn(last.startLsn), wallMs: last.wallMs, payload: payload.slice() };
-  return { endLsn, wallMs, unproven };
+  }
+  const { wallMs, startLsn } = last;
+  return { unproven: { startLsn: lsn(startLsn), wallMs, payload: payload.slice() } };
 }
 
 /** Only the first spare behind the newest segment can have been taken into use. */
 async function judgeSpares(
-  { options, found }: { options: RecoverOptions; found: Survey },
+  { options, found }: { options: CheckOptions; found: Survey },
   endLsn: number,
 ): Promise<ReadonlySet<number>> {
   const dirty = new Set<number>();
@@ -161,7 +272,16 @@ async function judgeSpares(
   return dirty;
 }
 
-function identity(segment: Pick<UsedSegment, "path" | "sequence">, options: RecoverOptions) {
+/** What is to be read, about: of the newest segment only what lies before its end is known then. */
+async function logBytes({ env }: CheckOptions, used: readonly UsedSegment[]): Promise<number> {
+  const newest = used.at(-1);
+  if (newest === undefined) return 0;
+  const found = await env.storage.stat(newest.path).catch(() => undefined);
+  const before = newest.header.firstLsn - (used[0]?.header.firstLsn ?? 0);
+  return before + Math.max(0, (found?.bytes ?? 0) - BLOCK_BYTES);
+}
+
+function identity(segment: Pick<UsedSegment, "path" | "sequence">, options: CheckOptions) {
   return { path: segment.path, sequence: segment.sequence, storeId: options.storeId };
 }
 
