@@ -20,6 +20,12 @@ export class ByteWriter {
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
+  /** Begins anew, over what `finish` gave before. */
+  reset(): this {
+    this.#length = 0;
+    return this;
+  }
+
   u8(value: number): this {
     const at = this.#take(1);
     this.#view.setUint8(at, natural(value, 2 ** 8));
@@ -86,6 +92,11 @@ export class ByteReader {
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Bytes that were not read yet. */
+  get remaining(): number {
+    return this.#bytes.length - this.#at;
   }
 
   u8(): number {

@@ -4,10 +4,11 @@
  *
  *   version u8 = 1, type u8, stream u32, then by type:
  *
- *   1  create   engine u8, importing u8, page bytes u32, created at ms u64, name text
- *   2  drop
- *   3  rename   name text
- *   4  publish  the import of this database is complete
+ *   1  create     engine u8, importing u8, page bytes u32, created at ms u64, name text
+ *   2  drop       the database or record log
+ *   3  rename     name text
+ *   4  publish    the import of this database is complete
+ *   5  createLog  created at ms u64, name text: a record log
  *
  * (1) Persistent: the number of a type is never changed or used again.
  * (2) The decoder takes any bytes and throws nothing but BOP_CORRUPT and BOP_FORMAT.
@@ -16,10 +17,10 @@ import { StorageError } from "../base/errors.ts";
 import { type StreamId, streamId } from "../base/units.ts";
 import { ByteReader, ByteWriter, Malformed } from "./bytes.ts";
 import { unknownVersion } from "./envelope.ts";
-import { ENGINES } from "./values.ts";
+import { ENGINES } from "./tables/databases.ts";
 
 const VERSION = 1;
-const TYPES = { create: 1, drop: 2, rename: 3, publish: 4 } as const;
+const TYPES = { create: 1, drop: 2, rename: 3, publish: 4, createLog: 5 } as const;
 const FILE = "catalogue (stream 0)";
 
 export type CatalogueEntry =
@@ -35,7 +36,13 @@ export type CatalogueEntry =
     }
   | { readonly type: "drop"; readonly stream: StreamId }
   | { readonly type: "rename"; readonly stream: StreamId; readonly name: string }
-  | { readonly type: "publish"; readonly stream: StreamId };
+  | { readonly type: "publish"; readonly stream: StreamId }
+  | {
+      readonly type: "createLog";
+      readonly stream: StreamId;
+      readonly name: string;
+      readonly createdAtMs: number;
+    };
 
 export function encodeCatalogueEntry(entry: CatalogueEntry): Uint8Array {
   const into = new ByteWriter().u8(VERSION).u8(TYPES[entry.type]).u32(entry.stream);
@@ -43,6 +50,7 @@ export function encodeCatalogueEntry(entry: CatalogueEntry): Uint8Array {
     into.u8(ENGINES[entry.engine]).u8(entry.importing ? 1 : 0);
     into.u32(entry.pageBytes).u64(entry.createdAtMs).text(entry.name);
   }
+  if (entry.type === "createLog") into.u64(entry.createdAtMs).text(entry.name);
   if (entry.type === "rename") into.text(entry.name);
   return into.finish();
 }
@@ -78,6 +86,8 @@ function parse(from: ByteReader): CatalogueEntry {
         createdAtMs: from.u64(),
         name: from.text(),
       };
+    case "createLog":
+      return { type, stream, createdAtMs: from.u64(), name: from.text() };
     case "rename":
       return { type, stream, name: from.text() };
     case "drop":

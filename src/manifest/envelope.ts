@@ -3,12 +3,13 @@
  *
  *   offset        size  field       meaning
  *        0           1  version     of the payload's own format
- *        1           n  payload     see values.ts
+ *        1           n  payload     see tables/
  *    1 + n           8  generation  of the change that wrote it
  *    9 + n           4  crc         crc32 of all bytes before, seeded with the crc32 of the key
  *
  * (1) The key is in the checksum: a value that lies under another key is refused.
  * (2) The checksum comes before the meaning: a version is believed only when it agrees.
+ * (3) A value has the version of its store's schema: older ones are gone with the migration.
  */
 import { crc32 } from "node:zlib";
 import { StorageError } from "../base/errors.ts";
@@ -49,15 +50,11 @@ export function unseal<T>(
   sealed: Sealed,
   { version, parse }: { version: number; parse: (payload: ByteReader) => T },
 ): T {
-  const { key, value, file } = sealed;
-  if (value.length < 1 + TAIL_BYTES) throw corrupt(sealed, "it is too short");
-  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  const crc = crc32(value.subarray(0, value.length - 4), crc32(key));
-  if (crc !== view.getUint32(value.length - 4, true)) throw corrupt(sealed, "checksum");
-  if (readU64(view, value.length - TAIL_BYTES) === undefined) throw corrupt(sealed, "generation");
+  const { value, file } = sealed;
+  checkEnvelope(sealed);
   const found = value[0] as number;
   if (found > version) throw unknownVersion({ file, found, supported: version });
-  if (found < 1) throw corrupt(sealed, `version ${found}`);
+  if (found < version) throw corrupt(sealed, `version ${found} is not one of its schema`);
   const payload = new ByteReader(value.subarray(1, value.length - TAIL_BYTES));
   try {
     const parsed = parse(payload);
@@ -67,6 +64,16 @@ export function unseal<T>(
     if (!(cause instanceof Malformed)) throw cause;
     throw corrupt(sealed, cause.message, cause);
   }
+}
+
+/** Throws BOP_CORRUPT unless the value is as it was written, whatever its payload means. */
+export function checkEnvelope(sealed: Sealed): void {
+  const { key, value } = sealed;
+  if (value.length < 1 + TAIL_BYTES) throw corrupt(sealed, "it is too short");
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  const crc = crc32(value.subarray(0, value.length - 4), crc32(key));
+  if (crc !== view.getUint32(value.length - 4, true)) throw corrupt(sealed, "checksum");
+  if (readU64(view, value.length - TAIL_BYTES) === undefined) throw corrupt(sealed, "generation");
 }
 
 export function unknownVersion(facts: {

@@ -7,14 +7,29 @@
  * (3) `close` waits for the commits that were called before it, however they end.
  */
 import { StorageError } from "../base/errors.ts";
-import type { KeyValueOperation, KeyValuePair, KeyValueStore } from "./key-value.ts";
+import type {
+  ClaimValue,
+  KeyValueOperation,
+  KeyValuePair,
+  KeyValueStore,
+  Owned,
+  Pause,
+  ReaderFacts,
+} from "./key-value.ts";
 
 /** The store that handles share. */
 export interface KeyValueBackend {
   get(key: Uint8Array): Uint8Array | undefined;
   range(from: Uint8Array, to: Uint8Array): Iterable<KeyValuePair>;
   /** False if `expected` was given and is not what the store holds. Throws a StorageError. */
-  commit(batch: readonly KeyValueOperation[], expected?: KeyValueOperation): Promise<boolean>;
+  commit(
+    batch: readonly KeyValueOperation[],
+    expected?: KeyValueOperation,
+    pause?: Pause,
+  ): Promise<boolean>;
+  /** See key-value.ts. Throws a StorageError. */
+  own(key: Uint8Array, claim: ClaimValue): Promise<Owned>;
+  readers(): ReaderFacts;
   /** Gives the handle's share back. */
   release(): Promise<void>;
 }
@@ -39,8 +54,8 @@ export class KeyValueHandle implements KeyValueStore {
     return this.#backend.range(from, to);
   }
 
-  async commit(batch: readonly KeyValueOperation[]): Promise<void> {
-    await this.#enqueue(() => this.#backend.commit(batch));
+  async commit(batch: readonly KeyValueOperation[], pause?: Pause): Promise<void> {
+    await this.#enqueue(() => this.#backend.commit(batch, undefined, pause));
   }
 
   async commitIf(
@@ -50,19 +65,28 @@ export class KeyValueHandle implements KeyValueStore {
     return this.#enqueue(() => this.#backend.commit(batch, expected));
   }
 
+  readers(): ReaderFacts {
+    this.#assertOpen();
+    return this.#backend.readers();
+  }
+
+  own(key: Uint8Array, claim: ClaimValue): Promise<Owned> {
+    return this.#enqueue(() => this.#backend.own(key, claim));
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#tail.then(() => this.#backend.release());
     return this.#closed;
   }
 
-  #enqueue(commit: () => Promise<boolean>): Promise<boolean> {
+  #enqueue<T>(commit: () => Promise<T>): Promise<T> {
     this.#assertOpen();
     const done = this.#tail.then(() => this.#guarded(commit));
     this.#tail = done.catch(() => undefined); // Its caller hears of it; the queue only waits.
     return done;
   }
 
-  async #guarded(commit: () => Promise<boolean>): Promise<boolean> {
+  async #guarded<T>(commit: () => Promise<T>): Promise<T> {
     if (this.#failure !== undefined) {
       const { code, details, message: why } = this.#failure;
       const message = `the manifest takes no more commits since one failed: ${why}`;

@@ -2,23 +2,65 @@
  * MANIFEST: what exists.
  *
  *   manifest         what is known, and how it is changed
- *   open-manifest    the same over a key-value store: reading it all, changing it in one commit
+ *   open-manifest    the same over a key-value store: reading it all, handing changes to the writer
+ *   batch            what callers hand over: operations, marks, changes
+ *   writer           the one: batches that wait together become one commit
+ *   draft            the rows as a commit in the making will leave them
+ *   invariants       what must hold of every commit; live-tally: pages in use of each chunk
+ *   name-index       which row has a name
+ *   journal          batches that are accepted now and take place afterwards; batch-codec: as bytes
+ *   generations      watermarks, and who waits for them
+ *   migrations       stores of older schemas
+ *   schema           all tables: table says what one is, tables/ has them
+ *   pace             lets others run
+ *   audit            every row and what is wrong with it, for verification
+ *   audit-mirror     how far the mirror can be believed
  *   owner            whose directory it is
  *   catalogue-entry  the payloads of stream 0
- *   keys             where each row lies
- *   values           what each row holds
+ *   change-log       what has happened, in order; cursors: how far each has read
+ *     -core          what a commit appends, removes, and whom it evicts
+ *   change-record    one fact of it
+ *   job-state        life of work in the background
+ *   keys             numbers of tables; key-bytes: fields of keys
  *   envelope         version, generation and checksum around every value
  *   bytes            fields of payloads
+ *   mirror           a second copy of the rows, in a plain file
+ *     -file, -format how it is written, and as which bytes; mirrored-store: what tells it
+ *   rebuild          a manifest made again from it
  *   key-value        the narrow transactional store beneath
  *   handle           queue and refusal, common to all stores
  *   lmdb-store       on disk
  *   memory-store     in a simulated world
  */
+export { auditManifest, type ManifestAudit } from "./audit.ts";
+export { auditMirror, type MirrorAudit } from "./audit-mirror.ts";
 export {
   type CatalogueEntry,
   decodeCatalogueEntry,
   encodeCatalogueEntry,
 } from "./catalogue-entry.ts";
+export { type ChangeLog, evictedError } from "./change-log.ts";
+export {
+  CHANGE_LOG_LIMITS,
+  type ChangeLogLimits,
+  type ChangeLogRequest,
+  type CursorRow,
+} from "./change-log-core.ts";
+export {
+  type AdvancedDatabase,
+  type ChangeFact,
+  type ChangeRecord,
+  factsOfDatabases,
+} from "./change-record.ts";
+export {
+  isPending,
+  type JobEvent,
+  type JobRow,
+  type JobState,
+  mayMeet,
+  moveJob,
+  newJob,
+} from "./job-state.ts";
 export type {
   KeyValueOperation,
   KeyValuePair,
@@ -33,8 +75,22 @@ export type {
   ManifestChange,
   ManifestState,
   MapRowChange,
+  RecordLogRow,
 } from "./manifest.ts";
 export { MAP_ROW_PAGES } from "./manifest.ts";
 export { type CommitFault, type MemoryStores, memoryStores } from "./memory-store.ts";
+export { ManifestMirror, type MirrorStats } from "./mirror.ts";
 export { type ManifestOptions, openManifest } from "./open-manifest.ts";
-export { claimOwnership, type Ownership, type OwnershipOptions } from "./owner.ts";
+export {
+  claimOwnership,
+  type Ownership,
+  type OwnershipOptions,
+  refuseIfOwned,
+} from "./owner.ts";
+export {
+  chunksOfMirror,
+  hasManifest,
+  type MirrorContents,
+  readMirror,
+  writeManifest,
+} from "./rebuild.ts";

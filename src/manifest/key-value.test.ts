@@ -166,4 +166,63 @@ describe.each([
       expect([...(again.get(bytes(1)) ?? [])]).toEqual([5]);
       await again.close();
     }));
+
+  test("a store has one owner until it is closed, and the claim comes with the registration", () =>
+    inPlace(async ({ open, directory }) => {
+      const key = bytes(1);
+      const [a, b] = [await open(directory), await open(directory)];
+      expect(await a.own(key, () => bytes(1))).toEqual({ owned: true, found: undefined });
+      const refused = await b.own(key, () => bytes(2));
+      expect(refused).toEqual({ owned: false, found: bytes(1) });
+      await b.close();
+      await a.close();
+      const c = await open(directory);
+      const withdrawn = await c.own(key, () => undefined);
+      expect(withdrawn).toEqual({ owned: false, found: bytes(1) });
+      const taken = await c.own(key, (found) => Uint8Array.of(...(found ?? []), 3));
+      expect(taken).toEqual({ owned: true, found: bytes(1) });
+      expect([...(c.get(key) ?? [])]).toEqual([1, 3]);
+      await c.commit([{ key, value: bytes(4) }]);
+      await c.close();
+    }));
+
+  test("reads during a commit that takes pauses see what was before it, and all of it behind", () =>
+    inPlace(async ({ open, directory }) => {
+      const store = await open(directory);
+      const key = (n: number) => bytes(1, n >> 8, n & 255);
+      const batch = (value: number) =>
+        Array.from({ length: 1000 }, (_, n) => ({ key: key(n), value: bytes(value) }));
+      await store.commit(batch(1));
+      const seen = new Set<number>();
+      const look = () => {
+        for (const [, value] of pairsOf(store, bytes(1), bytes(2))) seen.add(value?.[0] ?? 0);
+        seen.add(store.get(key(0))?.[0] ?? 0);
+      };
+      let steps = 0;
+      await store.commit(batch(2), () => {
+        steps += 1;
+        if (steps % 400 === 0) look();
+        return steps % 100 === 0 ? Promise.resolve() : undefined;
+      });
+      expect([...seen].filter((value) => value !== 1)).toEqual([]);
+      seen.clear();
+      look();
+      expect([...seen]).toEqual([2]);
+      await store.close();
+    }));
+
+  test("of many who want to own a store at once exactly one does", () =>
+    inPlace(async ({ open, directory }) => {
+      const stores = await Promise.all(Array.from({ length: 4 }, () => open(directory)));
+      const claims = await Promise.all(
+        stores.map((store, n) => store.own(bytes(1), () => bytes(n))),
+      );
+      const winners = claims.flatMap(({ owned }, n) => (owned ? [n] : []));
+      expect(winners).toHaveLength(1);
+      for (const store of stores) await store.close();
+      const later = await open(directory);
+      const { found } = await later.own(bytes(1), () => undefined);
+      expect([...(found ?? [])]).toEqual(winners);
+      await later.close();
+    }));
 });

@@ -6,17 +6,28 @@
  *     which of the two the dice say when the directory is opened next.
  * (2) What was committed survives every crash.
  * (3) A commit may fail and its values be there all the same after reopening (`failNextCommit`).
+ * (4) The owner is known by whether its process lives in this world, not by what processes tell of
+ *     each other: as the kernel knows it.
  */
 import type { Env, Random } from "../base/env.ts";
 import { ioError } from "../base/errors.ts";
 import { type KeyValueBackend, KeyValueHandle } from "./handle.ts";
-import type { KeyValueOperation, KeyValuePair, OpenKeyValueStore } from "./key-value.ts";
+import type {
+  ClaimValue,
+  KeyValueOperation,
+  KeyValuePair,
+  OpenKeyValueStore,
+  Owned,
+  ReaderFacts,
+} from "./key-value.ts";
 
 export interface MemoryStores {
   /** How a process of the simulated world opens its stores. */
   openerFor(env: Env): OpenKeyValueStore;
   /** The next commit is rejected; `applied` says what is found when the store is opened again. */
   failNextCommit(fault: CommitFault): void;
+  /** What lies in the directory is gone from the disk. Nobody may have it open. */
+  lose(directory: string): void;
 }
 
 export interface CommitFault {
@@ -41,6 +52,8 @@ class Directory {
   readonly #values = new Map<string, Uint8Array>();
   #sortedKeys: readonly string[] | undefined;
   #undecided: Undecided[] = [];
+  /** See (4). */
+  owner: { readonly backend: object; readonly process: Env["process"] } | undefined;
   /** Ends when the newest commit does: there is one writer at a time, of all processes. */
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -110,6 +123,9 @@ export function memoryStores(random: Random): MemoryStores {
     failNextCommit(next) {
       fault = next;
     },
+    lose: (directory) => {
+      directories.delete(directory);
+    },
     openerFor: (env) => async (path) => {
       await env.clock.sleep(COMMIT_MS_MIN);
       const directory = directories.get(path) ?? new Directory();
@@ -147,7 +163,29 @@ class MemoryBackend implements KeyValueBackend {
     return this.#opened.directory.exclusively(() => this.#commit(batch, expected));
   }
 
-  async release(): Promise<void> {}
+  own(key: Uint8Array, claim: ClaimValue): Promise<Owned> {
+    const { directory, env } = this.#opened;
+    return directory.exclusively(async () => {
+      const found = this.get(key);
+      const owner = directory.owner?.process;
+      if (owner?.isAlive(owner)) return { owned: false, found };
+      const value = claim(found);
+      if (value === undefined) return { owned: false, found };
+      await this.#commit([{ key, value }], undefined);
+      directory.owner = { backend: this, process: env.process };
+      return { owned: true, found };
+    });
+  }
+
+  /** Its reads are over when they return. */
+  readers(): ReaderFacts {
+    return { count: 0, lagMax: 0 };
+  }
+
+  async release(): Promise<void> {
+    const { directory } = this.#opened;
+    if (directory.owner?.backend === this) directory.owner = undefined;
+  }
 
   async #commit(
     batch: readonly KeyValueOperation[],

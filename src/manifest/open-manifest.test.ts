@@ -4,65 +4,44 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { isStorageError } from "../base/errors.ts";
 import { chunkId, lsn, segmentSequence, streamId } from "../base/units.ts";
-import { seeded, simulatedWorld } from "../io/index.ts";
+import { systemEnv } from "../io/index.ts";
 import type { OpenKeyValueStore } from "./key-value.ts";
-import { databaseKey } from "./keys.ts";
 import { openLmdbStore } from "./lmdb-store.ts";
-import type { DatabaseRow, Manifest } from "./manifest.ts";
-import { memoryStores } from "./memory-store.ts";
+import {
+  chunkRow,
+  databaseRow,
+  manifestWorld,
+  mapRow,
+  PAGES,
+  STORE_ID,
+} from "./manifest.fixture.ts";
+import type { Manifest } from "./manifest.ts";
 import { openManifest } from "./open-manifest.ts";
-
-const storeIdForNew = Uint8Array.from({ length: 16 }, (_, at) => at);
-const directory = "/store/manifest";
-
-function row(stream: number, at = 0): DatabaseRow {
-  return {
-    stream: streamId(stream),
-    state: "live",
-    name: `tenant-${stream}`,
-    engine: "sqlite",
-    pageBytes: 4096,
-    pageCount: 7,
-    lsn: lsn(at),
-    createdAtMs: 1_800_000_000_000,
-  };
-}
-
-function locationsOf(location: number): Float64Array {
-  return new Float64Array(512).fill(location, 0, 9);
-}
-
-/** A world with one process and stores that outlive it. */
-function makeWorld(seed: number) {
-  const world = simulatedWorld({ seed });
-  const stores = memoryStores(seeded(seed + 1));
-  const open = () => {
-    const openStore = stores.openerFor(world.start());
-    return world.run(() => openManifest({ openStore, directory, storeIdForNew }));
-  };
-  return { world, stores, open };
-}
+import { databases } from "./tables/databases.ts";
 
 describe("the manifest", () => {
   test("a new one is empty, clean, and has the identity it was given", async () => {
-    const { open } = makeWorld(1);
+    const { open } = manifestWorld(1);
     const manifest = await open();
     expect(manifest.generation).toBe(1);
     expect(manifest.opened).toEqual({
-      storeId: storeIdForNew,
+      storeId: STORE_ID,
       checkpointLsn: 0,
+      catalogueLsn: 0,
       durableLsn: 0,
       nextStreamId: 1,
       nextChunkId: 1,
       databases: [],
+      recordLogs: [],
       chunks: [],
       segments: [],
+      jobs: [],
       clean: true,
     });
   });
 
   test("everything that was published is there after a power cut", async () => {
-    const { world, open } = makeWorld(2);
+    const { world, open } = manifestWorld(2);
     const manifest = await open();
     const generation = await world.run(() =>
       manifest.publish({
@@ -70,9 +49,12 @@ describe("the manifest", () => {
         durableLsn: lsn(8192),
         nextStreamId: streamId(3),
         nextChunkId: chunkId(2),
-        putDatabases: [row(2, 4096), { ...row(1, 40), state: "dropped", droppedLsn: lsn(50) }],
-        putMapRows: [{ stream: streamId(2), rowIndex: 1, locations: locationsOf(77) }],
-        putChunks: [{ chunk: chunkId(1), fileBytes: 999, pageCount: 9, livePages: 9 }],
+        putDatabases: [
+          databaseRow(2, 4096),
+          { ...databaseRow(1, 40), state: "dropped", droppedLsn: lsn(50) },
+        ],
+        putMapRows: [mapRow(2, 1, 1)],
+        putChunks: [chunkRow(1, 1)],
         addSegments: [segmentSequence(5), segmentSequence(4)],
         clean: false,
       }),
@@ -81,47 +63,48 @@ describe("the manifest", () => {
     const again = await open();
     expect(again.generation).toBe(generation);
     expect(again.opened).toEqual({
-      storeId: storeIdForNew,
+      storeId: STORE_ID,
       checkpointLsn: 4096,
+      catalogueLsn: 4096,
       durableLsn: 8192,
       nextStreamId: 3,
       nextChunkId: 2,
-      databases: [{ ...row(1, 40), state: "dropped", droppedLsn: lsn(50) }, row(2, 4096)],
-      chunks: [{ chunk: 1, fileBytes: 999, pageCount: 9, livePages: 9 }],
+      databases: [
+        { ...databaseRow(1, 40), state: "dropped", droppedLsn: lsn(50) },
+        databaseRow(2, 4096),
+      ],
+      recordLogs: [],
+      chunks: [chunkRow(1, 1)],
       segments: [4, 5],
+      jobs: [],
       clean: false,
     });
-    expect(again.mapRow(streamId(2), 1)).toEqual(locationsOf(77));
+    expect(again.mapRow(streamId(2), 1)).toEqual(mapRow(2, 1, 1).locations);
     expect(again.mapRow(streamId(2), 0)).toBeUndefined();
   });
 
   test("what is removed is gone, with the page map of its database and no other's", async () => {
-    const { world, open } = makeWorld(3);
+    const { world, open } = manifestWorld(3);
     const manifest = await open();
-    const mapRow = (stream: number, rowIndex: number) => ({
-      stream: streamId(stream),
-      rowIndex,
-      locations: locationsOf(stream),
-    });
     await world.run(async () => {
       await manifest.publish({
         nextStreamId: streamId(4),
         nextChunkId: chunkId(3),
-        putDatabases: [row(1), row(2), row(3)],
-        putMapRows: [mapRow(1, 0), mapRow(2, 0), mapRow(2, 1), mapRow(2, 900), mapRow(3, 0)],
-        putChunks: [1, 2].map((n) => ({
-          chunk: chunkId(n),
-          fileBytes: 1,
-          pageCount: 1,
-          livePages: 1,
-        })),
+        putDatabases: [databaseRow(1), databaseRow(2), databaseRow(3)],
+        putMapRows: [
+          mapRow(1, 0, 2),
+          ...[0, 1, 900].map((at) => mapRow(2, at, 1)),
+          mapRow(3, 0, 2),
+        ],
+        putChunks: [chunkRow(1, 3), chunkRow(2, 2)],
         addSegments: [segmentSequence(1), segmentSequence(2)],
       });
       await manifest.publish({
         removeDatabases: [streamId(2)],
         removeChunks: [chunkId(1)],
         removeSegments: [segmentSequence(1)],
-        putMapRows: [{ stream: streamId(3), rowIndex: 0, locations: new Float64Array(512) }],
+        putMapRows: [{ ...mapRow(3, 0, 2), locations: new Float64Array(512) }],
+        putChunks: [{ ...chunkRow(2, 2), livePages: PAGES }],
       });
     });
     world.kill();
@@ -130,14 +113,14 @@ describe("the manifest", () => {
     expect(again.opened.chunks.map(({ chunk }) => chunk)).toEqual([2]);
     expect(again.opened.segments).toEqual([2]);
     const left = [1, 2, 3].map((n) => again.mapRow(streamId(n), 0)?.[0]);
-    expect(left).toEqual([1, undefined, undefined]);
+    expect(left).toEqual([mapRow(1, 0, 2).locations[0], undefined, undefined]);
     expect(again.mapRow(streamId(2), 900)).toBeUndefined();
   });
 
   // evidence: G9
   test("a crash at any moment leaves every change wholly there or not at all", async () => {
     for (let seed = 0; seed < 200; seed++) {
-      const { world, open } = makeWorld(seed);
+      const { world, open } = manifestWorld(seed);
       const manifest = await open();
       const published: number[] = [];
       const work = async () => {
@@ -145,8 +128,10 @@ describe("the manifest", () => {
           await manifest.publish({
             nextStreamId: streamId(n + 1),
             checkpointLsn: lsn(n),
-            putDatabases: [row(n, n)],
-            putMapRows: [{ stream: streamId(n), rowIndex: 0, locations: locationsOf(n) }],
+            nextChunkId: chunkId(n + 1),
+            putDatabases: [databaseRow(n, n)],
+            putChunks: [chunkRow(n, 1)],
+            putMapRows: [mapRow(n, 0, n)],
           });
           published.push(n);
         }
@@ -163,15 +148,15 @@ describe("the manifest", () => {
       expect(there.length, `seed ${seed}`).toBeLessThanOrEqual(published.length + 1);
       expect(again.opened.checkpointLsn, `seed ${seed}`).toBe(there.length);
       expect(again.generation, `seed ${seed}`).toBe(there.length + 1);
-      expect(again.mapRow(streamId(there.length), 0)?.[0], `seed ${seed}`).toBe(
-        there.length === 0 ? undefined : there.length,
-      );
+      const [newest] = again.mapRow(streamId(there.length), 0) ?? [];
+      const expected = there.length === 0 ? undefined : there.length * 2 ** 24 + 16;
+      expect(newest, `seed ${seed}`).toBe(expected);
     }
   });
 
   test("a refused commit takes the manifest out of use until it is opened again", async () => {
     for (const applied of [false, true]) {
-      const { world, stores, open } = makeWorld(5);
+      const { world, stores, open } = manifestWorld(5);
       const manifest = await open();
       stores.failNextCommit({ applied });
       const [first, second] = await world.run(() =>
@@ -187,12 +172,12 @@ describe("the manifest", () => {
       }
       await world.run(() => manifest.close());
       const again = await open();
-      expect(again.opened.durableLsn).toBe(applied ? 5 : 0);
+      expect(again.opened.durableLsn).toBe(applied ? 6 : 0); // They shared the commit.
     }
   });
 
   test("a full disk refuses one change, and the next one goes on when there is room", async () => {
-    const { world, stores, open } = makeWorld(6);
+    const { world, stores, open } = manifestWorld(6);
     const manifest = await open();
     stores.failNextCommit({ applied: false, error: "ENOSPC" });
     const refused = await world.run(() =>
@@ -205,7 +190,7 @@ describe("the manifest", () => {
   });
 
   test("a change that was refused for a full disk, yet made, ends in an error and not in a guess", async () => {
-    const { world, stores, open } = makeWorld(7);
+    const { world, stores, open } = manifestWorld(7);
     const manifest = await open();
     stores.failNextCommit({ applied: true, error: "ENOSPC" });
     await world.run(() => manifest.publish({ durableLsn: lsn(5) }).catch(() => undefined));
@@ -216,9 +201,13 @@ describe("the manifest", () => {
   });
 
   test("a row that names an LSN which is not durable is never committed", async () => {
-    const { world, open } = makeWorld(8);
+    const { world, open } = manifestWorld(8);
     const manifest = await open();
-    const change = { durableLsn: lsn(10), nextStreamId: streamId(2), putDatabases: [row(1, 11)] };
+    const change = {
+      durableLsn: lsn(10),
+      nextStreamId: streamId(2),
+      putDatabases: [databaseRow(1, 11)],
+    };
     await expect(world.run(() => manifest.publish(change))).rejects.toThrow("LSN 11");
     expect(manifest.generation).toBe(1);
   });
@@ -231,7 +220,9 @@ describe("the manifest on disk", () => {
     const path = await mkdtemp(join(tmpdir(), "bop-manifest-"));
     const openStore: OpenKeyValueStore = openLmdbStore;
     try {
-      await program(() => openManifest({ openStore, directory: path, storeIdForNew }), path);
+      const { clock } = systemEnv({ scratchDirectory: path });
+      const place = { openStore, directory: path, storeIdForNew: STORE_ID, clock };
+      await program(() => openManifest(place), path);
     } finally {
       await rm(path, { recursive: true, force: true });
     }
@@ -242,14 +233,16 @@ describe("the manifest on disk", () => {
       const manifest = await open();
       await manifest.publish({
         nextStreamId: streamId(1001),
-        putDatabases: Array.from({ length: 1000 }, (_, n) => row(n + 1)),
-        putMapRows: [{ stream: streamId(1), rowIndex: 0, locations: locationsOf(3) }],
+        putDatabases: Array.from({ length: 1000 }, (_, n) => databaseRow(n + 1)),
+        nextChunkId: chunkId(4),
+        putMapRows: [mapRow(1, 0, 3)],
+        putChunks: [chunkRow(3, 1)],
       });
-      expect(manifest.mapRow(streamId(1), 0)).toEqual(locationsOf(3));
+      expect(manifest.mapRow(streamId(1), 0)).toEqual(mapRow(1, 0, 3).locations);
       await Promise.all([manifest.close(), manifest.close()]);
       const again = await open();
       expect(again.opened.databases).toHaveLength(1000);
-      expect(again.opened.storeId).toEqual(storeIdForNew);
+      expect(again.opened.storeId).toEqual(STORE_ID);
       await again.close();
     }));
 
@@ -257,10 +250,10 @@ describe("the manifest on disk", () => {
   test("a row that was damaged is reported as corrupt when the manifest is opened", () =>
     onDisk(async (open, path) => {
       const manifest = await open();
-      await manifest.publish({ nextStreamId: streamId(2), putDatabases: [row(1)] });
+      await manifest.publish({ nextStreamId: streamId(2), putDatabases: [databaseRow(1)] });
       await manifest.close();
       const store = await openLmdbStore(path);
-      const key = databaseKey(streamId(1));
+      const key = databases.encodeKey(streamId(1));
       const value = store.get(key)?.slice() ?? new Uint8Array(1);
       value[5] = (value[5] ?? 0) ^ 1;
       await store.commit([{ key, value }]);

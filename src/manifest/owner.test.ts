@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
+import type { Env } from "../base/env.ts";
 import { isStorageError } from "../base/errors.ts";
 import { seeded, simulatedWorld } from "../io/index.ts";
+import { seal } from "./envelope.ts";
+import { OWNER_KEY } from "./keys.ts";
 import { memoryStores } from "./memory-store.ts";
-import { claimOwnership } from "./owner.ts";
+import { claimOwnership, ownerDirectory } from "./owner.ts";
 
-const directory = "/store/manifest";
+const directory = "/store";
 
 function makeWorld(seed: number) {
   const world = simulatedWorld({ seed });
@@ -12,11 +15,15 @@ function makeWorld(seed: number) {
   const start = () => {
     const env = world.start();
     const openStore = stores.openerFor(env);
-    const claim = () =>
-      world.run(() => claimOwnership({ openStore, env, directory, owned: directory }));
+    const claim = () => world.run(() => claimOwnership({ openStore, env, owned: directory }));
     return { env, openStore, claim };
   };
   return { world, stores, start };
+}
+
+/** A process of another container: it cannot see whether the others live. */
+function contained(env: Env): Env {
+  return { ...env, process: { ...env.process, isAlive: () => false } };
 }
 
 describe("the owner of a directory", () => {
@@ -37,11 +44,96 @@ describe("the owner of a directory", () => {
       .claim()
       .catch((error: unknown) => error);
     const { pid, startedAt } = owner.env.process;
+    const openedAtMs = 1_767_225_600_000;
     expect(isStorageError(error, "BOP_LOCKED") && error.details).toEqual({
       directory,
       pid,
       startedAt,
+      openedAtMs,
     });
+  });
+
+  // evidence: G8
+  test("a living owner refuses who cannot see that it lives, and a dead one does not", async () => {
+    const { world, start } = makeWorld(8);
+    const owner = start();
+    await owner.claim();
+    const { env, openStore } = start();
+    const far = { openStore, env: contained(env), owned: directory };
+    const error = await world.run(() => claimOwnership(far)).catch((error: unknown) => error);
+    expect(isStorageError(error, "BOP_LOCKED") && error.details.pid).toBe(owner.env.process.pid);
+    expect(String(error)).toMatch(/process \d+ of another container, since 2026-01-01T00:00:00/);
+    world.kill();
+    const next = start();
+    const late = { openStore: next.openStore, env: contained(next.env), owned: directory };
+    expect((await world.run(() => claimOwnership(late))).lastStop).toBe("crash");
+  });
+
+  test("a first open, a clean stop and a crash are told apart and counted", async () => {
+    const { world, start } = makeWorld(9);
+    const first = await start().claim();
+    await world.run(() => first.release());
+    const second = await start().claim();
+    world.kill();
+    const third = await start().claim();
+    world.powerCut();
+    const fourth = await start().claim();
+    await world.run(() => fourth.release());
+    const fifth = await start().claim();
+    const all = [first, second, third, fourth, fifth];
+    expect(all.map(({ lastStop }) => lastStop)).toEqual([
+      "first-open",
+      "clean",
+      "crash",
+      "crash",
+      "clean",
+    ]);
+    expect(all.map(({ openCount }) => openCount)).toEqual([1, 2, 3, 4, 5]);
+    expect(all.map(({ crashCount }) => crashCount)).toEqual([0, 0, 1, 2, 2]);
+  });
+
+  test("a damaged record keeps nobody out, and counts as a crash", async () => {
+    const { world, start } = makeWorld(10);
+    const first = await start().claim();
+    await world.run(() => first.release());
+    const { openStore, claim } = start();
+    await world.run(async () => {
+      const store = await openStore(ownerDirectory(directory));
+      const record = store.get(OWNER_KEY) ?? new Uint8Array();
+      record[5] = (record[5] ?? 0) ^ 1;
+      await store.commit([{ key: OWNER_KEY, value: record }]);
+      await store.close();
+    });
+    expect((await claim()).lastStop).toBe("crash");
+  });
+
+  test("a record of a newer version is refused, not guessed at", async () => {
+    const { world, start } = makeWorld(11);
+    const { openStore, claim } = start();
+    const value = seal(Uint8Array.of(1), { key: OWNER_KEY, version: 9, generation: 0 });
+    await world.run(async () => {
+      const store = await openStore(ownerDirectory(directory));
+      await store.commit([{ key: OWNER_KEY, value }]);
+      await store.close();
+    });
+    expect(isStorageError(await claim().catch((e: unknown) => e), "BOP_FORMAT")).toBe(true);
+  });
+
+  test("a crash while it is claimed leaves the claim of before or of after", async () => {
+    const stops = new Set<string>();
+    for (let seed = 0; seed < 60; seed++) {
+      const { world, start } = makeWorld(seed);
+      await start().claim();
+      world.kill();
+      const { env, openStore } = start();
+      void claimOwnership({ env, openStore, owned: directory }).catch(() => undefined);
+      await world.pass(seed / 25);
+      world.powerCut();
+      const { lastStop, openCount } = await start().claim();
+      expect([2, 3]).toContain(openCount);
+      stops.add(`${lastStop} ${openCount}`);
+    }
+    expect([...stops].sort()).toEqual(["crash 2", "crash 3"]);
   });
 
   // evidence: G8
@@ -69,9 +161,7 @@ describe("the owner of a directory", () => {
       const { world, start } = makeWorld(seed);
       const [a, b] = [start(), start()];
       const outcomes = await world.run(() =>
-        Promise.allSettled(
-          [a, b].map((each) => claimOwnership({ ...each, directory, owned: directory })),
-        ),
+        Promise.allSettled([a, b].map((each) => claimOwnership({ ...each, owned: directory }))),
       );
       const won = outcomes.filter(({ status }) => status === "fulfilled");
       expect(won, `seed ${seed}`).toHaveLength(1);

@@ -1,0 +1,84 @@
+/**
+ * WHAT CALLERS HAND TO THE WRITER: a batch, which takes place wholly or not at all, and is in no
+ * commit with half of it.
+ *
+ * (1) A batch is data: rows to put, keys to remove, marks to move. Rows must not change before its
+ *     receipt is there.
+ * (2) Operations are carried out in their order: of two on one row the later one counts.
+ */
+import { laterLsn, lsn } from "../base/units.ts";
+import type { ChangeLogRequest } from "./change-log-core.ts";
+import { isPending } from "./job-state.ts";
+import type { ManifestChange } from "./manifest.ts";
+import { type Operation, put, remove, removeRange } from "./table.ts";
+import { chunks } from "./tables/chunks.ts";
+import { databases } from "./tables/databases.ts";
+import { jobs } from "./tables/jobs.ts";
+import { isEmptyMapRow, mapOf, pageMap } from "./tables/page-map.ts";
+import { pendingJobs } from "./tables/pending-jobs.ts";
+import { recordLogs } from "./tables/record-logs.ts";
+import { segments } from "./tables/segments.ts";
+import type { Marks } from "./tables/state.ts";
+
+export interface Batch {
+  /** Those that are given move. */
+  readonly marks?: Partial<Marks>;
+  /** Gone through once, a few at a time. */
+  readonly operations?: Iterable<Operation>;
+  /** Records, acknowledgements and cursors that go with it. */
+  readonly changeLog?: ChangeLogRequest;
+}
+
+/** The batch is durable. */
+export interface Receipt {
+  /** Of the commit that it was in, together with others or alone. */
+  readonly generation: number;
+}
+
+export function nextMarks(now: Marks, moved: Partial<Marks> = {}): Marks {
+  const next = { ...now, ...moved };
+  // A checkpoint folds only what is durable, and the catalogue with it: both follow its LSN.
+  const durableLsn = lsn(Math.max(next.durableLsn, next.checkpointLsn));
+  return { ...next, durableLsn, catalogueLsn: laterLsn(next.catalogueLsn, next.checkpointLsn) };
+}
+
+export function batchOf(change: ManifestChange): Batch {
+  const { changeLog } = change;
+  const operations = { [Symbol.iterator]: () => operationsOf(change) };
+  return { marks: marksOf(change), operations, ...(changeLog && { changeLog }) };
+}
+
+function marksOf(change: ManifestChange): Partial<Marks> {
+  const { checkpointLsn, catalogueLsn, durableLsn, nextStreamId, nextChunkId, clean } = change;
+  return {
+    ...(checkpointLsn !== undefined && { checkpointLsn }),
+    ...(catalogueLsn !== undefined && { catalogueLsn }),
+    ...(durableLsn !== undefined && { durableLsn }),
+    ...(nextStreamId !== undefined && { nextStreamId }),
+    ...(nextChunkId !== undefined && { nextChunkId }),
+    ...(clean !== undefined && { clean }),
+  };
+}
+
+/** Removals first: what a change both removes and puts is there afterwards. */
+function* operationsOf(change: ManifestChange): Generator<Operation> {
+  for (const stream of change.removeDatabases ?? []) {
+    yield remove(databases, stream);
+    yield removeRange(pageMap, mapOf(stream));
+  }
+  for (const stream of change.removeRecordLogs ?? []) yield remove(recordLogs, stream);
+  for (const chunk of change.removeChunks ?? []) yield remove(chunks, chunk);
+  for (const sequence of change.removeSegments ?? []) yield remove(segments, sequence);
+  for (const row of change.putDatabases ?? []) yield put(databases, row);
+  for (const row of change.putRecordLogs ?? []) yield put(recordLogs, row);
+  for (const row of change.putChunks ?? []) yield put(chunks, row);
+  for (const sequence of change.addSegments ?? []) yield put(segments, sequence);
+  for (const id of change.removeJobs ?? []) yield remove(jobs, id);
+  for (const row of change.putJobs ?? []) {
+    yield put(jobs, row);
+    yield isPending(row) ? put(pendingJobs, row) : remove(pendingJobs, row);
+  }
+  for (const row of change.putMapRows ?? []) {
+    yield isEmptyMapRow(row) ? remove(pageMap, row) : put(pageMap, row);
+  }
+}

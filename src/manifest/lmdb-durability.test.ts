@@ -1,0 +1,205 @@
+/**
+ * WHAT LMDB DOES ON A REAL SYSTEM THAT REFUSES: full file systems, failed syncs, stuck readers, each
+ * in a process of its own. What the machine does not allow is skipped, with the reason in the name.
+ */
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { afterEach, describe, expect, test } from "vitest";
+import { openLmdbStore } from "./lmdb-store.ts";
+
+const run = promisify(execFile);
+const STORE = JSON.stringify(new URL("lmdb-store.ts", import.meta.url).href);
+const LMDB = JSON.stringify(import.meta.resolve("lmdb"));
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+async function scratch(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "bop-durability-"));
+  undo.push(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function isPossible(program: string, ...args: string[]): boolean {
+  try {
+    execFileSync(program, args, { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function canMount(): boolean {
+  const mounting = "d=$(mktemp -d) && mount -t tmpfs -o size=64k tmpfs $d && umount $d; rmdir $d";
+  return process.platform === "linux" && isPossible("sh", "-c", `set -e; ${mounting}`);
+}
+
+const node = (program: string, ...args: string[]) => [
+  "--import",
+  "tsx",
+  "--input-type=module",
+  "-e",
+  program,
+  ...args,
+];
+
+/** Commits rows of 60 kB until the system refuses; then says what it finds. */
+const FILL = `
+  import { openLmdbStore } from ${STORE};
+  const unhandled = [];
+  process.on("unhandledRejection", (error) => unhandled.push(String(error)));
+  const store = await openLmdbStore(process.argv[1]);
+  const key = (n) => Uint8Array.of(5, n);
+  let committed = 0;
+  let error;
+  while (error === undefined && committed < 250) {
+    const value = new Uint8Array(60_000).fill(committed);
+    error = await store.commit([{ key: key(committed), value }]).catch((caught) => caught);
+    if (error === undefined) committed += 1;
+  }
+  const rows = [...store.range(key(0), Uint8Array.of(6))].length;
+  await store.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  console.log(JSON.stringify({ code: error?.code, committed, rows, unhandled }));
+`;
+
+const SHIM = `
+  #define _GNU_SOURCE
+  #include <errno.h>
+  #include <dlfcn.h>
+  #include <stdlib.h>
+  #include <unistd.h>
+  static int failing(void) { const char *p = getenv("FAIL_SYNC_IF"); return p && access(p, F_OK) == 0; }
+  #define WRAP(name) int name(int fd) { static int (*real)(int); \\
+    if (failing()) { errno = EIO; return -1; } \\
+    if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, #name); return real(fd); }
+  WRAP(fdatasync) WRAP(fsync)
+`;
+
+/** Commits, has a commit fail, and looks at what is left, with a new handle too. */
+const FAIL = `
+  import { writeFileSync, unlinkSync } from "node:fs";
+  import { openLmdbStore } from ${STORE};
+  const unhandled = [];
+  process.on("unhandledRejection", (error) => unhandled.push(String(error)));
+  const [directory, flag] = process.argv.slice(1);
+  const put = (n) => [{ key: Uint8Array.of(5, n), value: Uint8Array.of(n) }];
+  const codeOf = (error) => error.code;
+  const store = await openLmdbStore(directory);
+  await store.commit(put(1));
+  writeFileSync(flag, "");
+  const failed = await store.commit(put(2)).catch(codeOf);
+  await new Promise((resolve) => setTimeout(resolve, 50)); // Nobody hurries to look after it.
+  const later = await store.commit(put(3)).catch(codeOf);
+  unlinkSync(flag);
+  const again = await openLmdbStore(directory);
+  const seen = [1, 2, 3].filter((n) => again.get(Uint8Array.of(5, n)) !== undefined);
+  await again.commit(put(4));
+  await store.close();
+  await again.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  console.log(JSON.stringify({ failed, later, seen, unhandled }));
+`;
+
+/** Reads, and never ends to. */
+const READ = `
+  import { open } from ${LMDB};
+  const root = open({ path: process.argv[1], noSubdir: false, encoding: "binary",
+    keyEncoding: "binary", overlappingSync: false, cache: false, maxDbs: 1 });
+  const transaction = root.useReadTransaction();
+  root.get(Buffer.from([5, 1]), { transaction });
+  console.log("reading");
+  setInterval(() => {}, 1000);
+`;
+
+describe("LMDB on a real system", () => {
+  // evidence: G10
+  test.skipIf(!canMount())(
+    "a full file system refuses a commit with a code, and nothing is lost when there is room again",
+    async () => {
+      const place = await scratch();
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=3m", "tmpfs", place]);
+      undo.push(() => execFileSync("umount", [place]));
+      await writeFile(join(place, "ballast"), new Uint8Array(600_000));
+      const directory = join(place, "manifest");
+      const first = JSON.parse((await run(process.execPath, node(FILL, directory))).stdout);
+      expect(first).toMatchObject({ code: "BOP_DISK_FULL", rows: first.committed, unhandled: [] });
+      expect(first.committed).toBeGreaterThan(5);
+      const full = await openLmdbStore(directory); // Reading needs no room.
+      expect([...full.range(Uint8Array.of(5), Uint8Array.of(6))]).toHaveLength(first.committed);
+      await full.close();
+      await unlink(join(place, "ballast"));
+      const second = JSON.parse((await run(process.execPath, node(FILL, directory))).stdout);
+      expect(second.committed).toBeGreaterThan(first.committed);
+      expect(second).toMatchObject({ code: "BOP_DISK_FULL", unhandled: [] });
+    },
+  );
+
+  test.skipIf(!canMount())(
+    "a store is not made on a full file system, and the process lives",
+    async () => {
+      const place = await scratch();
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", place]);
+      undo.push(() => execFileSync("umount", [place]));
+      const error = await openLmdbStore(join(place, "owner")).catch((caught: unknown) => caught);
+      expect(error).toMatchObject({ code: "BOP_DISK_FULL" });
+    },
+  );
+
+  // evidence: G10
+  test.skipIf(!isPossible("gcc", "--version") || process.platform !== "linux")(
+    "a commit whose sync failed is not there, nothing is built on it, and no rejection goes unheard",
+    async () => {
+      const place = await scratch();
+      const [source, shim] = [join(place, "shim.c"), join(place, "shim.so")];
+      await writeFile(source, SHIM);
+      await run("gcc", ["-shared", "-fPIC", "-o", shim, source, "-ldl"]);
+      const flag = join(place, "fail");
+      const env = { ...process.env, LD_PRELOAD: shim, FAIL_SYNC_IF: flag };
+      const args = node(FAIL, join(place, "manifest"), flag);
+      const { stdout } = await run(process.execPath, args, { env });
+      const wanted = { failed: "BOP_IO", later: "BOP_IO", seen: [1], unhandled: [] };
+      expect(JSON.parse(stdout)).toEqual(wanted);
+      const store = await openLmdbStore(join(place, "manifest"));
+      const rows = [...store.range(Uint8Array.of(5), Uint8Array.of(6))];
+      expect(rows.map(({ value }) => value[0])).toEqual([1, 4]);
+      await store.close();
+    },
+  );
+
+  test("the file grows with what is in it, far beyond what it was mapped for", async () => {
+    const directory = await scratch();
+    const store = await openLmdbStore(directory);
+    const value = new Uint8Array(1_000_000);
+    for (let n = 0; n < 20; n++) await store.commit([{ key: Uint8Array.of(5, n), value }]);
+    expect([...store.range(Uint8Array.of(5), Uint8Array.of(6))]).toHaveLength(20);
+    await store.close();
+  });
+
+  test("a reader that stays is told with its lag, and one that was killed holds nothing", async () => {
+    const directory = await scratch();
+    const store = await openLmdbStore(directory);
+    await store.commit([{ key: Uint8Array.of(5, 1), value: Uint8Array.of(0) }]);
+    const reader: ChildProcess = spawn(process.execPath, node(READ, directory), {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    undo.push(() => reader.kill("SIGKILL"));
+    if (reader.stdout === null) throw new Error("the reader has no output");
+    await once(createInterface({ input: reader.stdout }), "line");
+    for (let n = 0; n < 7; n++) {
+      await store.commit([{ key: Uint8Array.of(5, 1), value: Uint8Array.of(n) }]);
+    }
+    expect(store.readers().lagMax).toBeGreaterThanOrEqual(7);
+    reader.kill("SIGKILL");
+    await once(reader, "exit");
+    expect(store.readers().lagMax).toBeLessThan(7);
+    await store.close();
+  });
+});

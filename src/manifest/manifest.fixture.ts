@@ -1,0 +1,74 @@
+/** A manifest in a simulated world, and rows for it: what tests of this folder share. */
+import { chunkId, lsn, streamId } from "../base/units.ts";
+import { type SimulatedWorld, seeded, simulatedWorld } from "../io/index.ts";
+import type { ChunkRow, DatabaseRow, Manifest, MapRowChange, RecordLogRow } from "./manifest.ts";
+import { type MemoryStores, memoryStores } from "./memory-store.ts";
+import { type ManifestOptions, openManifest } from "./open-manifest.ts";
+
+export const STORE_ID = Uint8Array.from({ length: 16 }, (_, at) => at);
+export const DIRECTORY = "/store/manifest";
+export const PAGES = 9;
+
+export interface ManifestWorld {
+  readonly world: SimulatedWorld;
+  readonly stores: MemoryStores;
+  /** As a new process would: until it is done, or the process has ended. */
+  readonly begin: (more?: Partial<ManifestOptions>) => Promise<Manifest>;
+  /** The same, and waits for it. */
+  readonly open: (more?: Partial<ManifestOptions>) => Promise<Manifest>;
+}
+
+export function manifestWorld(seed: number): ManifestWorld {
+  const world = simulatedWorld({ seed });
+  const stores = memoryStores(seeded(seed + 1));
+  const begin = (more: Partial<ManifestOptions> = {}) => {
+    const env = world.start();
+    const openStore = stores.openerFor(env);
+    const place = { openStore, directory: DIRECTORY, storeIdForNew: STORE_ID, clock: env.clock };
+    return openManifest({ ...place, ...more });
+  };
+  const open: typeof begin = (more) => world.run(() => begin(more));
+  return { world, stores, begin, open };
+}
+
+export function databaseRow(stream: number, at = 0): DatabaseRow {
+  return {
+    stream: streamId(stream),
+    state: "live",
+    name: `tenant-${stream}`,
+    engine: "sqlite",
+    pageBytes: 4096,
+    pageCount: 7,
+    lsn: lsn(at),
+    createdAtMs: 1_800_000_000_000,
+  };
+}
+
+export function logRow(stream: number, at = 0): RecordLogRow {
+  return {
+    stream: streamId(stream),
+    state: "live",
+    name: `group-${stream}`,
+    createdAtMs: 1_800_000_000_000,
+    lsn: lsn(at),
+    body: Uint8Array.of(1, 2, 3),
+  };
+}
+
+/** A row of the page map that names nine pages of a chunk. */
+export function mapRow(stream: number, rowIndex: number, chunk: number): MapRowChange {
+  const locations = new Float64Array(512).fill(chunk * 2 ** 24 + 16, 0, PAGES);
+  return { stream: streamId(stream), rowIndex, locations };
+}
+
+/** A chunk of which so many rows of the page map name nine pages. */
+export function chunkRow(id: number, rows: number): ChunkRow {
+  const pages = PAGES * rows;
+  return {
+    chunk: chunkId(id),
+    kind: "pages",
+    fileBytes: 999,
+    pageCount: pages,
+    livePages: pages,
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * THE SCHEMA: all tables. What goes through every row (verification, rebuilding, statistics, the
+ * journal) takes its tables from here.
+ *
+ * (1) SCHEMA_VERSION says which tables there are and what their payloads look like. It is written
+ *     into the store; migrations.ts brings older ones up to it.
+ */
+import type { AnyTable } from "./table.ts";
+import { changes } from "./tables/changes.ts";
+import { chunks } from "./tables/chunks.ts";
+import { cursors } from "./tables/cursors.ts";
+import { databases } from "./tables/databases.ts";
+import { deadLetters } from "./tables/dead-letters.ts";
+import { jobs } from "./tables/jobs.ts";
+import { names } from "./tables/names.ts";
+import { pageMap } from "./tables/page-map.ts";
+import { pendingBatches } from "./tables/pending-batches.ts";
+import { pendingJobs } from "./tables/pending-jobs.ts";
+import { recordLogs } from "./tables/record-logs.ts";
+import { segments } from "./tables/segments.ts";
+import { snapshots } from "./tables/snapshots.ts";
+import { watermarks } from "./tables/watermarks.ts";
+
+export const SCHEMA_VERSION = 2;
+
+export const TABLES: readonly AnyTable[] = [
+  databases,
+  recordLogs,
+  names,
+  segments,
+  chunks,
+  pageMap,
+  snapshots,
+  jobs,
+  pendingJobs,
+  changes,
+  cursors,
+  pendingBatches,
+  deadLetters,
+  watermarks,
+];
+
+/** The table whose rows have keys that begin with that number. */
+export function tableOf(number: number): AnyTable | undefined {
+  return TABLES.find((table) => table.number === number);
+}

@@ -1,0 +1,303 @@
+/** Every table: the bytes of a row as they are on disk, rows that come back, keys in order. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { chunkId, lsn, segmentSequence, streamId } from "../base/units.ts";
+import { chunkRow, databaseRow, logRow, mapRow } from "./manifest.fixture.ts";
+import { TABLES } from "./schema.ts";
+import type { AnyTable, Table } from "./table.ts";
+import { chunks } from "./tables/chunks.ts";
+import { databases } from "./tables/databases.ts";
+import { deadLetters } from "./tables/dead-letters.ts";
+import { names } from "./tables/names.ts";
+import { isEmptyMapRow, pageMap } from "./tables/page-map.ts";
+import { pendingBatches } from "./tables/pending-batches.ts";
+import { recordLogs } from "./tables/record-logs.ts";
+import { segments } from "./tables/segments.ts";
+import { snapshots } from "./tables/snapshots.ts";
+import { decodeState, decodeStore, encodeState, encodeStore } from "./tables/state.ts";
+import { watermarks } from "./tables/watermarks.ts";
+
+const file = "/store/manifest";
+const u32 = fc.nat(2 ** 32 - 1);
+const u53 = fc.maxSafeNat();
+const name = fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 });
+const bytes = fc.uint8Array({ maxLength: 100 });
+const hex = (value: Uint8Array): string => Buffer.from(value).toString("hex");
+
+interface Sample<Row> {
+  readonly table: AnyTable;
+  readonly row: Row;
+  /** Of a row of generation 5. */
+  readonly key: string;
+  readonly value: string;
+  readonly rows: fc.Arbitrary<Row>;
+}
+
+/** One row of each table, as it lies on disk, and all rows that there can be. */
+function sample<Key, Row>(
+  table: Table<Key, Row>,
+  of: { readonly row: Row; readonly key: string; readonly value: string },
+  rows: fc.Arbitrary<Row>,
+): Sample<unknown> {
+  return { table, ...of, rows };
+}
+
+const optionalLsn = fc.option(u53.map(lsn), { nil: undefined });
+
+const SAMPLES: readonly Sample<unknown>[] = [
+  sample(
+    databases,
+    {
+      row: databaseRow(7, 99),
+      key: "0200000007",
+      value:
+        "0101080074656e616e742d37010010000007000000630000000000000000505c18a3010000000500" +
+        "0000000000002246d875",
+    },
+    fc
+      .record({
+        stream: u32.map(streamId),
+        state: fc.constantFrom("live" as const, "importing" as const, "dropped" as const),
+        name,
+        engine: fc.constantFrom("sqlite" as const, "libsql" as const),
+        pageBytes: u32,
+        pageCount: u32,
+        lsn: u53.map(lsn),
+        createdAtMs: u53,
+        droppedLsn: optionalLsn,
+      })
+      .map(({ droppedLsn, ...row }) => (droppedLsn === undefined ? row : { ...row, droppedLsn })),
+  ),
+  sample(
+    recordLogs,
+    {
+      row: logRow(258, 99),
+      key: "0600000102",
+      value:
+        "0101090067726f75702d32353800505c18a301000063000000000000000003000000010203050000" +
+        "0000000000c8033aed",
+    },
+    fc
+      .record({
+        stream: u32.map(streamId),
+        state: fc.constantFrom("live" as const, "dropped" as const),
+        name,
+        createdAtMs: u53,
+        lsn: u53.map(lsn),
+        droppedLsn: optionalLsn,
+        body: bytes,
+      })
+      .map(({ droppedLsn, ...row }) => (droppedLsn === undefined ? row : { ...row, droppedLsn })),
+  ),
+  sample(
+    names,
+    {
+      row: { space: "recordLogs", name: "é", stream: streamId(3) },
+      key: "0b02c3a9",
+      value: "01030000000500000000000000104c6d6c",
+    },
+    fc.record({
+      space: fc.constantFrom("databases" as const, "recordLogs" as const),
+      name,
+      stream: u32.map(streamId),
+    }),
+  ),
+  sample(
+    segments,
+    {
+      row: segmentSequence(2 ** 40 + 5),
+      key: "040000010000000005",
+      value: "010500000000000000c012fa6c",
+    },
+    u53.map(segmentSequence),
+  ),
+  sample(
+    chunks,
+    {
+      row: { ...chunkRow(2 ** 33, 2), references: 1 },
+      key: "030000000200000000",
+      value: "0201e703000000000000120000001200000001000000050000000000000091ee8ba2",
+    },
+    fc
+      .record({
+        chunk: u53.map(chunkId),
+        kind: fc.constantFrom("pages" as const, "records" as const),
+        fileBytes: u53,
+        pageCount: u32,
+        livePages: u32,
+        references: u32,
+      })
+      .map(({ references, ...row }) => (references === 0 ? row : { ...row, references })),
+  ),
+  sample(
+    pageMap,
+    {
+      row: mapRow(3, 1, 2),
+      key: "050000000300000001",
+      value:
+        "01000009001000000200000000100000020000000010000002000000001000000200000000100000" +
+        "02000000001000000200000000100000020000000010000002000000001000000200000000050000" +
+        "0000000000e5ffc9ed",
+    },
+    fc
+      .record({
+        stream: u32.map(streamId),
+        rowIndex: u32,
+        first: fc.nat(511),
+        values: fc.array(fc.oneof(fc.constant(0), u53), { maxLength: 512 }),
+      })
+      .map(({ stream, rowIndex, first, values }) => {
+        const locations = new Float64Array(512);
+        locations.set(values.slice(0, 512 - first), first);
+        return { stream, rowIndex, locations };
+      }),
+  ),
+  sample(
+    snapshots,
+    {
+      row: { stream: streamId(3), name: "noon", lsn: lsn(4096), createdAtMs: 12 },
+      key: "0c000000036e6f6f6e",
+      value: "0100100000000000000c00000000000000050000000000000025cbeec1",
+    },
+    fc.record({ stream: u32.map(streamId), name, lsn: u53.map(lsn), createdAtMs: u53 }),
+  ),
+  sample(
+    pendingBatches,
+    {
+      row: { sequence: 9, enqueuedAtMs: 12, batch: Uint8Array.of(7) },
+      key: "0d0000000000000009",
+      value: "010c00000000000000010000000705000000000000007adbb061",
+    },
+    fc.record({ sequence: u53, enqueuedAtMs: u53, batch: bytes }),
+  ),
+  sample(
+    deadLetters,
+    {
+      row: {
+        sequence: 9,
+        kind: "batch",
+        atMs: 12,
+        attempts: 1,
+        subject: "a",
+        reason: "b",
+        body: Uint8Array.of(7),
+      },
+      key: "0e0000000000000009",
+      value: "01010c0000000000000001000000010061010062010000000705000000000000000432f447",
+    },
+    fc.record({
+      sequence: u53,
+      kind: fc.constantFrom(
+        "batch" as const,
+        "log" as const,
+        "chunk" as const,
+        "manifest" as const,
+      ),
+      atMs: u53,
+      attempts: u32,
+      subject: name,
+      reason: name,
+      body: bytes,
+    }),
+  ),
+  sample(
+    watermarks,
+    {
+      row: { component: "checkpoint", generation: 5 },
+      key: "0f636865636b706f696e74",
+      value: "0105000000000000000500000000000000fa5df005",
+    },
+    fc.record({ component: name, generation: u53 }),
+  ),
+];
+
+describe.each(SAMPLES)("the table of $table.name", ({ table, row, key, value, rows }) => {
+  test("has these bytes on disk", () => {
+    const pair = table.encode(row, 5);
+    expect({ key: hex(pair.key), value: hex(pair.value) }).toEqual({ key, value });
+  });
+
+  test("gives every row back as it was written, under the key that it names", () => {
+    fc.assert(
+      fc.property(rows, u53, (each, generation) => {
+        const pair = table.encode(each, generation);
+        expect(table.decode({ ...pair, file })).toEqual(each);
+        expect(table.decodeKey(pair.key)).toEqual(table.keyOf(each));
+        expect(table.decodePayload(table.encodePayload(each), pair.key)).toEqual(each);
+        const { from, to } = table.range();
+        expect(Buffer.compare(from, pair.key)).toBeLessThanOrEqual(0);
+        expect(Buffer.compare(pair.key, to)).toBeLessThan(0);
+      }),
+    );
+  });
+
+  test("has one key for each row: two rows of one key are one row", () => {
+    fc.assert(
+      fc.property(rows, rows, (a, b) => {
+        const [keyA, keyB] = [table.keyOf(a), table.keyOf(b)];
+        const isSame = Buffer.compare(table.encodeKey(keyA), table.encodeKey(keyB)) === 0;
+        expect(isSame).toBe(JSON.stringify(keyA) === JSON.stringify(keyB));
+      }),
+    );
+  });
+});
+
+describe("the tables", () => {
+  test("have numbers and names of their own", () => {
+    expect(new Set(TABLES.map(({ number }) => number)).size).toBe(TABLES.length);
+    expect(new Set(TABLES.map(({ name: each }) => each)).size).toBe(TABLES.length);
+  });
+
+  test("keep the numbers that they were given", () => {
+    const numbers = Object.fromEntries(TABLES.map(({ name: each, number }) => [each, number]));
+    expect(numbers).toEqual({
+      databases: 2,
+      chunks: 3,
+      segments: 4,
+      mapRows: 5,
+      recordLogs: 6,
+      changes: 7,
+      cursors: 8,
+      jobs: 9,
+      pendingJobs: 10,
+      names: 11,
+      snapshots: 12,
+      pendingBatches: 13,
+      deadLetters: 14,
+      watermarks: 15,
+    });
+  });
+
+  test("of names and of snapshots list in order of the name's bytes", () => {
+    const sorted = ["a", "aa", "ab", "b", "ä", "😀"].map((each) =>
+      names.encodeKey({ space: "databases", name: each }),
+    );
+    expect(sorted.toSorted(Buffer.compare)).toEqual(sorted);
+  });
+
+  test("of the page map stores no row without a location", () => {
+    const locations = new Float64Array(512);
+    expect(isEmptyMapRow({ ...mapRow(1, 0, 1), locations })).toBe(true);
+    expect(isEmptyMapRow(mapRow(1, 0, 1))).toBe(false);
+  });
+
+  test("of the store itself come back as they were written", () => {
+    const state = fc.record({
+      generation: u53,
+      checkpointLsn: u53.map(lsn),
+      durableLsn: u53.map(lsn),
+      nextStreamId: u32.map(streamId),
+      nextChunkId: u53.map(chunkId),
+      clean: fc.boolean(),
+      catalogueLsn: u53.map(lsn),
+      rows: fc.array(fc.tuple(fc.nat(255), u53), { maxLength: 20 }).map((each) => new Map(each)),
+    });
+    fc.assert(
+      fc.property(state, bytes, (marks, storeId) => {
+        expect(decodeState({ ...encodeState(marks), file })).toEqual(marks);
+        const store = { schemaVersion: 2, storeId };
+        expect(decodeStore({ ...encodeStore(store, 3), file })).toEqual(store);
+      }),
+    );
+  });
+});

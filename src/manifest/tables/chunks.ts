@@ -1,0 +1,30 @@
+/**
+ * TABLE OF CHUNKS: the files of checkpointed pages and records, and how much of each is needed.
+ *
+ *   key    chunk u64
+ *   value  kind u8, file bytes u64, page count u32, live pages u32, references u32
+ *
+ * (1) Persistent: the numbers of kinds are never changed or used again.
+ */
+import { chunkId } from "../../base/units.ts";
+import type { ChunkRow } from "../manifest.ts";
+import { defineTable } from "../table.ts";
+
+const KINDS = { pages: 1, records: 2 } as const;
+
+export const chunks = defineTable({
+  name: "chunks",
+  version: 2,
+  keyOf: ({ chunk }: ChunkRow) => chunk,
+  writeKey: (chunk, into) => into.u64(chunk),
+  readKey: (from) => chunkId(from.u64()),
+  write({ kind, fileBytes, pageCount, livePages, references = 0 }, into) {
+    into.u8(KINDS[kind]).u64(fileBytes).u32(pageCount).u32(livePages).u32(references);
+  },
+  read(from, chunk): ChunkRow {
+    const kind = from.oneOf(KINDS, "kind of chunk");
+    const sizes = { fileBytes: from.u64(), pageCount: from.u32(), livePages: from.u32() };
+    const references = from.u32();
+    return { chunk, kind, ...sizes, ...(references > 0 && { references }) };
+  },
+});

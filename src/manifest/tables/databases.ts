@@ -1,0 +1,43 @@
+/**
+ * TABLE OF DATABASES: which there are, as of the catalogue's and the checkpoint's LSN.
+ *
+ *   key    stream u32
+ *   value  state u8, name text, engine u8, page bytes u32, page count u32, lsn u64,
+ *          created at ms u64, has dropped lsn u8, dropped lsn u64 if it has
+ *
+ * (1) Persistent: the numbers of states and engines are never changed or used again.
+ */
+import { lsn, streamId } from "../../base/units.ts";
+import type { DatabaseRow } from "../manifest.ts";
+import { defineTable } from "../table.ts";
+
+const STATES = { live: 1, importing: 2, dropped: 3 } as const;
+/** Used by the catalogue's entries and the change log too. */
+export const ENGINES = { sqlite: 1, libsql: 2 } as const;
+
+export const databases = defineTable({
+  name: "databases",
+  version: 1,
+  keyOf: ({ stream }: DatabaseRow) => stream,
+  writeKey: (stream, into) => into.u32(stream),
+  readKey: (from) => streamId(from.u32()),
+  write(row, into) {
+    into.u8(STATES[row.state]).text(row.name).u8(ENGINES[row.engine]);
+    into.u32(row.pageBytes).u32(row.pageCount).u64(row.lsn).u64(row.createdAtMs);
+    into.u8(row.droppedLsn === undefined ? 0 : 1);
+    if (row.droppedLsn !== undefined) into.u64(row.droppedLsn);
+  },
+  read(from, stream): DatabaseRow {
+    const row = {
+      stream,
+      state: from.oneOf(STATES, "state"),
+      name: from.text(),
+      engine: from.oneOf(ENGINES, "engine"),
+      pageBytes: from.u32(),
+      pageCount: from.u32(),
+      lsn: lsn(from.u64()),
+      createdAtMs: from.u64(),
+    };
+    return from.flag() ? { ...row, droppedLsn: lsn(from.u64()) } : row;
+  },
+});
