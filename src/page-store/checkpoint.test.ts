@@ -39,6 +39,7 @@ async function secondCheckpoint(
   commit(rig.space(1), { 2: 4 });
   commit(rig.space(2), { 1: 5, 2: 6 });
   rig.log.makeDurable();
+  await rig.world.run(rig.publishCatalogue());
   return { rig, done: rig.beginCheckpoint() };
 }
 

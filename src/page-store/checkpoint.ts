@@ -12,13 +12,21 @@
  *     crash between any two leaves the manifest of before or of after, and the chunks of either.
  * (3) Whether a failed publish took place is unknown until the store is reopened, so the chunks that
  *     it names stay where they are.
- * (4) It runs in slices of a few milliseconds. Commits and reads go on meanwhile, and nothing of it
+ * (4) What a transaction spilled to chunks of its own stays there: see adoption.ts.
+ * (5) It runs in slices of a few milliseconds. Commits and reads go on meanwhile, and nothing of it
  *     is visible to them before it is installed.
  */
 import { assert, present } from "../base/assert.ts";
 import type { Env } from "../base/env.ts";
 import type { ChunkId, Lsn, StreamId } from "../base/units.ts";
-import type { DatabaseRow, Manifest, MapRowChange } from "../manifest/index.ts";
+import {
+  type AdvancedDatabase,
+  type DatabaseRow,
+  factsOfDatabases,
+  type Manifest,
+  type MapRowChange,
+} from "../manifest/index.ts";
+import { Adoption } from "./adoption.ts";
 import { type ChunkTable, ChunkTally } from "./chunk-table.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import type { Commons } from "./commons.ts";
@@ -27,21 +35,19 @@ import type { DatabasePages } from "./database-pages.ts";
 import { locationOf } from "./location.ts";
 import type { DatabaseSize } from "./moments.ts";
 import { MapEdit } from "./page-map.ts";
+import { type CheckpointParticipant, Shares } from "./shares.ts";
 import type { Slices } from "./slices.ts";
-
-/** Rows of the catalogue that changed since the last checkpoint, as of this one's LSN. */
-export interface CatalogueChange {
-  readonly putDatabases?: readonly DatabaseRow[];
-  readonly removeDatabases?: readonly StreamId[];
-  readonly nextStreamId?: StreamId;
-}
 
 export interface CheckpointRequest {
   /**
-   * Called once, when the checkpoint begins (after one that runs has ended): what is true at that
-   * moment is what is published. Sizes and LSNs of databases are filled in here.
+   * Called once, when the checkpoint begins (after one that runs has ended): tombstones that go with
+   * it, since their databases were dropped at or below its LSN.
    */
-  readonly catalogue: (lsn: Lsn) => CatalogueChange;
+  readonly removable: (lsn: Lsn) => readonly StreamId[];
+  /** Resolves when the manifest has the catalogue as of the LSN, which is durable. */
+  readonly beforePublish: (lsn: Lsn) => Promise<void>;
+  /** Who else has something in the log that is to be let go. */
+  readonly participants?: readonly CheckpointParticipant[];
   /** Called when the manifest is durable: writes the superblock. */
   readonly superblock: (published: PublishedFacts) => Promise<void>;
 }
@@ -74,7 +80,6 @@ export interface CheckpointParts {
   readonly peekChunkId: () => ChunkId;
   readonly durableFolders: Set<string>;
   readonly rows: ReadonlyMap<StreamId, DatabaseRow>;
-  readonly nextStreamId: StreamId;
   /** Undefined for a stream that is no database. */
   readonly database: (stream: StreamId) => DatabasePages | undefined;
   /** Databases that were dropped before the checkpoint began. */
@@ -84,7 +89,6 @@ export interface CheckpointParts {
 export interface PublishedCatalogue {
   readonly put: readonly DatabaseRow[];
   readonly removed: readonly StreamId[];
-  readonly nextStreamId: StreamId;
 }
 
 /** One database in a checkpoint: as it is at its LSN, and its map in the making. */
@@ -99,11 +103,13 @@ interface Part {
 export class Checkpoint {
   readonly lsn: Lsn;
   readonly #parts: CheckpointParts;
-  readonly #catalogue: CatalogueChange;
+  readonly #removed: readonly StreamId[];
   readonly #tally: ChunkTally;
   readonly #databases = new Map<StreamId, Part>();
   readonly #dropped: ReadonlySet<StreamId>;
   readonly #writer: ChunkWriter;
+  readonly #adoption = new Adoption();
+  readonly #shares: Shares;
   #rows: readonly DatabaseRow[] = [];
   #isUnsure = false;
   #pages = 0;
@@ -115,12 +121,12 @@ export class Checkpoint {
     assert(commons.staging.idle, "a checkpoint begins between commits");
     this.#parts = parts;
     this.lsn = commons.log.newestLsn;
-    this.#catalogue = request.catalogue(this.lsn);
+    this.#removed = request.removable(this.lsn);
     commons.deltaFloorLsn = this.lsn;
     commons.heldLsn = this.lsn;
     this.#tally = new ChunkTally(parts.table);
-    this.#dropped = new Set([...parts.dropped, ...(this.#catalogue.removeDatabases ?? [])]);
-    for (const stream of commons.dirty) {
+    this.#dropped = new Set([...parts.dropped, ...this.#removed]);
+    for (const stream of commons.dirty.keys()) {
       if (this.#dropped.has(stream)) continue;
       const database = present(parts.database(stream), "a database with commits is known");
       const { size, newestLsn } = database;
@@ -135,30 +141,42 @@ export class Checkpoint {
       nextChunkId: parts.nextChunkId,
       durableFolders: parts.durableFolders,
     });
+    this.#shares = new Shares(request.participants ?? [], this.lsn, {
+      storage: env.storage,
+      directory,
+      storeId,
+      generation: manifest.generation,
+      nextChunkId: parts.nextChunkId,
+      durableFolders: parts.durableFolders,
+      pause: () => parts.slices.pause(),
+    });
   }
 
   /** Nothing changed since the checkpoint that is published. */
   get isEmpty(): boolean {
-    const { putDatabases = [], removeDatabases = [] } = this.#catalogue;
-    const quiet = putDatabases.length === 0 && removeDatabases.length === 0;
-    const still = this.published.nextStreamId === this.#parts.nextStreamId;
-    return quiet && still && this.#databases.size === 0 && this.#dropped.size === 0;
+    const isStill = this.#removed.length === 0 && this.#shares.isEmpty;
+    return isStill && this.#databases.size === 0 && this.#dropped.size === 0;
   }
 
   /** What the manifest has, or is to have, for certain. */
   get published(): PublishedCatalogue {
-    const { removeDatabases = [], nextStreamId = this.#parts.nextStreamId } = this.#catalogue;
-    return { put: this.#rows, removed: removeDatabases, nextStreamId };
+    return { put: this.#rows, removed: this.#removed };
   }
 
   /** Chunks of a publish that failed: the manifest may name them, when it is read again. */
   get unsureChunks(): readonly ChunkId[] {
-    return this.#isUnsure ? this.#writer.written.map(({ chunk }) => chunk) : [];
+    if (!this.#isUnsure) return [];
+    return [...this.#writer.written.map(({ chunk }) => chunk), ...this.#shares.writtenChunks];
   }
 
-  /** Everything up to the published manifest. A failure leaves the state of before. */
-  async publish(): Promise<CheckpointResult> {
-    const { commons, manifest, slices } = this.#parts;
+  /** Chunks of those who took part that the manifest names no more. */
+  get releasedChunks(): readonly ChunkId[] {
+    return this.#shares.removedChunks;
+  }
+
+  /** Everything but the manifest. A failure leaves the state of before. */
+  async write(): Promise<void> {
+    const { commons, slices } = this.#parts;
     try {
       await commons.log.durable(this.lsn);
       slices.check();
@@ -166,31 +184,50 @@ export class Checkpoint {
       for (const part of [...this.#databases.values()]) await this.#writePages(part);
       await this.#compact();
       await this.#writer.finish();
+      await this.#shares.write();
       slices.check();
     } catch (error) {
-      commons.heldLsn = undefined;
-      await this.#writer.abandon();
-      throw error;
+      await this.abandon(error);
     }
+  }
+
+  /** Removes what was written for a manifest that is not to be, and throws why. */
+  async abandon(error: unknown): Promise<never> {
+    this.#parts.commons.heldLsn = undefined;
+    await this.#writer.abandon();
+    await this.#shares.abandon();
+    throw error;
+  }
+
+  /** The manifest, and what it says in memory. A failure leaves the state of before. */
+  async publish(): Promise<CheckpointResult> {
+    const { commons, manifest } = this.#parts;
     const { durableLsn } = commons.log;
-    const chunks = this.#tally.change(this.#writer.written);
+    const adopted = this.#adoption.named(this.#tally);
+    const chunks = this.#tally.change([...this.#writer.written, ...adopted]);
     this.#rows = this.#databaseRows();
     this.#isUnsure = true;
     try {
-      const generation = await manifest.publish({
+      const change = this.#shares.addTo({
         checkpointLsn: this.lsn,
         durableLsn,
         nextChunkId: this.#parts.peekChunkId(),
-        nextStreamId: this.published.nextStreamId,
         putDatabases: this.#rows,
         removeDatabases: this.published.removed,
         putMapRows: this.#mapRows(),
         putChunks: chunks.put,
         removeChunks: chunks.remove,
+        changeLog: {
+          append: factsOfDatabases({ kind: "checkpoint", lsn: this.lsn }, this.#advanced()),
+          advancedLsn: this.lsn,
+        },
       });
+      const generation = await manifest.publish(change);
       this.#isUnsure = false;
       this.#install();
+      this.#shares.install();
       this.#parts.table.apply(chunks, this.lsn);
+      this.#parts.table.bury(this.#adoption.unnamed(this.#tally), this.lsn);
       return {
         generation,
         checkpointLsn: this.lsn,
@@ -201,6 +238,7 @@ export class Checkpoint {
       };
     } finally {
       commons.heldLsn = undefined;
+      if (this.#isUnsure) this.#shares.refused();
     }
   }
 
@@ -219,6 +257,7 @@ export class Checkpoint {
     const { stream, map, overlay, truncations } = database;
     const smallest = truncations.smallest(map.checkpointLsn, this.lsn);
     if (smallest !== undefined) await this.#clearAbove(edit, smallest);
+    await this.#adoption.take({ database, edit, pageCount: size.pageCount, slices }, this.lsn);
     const pageNumbers = Uint32Array.from(overlay.pageNumbers()).sort();
     for (const pageNumber of pageNumbers) {
       if (pageNumber > size.pageCount) break;
@@ -238,6 +277,7 @@ export class Checkpoint {
     for (const stream of this.#dropped) {
       const database = this.#parts.database(stream);
       if (database === undefined) continue;
+      this.#adoption.takeDropped(database);
       const size = { pageCount: 0, pageBytes: database.map.pageBytes };
       await this.#clearAbove(this.#part(database, { size, newestLsn: undefined }).edit, 0);
     }
@@ -304,19 +344,22 @@ export class Checkpoint {
   #databaseRows(): DatabaseRow[] {
     const { rows } = this.#parts;
     const put = new Map<StreamId, DatabaseRow>();
-    for (const row of this.#catalogue.putDatabases ?? []) {
-      const { pageCount, pageBytes, lsn } = rows.get(row.stream) ?? row;
-      put.set(row.stream, row.state === "dropped" ? row : { ...row, pageCount, pageBytes, lsn });
-    }
     for (const { database, size, newestLsn } of this.#databases.values()) {
       if (newestLsn === undefined) continue;
-      const row = put.get(database.stream) ?? rows.get(database.stream);
+      const row = rows.get(database.stream);
       assert(row !== undefined, () => `the catalogue has no row of stream ${database.stream}`);
       const { pageCount, pageBytes } = size;
       put.set(database.stream, { ...row, pageCount, pageBytes, lsn: newestLsn });
     }
-    for (const stream of this.#catalogue.removeDatabases ?? []) put.delete(stream);
+    for (const stream of this.#removed) put.delete(stream);
     return [...put.values()];
+  }
+
+  /** What nobody can see yet has not advanced either: it has its own record once it is there. */
+  #advanced(): AdvancedDatabase[] {
+    return this.#rows.flatMap(({ stream, name, lsn, state }) =>
+      state === "live" ? [{ stream, name, lsn }] : [],
+    );
   }
 
   #install(): void {

@@ -9,7 +9,7 @@
 import type { File, Storage } from "../base/env.ts";
 import { ioError, StorageError, systemCode } from "../base/errors.ts";
 import { type ChunkId, chunkId } from "../base/units.ts";
-import { decodeHeader, HEADER, pageSeed, RECORD, recordImage } from "../chunk/index.ts";
+import { decodeHeader, FILE_HEADER, pageSeed, RECORD, recordImage } from "../chunk/index.ts";
 import { chunkOf, offsetOf } from "./location.ts";
 
 export interface PageWanted {
@@ -134,7 +134,7 @@ export class ChunkFiles {
   }
 
   #checkHeader(open: OpenChunk, chunk: ChunkId, wanted: PageWanted): void {
-    const bytes = new Uint8Array(HEADER.sizeBytes);
+    const bytes = new Uint8Array(FILE_HEADER.sizeBytes);
     const answer = decodeHeader(bytes.subarray(0, readAt(open, bytes, 0)));
     if (answer.type === "newer") {
       const { found, supported } = answer;

@@ -31,7 +31,8 @@ export class ChunkTable {
   #dead: DeadChunk[] = [];
 
   constructor(rows: readonly ChunkRow[]) {
-    this.#rows = new Map(rows.map((row) => [row.chunk, row]));
+    const ofPages = rows.filter(({ kind }) => kind === "pages");
+    this.#rows = new Map(ofPages.map((row) => [row.chunk, row]));
   }
 
   get count(): number {
@@ -59,6 +60,11 @@ export class ChunkTable {
       this.#rows.delete(chunk);
       this.#dead.push({ chunk, sinceLsn: lsn });
     }
+  }
+
+  /** Chunks that never got a row, though a commit names them: dead from the start. */
+  bury(chunks: readonly { readonly chunk: ChunkId }[], lsn: Lsn): void {
+    for (const { chunk } of chunks) this.#dead.push({ chunk, sinceLsn: lsn });
   }
 
   /** Takes the dead that no map superseded at `oldestSupersededLsn` or later can name. */
@@ -101,6 +107,7 @@ export class ChunkTally implements LocationTally {
   ): ChunkChange {
     const put: ChunkRow[] = written.map((row) => ({
       ...row,
+      kind: "pages",
       livePages: this.livePages(row.chunk),
     }));
     const remove: ChunkId[] = [];

@@ -16,6 +16,8 @@ import type { Log } from "../write/index.ts";
 import type { PageBuffers } from "./buffers.ts";
 import type { ChunkFiles } from "./chunk-files.ts";
 import type { LoadRow, PageMap } from "./page-map.ts";
+import type { SpillGround } from "./spill.ts";
+import type { SpillShelf } from "./spill-shelf.ts";
 import { Staging } from "./staging.ts";
 import { Sweeper } from "./sweeper.ts";
 
@@ -27,6 +29,10 @@ export interface CommonParts {
   readonly loadRow: LoadRow;
   readonly nameOf: (stream: StreamId) => string | undefined;
   readonly maxTransactionBytes: number;
+  readonly deltasMax: number;
+  readonly transactionMemoryBytes: number;
+  readonly spillGround: SpillGround;
+  readonly shelf: SpillShelf;
   readonly checkpointLsn: Lsn;
 }
 
@@ -37,15 +43,22 @@ export class Commons {
   readonly loadRow: LoadRow;
   readonly nameOf: (stream: StreamId) => string | undefined;
   readonly maxTransactionBytes: number;
+  readonly deltasMax: number;
+  readonly transactionMemoryBytes: number;
+  readonly spillGround: SpillGround;
+  readonly shelf: SpillShelf;
   readonly staging: Staging;
   readonly sweeper: Sweeper;
-  /** Streams with commits above their page map. */
-  readonly dirty = new Set<StreamId>();
+  /** Streams with commits above their page map, and an LSN that none of these lies below. */
+  readonly dirty = new Map<StreamId, Lsn>();
   /** With the checkpoint LSN of the map that took its place. */
   readonly superseded = new Map<PageMap, Lsn>();
   deltaFloorLsn: Lsn;
   heldLsn: Lsn | undefined;
   overlayBytes = 0;
+  /** Files of spilled commits that no page map names yet. */
+  spilledBytes = 0;
+  spilledCommits = 0;
   openSnapshots = 0;
   #log: Log | undefined;
 
@@ -56,6 +69,10 @@ export class Commons {
     this.loadRow = parts.loadRow;
     this.nameOf = parts.nameOf;
     this.maxTransactionBytes = parts.maxTransactionBytes;
+    this.deltasMax = parts.deltasMax;
+    this.transactionMemoryBytes = parts.transactionMemoryBytes;
+    this.spillGround = parts.spillGround;
+    this.shelf = parts.shelf;
     this.deltaFloorLsn = parts.checkpointLsn;
     this.staging = new Staging(parts.buffers);
     this.sweeper = new Sweeper(parts.clock);

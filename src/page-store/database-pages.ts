@@ -8,12 +8,12 @@
  *
  * (1) What a snapshot reads depends on its LSN and its map only; both are fixed when it is pinned.
  * (2) A delta is made only against the newest version, in memory, above the last checkpoint that was
- *     begun, and at most DELTAS_MAX deltas away from a full image.
+ *     begun, and at most `deltasMax` deltas away from a full image.
  * (3) An image that is what is there already makes no frame and no version: SQLite writes such.
  */
 import { assert } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
-import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
+import { type Lsn, lsnAfter, type PageNumber, type StreamId } from "../base/units.ts";
 import {
   LOGGED_WHOLE,
   type ReplayedCommit,
@@ -26,18 +26,22 @@ import { NOWHERE } from "./location.ts";
 import { type DatabaseSize, Moment, Moments } from "./moments.ts";
 import { type Chain, newVersion, type Onlookers, Overlay, type Version } from "./overlay.ts";
 import type { PageMap } from "./page-map.ts";
-import type { PageSetChange, PageSpace, Snapshot, StagedCommit } from "./page-space.ts";
+import type { PageSetChange, PageSpace, PageSpill, Snapshot, StagedCommit } from "./page-space.ts";
+import { Spill, tooLarge } from "./spill.ts";
+import { stageSpilled } from "./spill-staging.ts";
+import { SpilledCommits, type SpilledPages } from "./spilled.ts";
 import type { StagedPages, StagingDatabase } from "./staging.ts";
 import type { Sweepable, SweepProgress } from "./sweeper.ts";
 import { Truncations } from "./truncations.ts";
 
-const DELTAS_MAX = 32;
 const PAGE_BYTES_MAX = 65_536;
 const ZEROS = new Uint8Array(PAGE_BYTES_MAX);
 
 export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   readonly stream: StreamId;
   readonly truncations = new Truncations();
+  /** Commits that were too large for the overlay. */
+  readonly spilled = new SpilledCommits();
   readonly overlay: Overlay;
   readonly #commons: Commons;
   readonly #moments: Moments;
@@ -78,6 +82,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     if (!this.#moments.unpin(moment) || moment.map === this.#map) return;
     if (this.#moments.pinned.some(({ map }) => map === moment.map)) return;
     this.#commons.superseded.delete(moment.map);
+    this.spilled.forget(this.#map.checkpointLsn, this.#moments.pinned);
     this.#commons.sweeper.request(this);
   }
 
@@ -92,20 +97,33 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     const version = this.overlay.find(pageNumber, lsn);
     const mapLsn = map.checkpointLsn;
     const inOverlay = version !== undefined && version.lsn > mapLsn;
+    const foundLsn = inOverlay ? version.lsn : mapLsn;
+    const spilled = this.spilled.none ? undefined : this.spilled.find(pageNumber, foundLsn, lsn);
     if (!this.truncations.none) {
-      const writtenLsn = inOverlay ? version.lsn : mapLsn;
+      const writtenLsn = spilled?.lsn ?? foundLsn;
       if (this.truncations.hides(pageNumber, writtenLsn, lsn)) return ZEROS.subarray(0, pageBytes);
     }
-    if (inOverlay) return version.image;
-    const location = map.location(pageNumber);
+    if (inOverlay && spilled === undefined) return version.image;
+    const location = spilled?.pages.location(pageNumber) ?? map.location(pageNumber);
     if (location === NOWHERE) return ZEROS.subarray(0, pageBytes);
     return this.#commons.cache.get(location) ?? this.#load(pageNumber, location, pageBytes);
+  }
+
+  get transactionMemoryBytes(): number {
+    return this.#commons.transactionMemoryBytes;
+  }
+
+  spill(base: Snapshot, pageBytes: number): PageSpill {
+    const { stream } = this;
+    return new Spill(this.#commons.spillGround, { stream, pageBytes, lsn: lsnAfter(base.lsn, 1) });
   }
 
   stage(change: PageSetChange): StagedCommit {
     const { base, pageCount, pageBytes, pages } = change;
     const { staging, log, maxTransactionBytes } = this.#commons;
     assert(base.lsn === this.newestLsn, "staged against a snapshot that is not the newest");
+    const { spill } = change;
+    if (spill !== undefined) return stageSpilled(this, this.#commons, { ...change, spill });
     const bytes = pages.size * pageBytes;
     if (bytes > maxTransactionBytes) throw tooLarge(bytes, maxTransactionBytes);
     const frames = log.stage(this.stream);
@@ -129,7 +147,9 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     staging.begin(this, { pageCount: commit.pageCount, pageBytes: commit.pageBytes }, undefined);
     try {
       for (const frame of commit.frames) {
+        if (frame.kind === "spill") continue;
         if (frame.kind === "entry") throw this.#unexpected(commit, "an entry of the catalogue");
+        if (frame.kind === "records") throw this.#unexpected(commit, "records of a log");
         const chain = this.overlay.chain(frame.pageNumber);
         if (frame.kind === "delta") {
           staging.add(frame.pageNumber, chain, this.#replayDelta(commit, frame, chain));
@@ -139,6 +159,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
         image.set(frame.image);
         staging.add(frame.pageNumber, chain, newVersion(image, { deltas: 0, sum: undefined }));
       }
+      staging.spilled = this.#commons.shelf.claim(commit);
     } catch (error) {
       staging.discard();
       throw error;
@@ -149,7 +170,8 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   publish(lsn: Lsn, size: DatabaseSize, pages: StagedPages): void {
     const commons = this.#commons;
     this.#noteTruncation(lsn, size);
-    const { pageNumbers, versions, chains } = pages;
+    const { pageNumbers, versions, chains, spilled } = pages;
+    if (spilled !== undefined) this.#publishSpilled(lsn, spilled);
     for (let index = 0; index < versions.length; index += 1) {
       const version = versions[index] as Version;
       const pageNumber = pageNumbers[index] as number;
@@ -160,19 +182,21 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     }
     this.#moments.add(new Moment(lsn, size, this.#map));
     this.#moments.forgetBelow(commons.durableLsn);
-    commons.dirty.add(this.stream);
+    if (!commons.dirty.has(this.stream)) commons.dirty.set(this.stream, lsn);
   }
 
   /** The version that a checkpoint at `lsn` writes; undefined if the map has it, or it is gone. */
   checkpointVersion(pageNumber: number, lsn: Lsn): Version | undefined {
     const version = this.overlay.find(pageNumber, lsn);
     if (version === undefined || version.lsn <= this.#map.checkpointLsn) return undefined;
+    if (this.#isSpilled(pageNumber, version.lsn, lsn)) return undefined;
     return this.truncations.hides(pageNumber, version.lsn, lsn) ? undefined : version;
   }
 
   /** A checkpoint is published: from now on snapshots read through its map. */
   install(map: PageMap): void {
     const before = this.#map;
+    this.#commons.spilledBytes -= this.spilled.fileBytes(before.checkpointLsn, map.checkpointLsn);
     this.#map = map;
     const { superseded, dirty, sweeper } = this.#commons;
     let oldestLsn: Lsn = map.checkpointLsn;
@@ -181,7 +205,9 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
       if (moment.map === before) superseded.set(before, map.checkpointLsn);
     }
     this.truncations.forget(oldestLsn);
+    this.spilled.forget(map.checkpointLsn, this.#moments.pinned);
     if (this.newestLsn <= map.checkpointLsn) dirty.delete(this.stream);
+    else dirty.set(this.stream, map.checkpointLsn);
     sweeper.request(this);
   }
 
@@ -191,6 +217,14 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     this.#moments.dropAbove(lsn);
     this.overlay.dropAbove(lsn);
     this.truncations.dropAbove(lsn);
+    this.#commons.spilledBytes -= this.spilled.fileBytes(lsn, Number.POSITIVE_INFINITY);
+    this.spilled.dropAbove(lsn);
+  }
+
+  /** The database was dropped, and a checkpoint has taken its chunks. */
+  forgetSpilled(): void {
+    const mapLsn = this.#map.checkpointLsn;
+    this.#commons.spilledBytes -= this.spilled.fileBytes(mapLsn, Number.POSITIVE_INFINITY);
   }
 
   sweep(progress: SweepProgress, pages: number): void {
@@ -207,12 +241,12 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   }
 
   #stagePage(pageNumber: PageNumber, image: Uint8Array, frames: StagedFrames): void {
-    const { staging, deltaFloorLsn } = this.#commons;
+    const { staging, deltaFloorLsn, deltasMax } = this.#commons;
     const chain = this.overlay.chain(pageNumber);
     const base = this.#baseOf(pageNumber, chain, image.length);
     let deltas = 0;
     let sum: number | undefined;
-    if (base !== undefined && base.lsn > deltaFloorLsn && base.deltas < DELTAS_MAX) {
+    if (base !== undefined && base.lsn > deltaFloorLsn && base.deltas < deltasMax) {
       const change = { baseLsn: base.lsn, base: base.image, baseSum: base.sum, image };
       const logged = frames.delta(pageNumber, change);
       if (logged === UNCHANGED) {
@@ -241,6 +275,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     if (version.image.length !== pageBytes || this.#hidesNow(pageNumber, version.lsn)) {
       return undefined;
     }
+    if (this.#isSpilled(pageNumber, version.lsn, this.newestLsn)) return undefined;
     return version;
   }
 
@@ -250,6 +285,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     if (this.#hidesNow(pageNumber, mapLsn)) return undefined;
     const newest = this.overlay.chain(pageNumber)?.newest;
     if (newest !== undefined && newest.lsn > mapLsn) return undefined;
+    if (this.#isSpilled(pageNumber, mapLsn, this.newestLsn)) return undefined;
     const location = this.#map.location(pageNumber);
     const image = location === NOWHERE ? undefined : this.#commons.cache.peek(location);
     return image?.length === pageBytes ? image : undefined;
@@ -257,6 +293,17 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
 
   #hidesNow(pageNumber: number, writtenLsn: Lsn): boolean {
     return !this.truncations.none && this.truncations.hides(pageNumber, writtenLsn, this.newestLsn);
+  }
+
+  /** A commit above `after` that was spilled has the page. */
+  #isSpilled(pageNumber: number, after: Lsn, upTo: Lsn): boolean {
+    return !this.spilled.none && this.spilled.find(pageNumber, after, upTo) !== undefined;
+  }
+
+  #publishSpilled(lsn: Lsn, spilled: SpilledPages): void {
+    this.spilled.add(lsn, spilled);
+    this.#commons.spilledBytes += spilled.fileBytes;
+    this.#commons.spilledCommits += 1;
   }
 
   #load(pageNumber: number, location: number, pageBytes: number): Uint8Array {
@@ -338,9 +385,4 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
 function own(snapshot: Snapshot): Moment {
   assert(snapshot instanceof Moment && snapshot.pins > 0, "a snapshot that is not pinned");
   return snapshot;
-}
-
-function tooLarge(bytes: number, limitBytes: number): StorageError {
-  const message = `the transaction changes ${bytes} bytes of pages, more than ${limitBytes}`;
-  return new StorageError("BOP_TRANSACTION_TOO_LARGE", message, { details: { bytes, limitBytes } });
 }

@@ -54,10 +54,21 @@ export class MemoryLog implements Log {
     const { counts } = this;
     const commits = this.#commits.length;
     const nothing = { flushes: 0, frameBytes: 0, writtenBytes: 0, failedFlushes: 0, segments: 0 };
-    return { ...nothing, commits, batches: counts.delta + counts.full };
+    const [newestLsn, durableLsn] = [this.#newestLsn, this.#durableLsn];
+    const marks = { reservedLsn: newestLsn, writtenLsn: newestLsn, durableLsn };
+    const now = {
+      inflightSegments: 0,
+      backlogBytes: 0,
+      hung: undefined,
+      marks: { ...marks, archivedLsn: LSN_ZERO },
+      inflight: [],
+    };
+    return { ...nothing, ...now, commits, batches: counts.delta + counts.full };
   }
 
   admit(): void {}
+
+  limitStream(): void {}
 
   kick(): void {}
 
@@ -69,6 +80,8 @@ export class MemoryLog implements Log {
       page: (pageNumber, image) => this.#page(frames, pageNumber, image),
       delta: (pageNumber, change) => this.#delta(frames, pageNumber, change),
       entry: (payload) => frames.push({ kind: "entry", payload: payload.slice() }),
+      records: (payload) => frames.push({ kind: "records", payload: payload.slice() }),
+      spill: (fields) => frames.push({ kind: "spill", ...fields }),
       seal: (fields) => this.#seal({ stream, frames, ...fields }),
       discard: () => {
         this.#staged = false;
@@ -97,6 +110,10 @@ export class MemoryLog implements Log {
   }
 
   onFailure(): Disposer {
+    return { dispose: () => undefined };
+  }
+
+  onFault(): Disposer {
     return { dispose: () => undefined };
   }
 

@@ -9,7 +9,7 @@
  */
 import { assert, present } from "../base/assert.ts";
 import { LSN_ZERO, type Lsn, lsnAfter, type PageNumber } from "../base/units.ts";
-import type { PageSetChange, PageSpace, Snapshot, StagedCommit } from "./page-space.ts";
+import type { PageSetChange, PageSpace, PageSpill, Snapshot, StagedCommit } from "./page-space.ts";
 
 interface PageVersion {
   readonly lsn: Lsn;
@@ -20,6 +20,10 @@ interface PageVersion {
 const STEP = 100;
 
 export class MemoryPageSpace implements PageSpace {
+  /** Set by tests of what happens beyond it. */
+  transactionMemoryBytes = Number.POSITIVE_INFINITY;
+  /** Spills that were neither closed nor discarded. */
+  readonly spills = new Set<PageSpill>();
   readonly #moments: Snapshot[] = [{ lsn: LSN_ZERO, pageCount: 0, pageBytes: 0 }];
   readonly #versions = new Map<number, PageVersion[]>();
   readonly #pins = new Map<Snapshot, number>();
@@ -65,7 +69,15 @@ export class MemoryPageSpace implements PageSpace {
     return new Uint8Array(pageBytes);
   }
 
-  stage(change: PageSetChange): StagedCommit {
+  spill(): PageSpill {
+    const spill = new MemorySpill(() => this.spills.delete(spill));
+    this.spills.add(spill);
+    return spill;
+  }
+
+  stage({ spill, ...inMemory }: PageSetChange): StagedCommit {
+    const spilled = spill === undefined ? [] : (spill as MemorySpill).upTo(inMemory.pageCount);
+    const change = { ...inMemory, pages: new Map([...spilled, ...inMemory.pages]) };
     const { base, pageCount, pageBytes, pages } = change;
     assert(this.#staged === undefined, "one commit is staged at a time");
     assert(base.lsn === this.newestLsn, "staged against a snapshot that is not the newest");
@@ -112,5 +124,42 @@ export class MemoryPageSpace implements PageSpace {
 
   #newest(): Snapshot {
     return present(this.#moments.at(-1), "the first moment is never taken away");
+  }
+}
+
+class MemorySpill implements PageSpill {
+  readonly #pages = new Map<number, Uint8Array>();
+  readonly #end: () => void;
+
+  constructor(end: () => void) {
+    this.#end = end;
+  }
+
+  put(pages: ReadonlyMap<number, Uint8Array>): void {
+    for (const [pageNumber, image] of pages) this.#pages.set(pageNumber, image.slice());
+  }
+
+  get(pageNumber: number): Uint8Array | undefined {
+    return this.#pages.get(pageNumber);
+  }
+
+  async settle(): Promise<void> {}
+
+  truncate(pageCount: number): void {
+    for (const pageNumber of this.#pages.keys()) {
+      if (pageNumber > pageCount) this.#pages.delete(pageNumber);
+    }
+  }
+
+  upTo(pageCount: number): [number, Uint8Array][] {
+    return [...this.#pages].filter(([pageNumber]) => pageNumber <= pageCount);
+  }
+
+  close(): void {
+    this.#end();
+  }
+
+  discard(): void {
+    this.#end();
   }
 }

@@ -36,6 +36,12 @@ export interface PageSpace {
    */
   takeBuffer(pageBytes: number): Uint8Array;
 
+  /** Images that a write transaction may keep in memory; beyond it they go to its `spill`. */
+  readonly transactionMemoryBytes: number;
+
+  /** A place on disk for pages of a commit to come that changes `base`, the newest. */
+  spill(base: Snapshot, pageBytes: number): PageSpill;
+
   /**
    * Prepares a commit that changes `pages` of `base`, which must be the newest. Pages above
    * `pageCount` are gone after it. Throws what the log throws, and BOP_TRANSACTION_TOO_LARGE.
@@ -57,6 +63,27 @@ export interface PageSetChange {
   readonly pageBytes: number;
   /** Whole new images, by page number. Ownership passes on `seal`. */
   readonly pages: ReadonlyMap<number, Uint8Array>;
+  /** Where the other changed pages are; one that is in `pages` too is there of old. */
+  readonly spill?: PageSpill;
+}
+
+/** Pages of one write transaction on disk, nobody else's business before its commit is sealed. */
+export interface PageSpill {
+  /**
+   * Takes copies of pages, in place of what it has of them. Throws BOP_DISK_FULL, BOP_IO or
+   * BOP_TRANSACTION_TOO_LARGE; the transaction cannot be committed then.
+   */
+  put(pages: ReadonlyMap<number, Uint8Array>): void;
+  /** The image of a page, good until the next call; undefined if it is not here. */
+  get(pageNumber: number): Uint8Array | undefined;
+  /** Makes what it has durable behind the caller's back, so that `stage` has little left to sync. */
+  settle(): Promise<void>;
+  /** Pages above are gone. */
+  truncate(pageCount: number): void;
+  /** A commit with it was sealed. */
+  close(): void;
+  /** Nothing came of it. Does nothing after `close`. */
+  discard(): void;
 }
 
 export interface StagedCommit {

@@ -47,11 +47,33 @@ class Twin {
     const base = this.#space.pin(this.#space.newestLsn);
     const change = this.#change(base);
     const modelBase = this.#model.pin(this.#model.newestLsn);
-    const lsn = this.#space.stage({ base, ...copyOf(change) }).seal();
+    const lsn = this.#random.chance(0.2) ? this.#spill(base, change) : this.#stage(base, change);
     const modelLsn = this.#model.stage({ base: modelBase, ...change }).seal();
     this.#space.unpin(base);
     this.#model.unpin(modelBase);
     this.#commits.push({ lsn, modelLsn, change });
+  }
+
+  #stage(base: Snapshot, change: Change): Lsn {
+    return this.#space.stage({ base, ...copyOf(change) }).seal();
+  }
+
+  /** As a transaction does that has outgrown its memory, or that wanted more once than in the end. */
+  #spill(base: Snapshot, change: Change): Lsn {
+    const random = this.#random;
+    const { pageCount, pageBytes } = change;
+    const spill = this.#space.spill(base, pageBytes);
+    const pages = new Map<number, Uint8Array>();
+    for (const [page, image] of copyOf(change).pages) {
+      if (random.chance(0.2)) spill.put(new Map([[page, random.bytes(pageBytes)]]));
+      if (random.chance(0.5)) pages.set(page, image);
+      else spill.put(new Map([[page, image]]));
+    }
+    if (random.chance(0.2)) spill.put(new Map([[pageCount + 1, random.bytes(pageBytes)]]));
+    if (random.chance(0.2)) this.#space.stage({ base, ...change, pages, spill }).discard();
+    const lsn = this.#space.stage({ base, ...change, pages, spill }).seal();
+    spill.close();
+    return lsn;
   }
 
   pin(): void {

@@ -5,14 +5,15 @@
  *
  * (1) Until a log is attached only recovery writes; from then on only commits do.
  * (2) One checkpoint runs at a time; another that is asked for meanwhile follows it.
- * (3) A file of a chunk is deleted only after the manifest stopped to name it, and after the last
+ * (3) Rows of databases are written by checkpoints (sizes) and by whoever keeps the catalogue
+ *     (names, states), one at a time: each builds on what the other wrote.
+ * (4) A file of a chunk is deleted only after the manifest stopped to name it, and after the last
  *     snapshot that may read from it.
  */
 import { assert } from "../base/assert.ts";
 import type { Env } from "../base/env.ts";
-import { type ChunkId, chunkId, LSN_ZERO, type Lsn, MIB, type StreamId } from "../base/units.ts";
-import { CHUNK_BYTES_MAX } from "../chunk/index.ts";
-import type { DatabaseRow, Manifest } from "../manifest/index.ts";
+import { type ChunkId, chunkId, LSN_ZERO, type Lsn, type StreamId } from "../base/units.ts";
+import type { ChangeFact, DatabaseRow, Manifest } from "../manifest/index.ts";
 import { PageCache } from "../page-cache/index.ts";
 import type { Log, ReplayedCommit } from "../write/index.ts";
 import { PageBuffers } from "./buffers.ts";
@@ -22,30 +23,14 @@ import { ChunkTable } from "./chunk-table.ts";
 import { Commons } from "./commons.ts";
 import { DatabasePages } from "./database-pages.ts";
 import { removeLeftovers } from "./leftovers.ts";
+import { PAGE_STORE_DEFAULTS, type PageStoreLimits } from "./limits.ts";
+import type { DatabaseSize } from "./moments.ts";
 import { PageMap } from "./page-map.ts";
 import type { PageSpace } from "./page-space.ts";
+import { Replays } from "./replays.ts";
 import { Slices } from "./slices.ts";
-
-export interface PageStoreLimits {
-  /** Images of checkpointed pages kept in memory. Bytes. Default 64 MiB. */
-  readonly cacheBytes?: number;
-  /** Pages that one transaction may change. Bytes. Default 256 MiB. */
-  readonly maxTransactionBytes?: number;
-  /** Chunk files that are open at the same time. Default 64. */
-  readonly openChunks?: number;
-  /** Size at which a chunk is ended and another begun. Bytes, up to 64 MiB, which is the default. */
-  readonly chunkBytes?: number;
-  /** Pages that one checkpoint carries over from sparse chunks. Bytes. Default 64 MiB. */
-  readonly compactionBytes?: number;
-}
-
-const DEFAULTS: Required<PageStoreLimits> = Object.freeze({
-  cacheBytes: 64 * MIB,
-  maxTransactionBytes: 256 * MIB,
-  openChunks: 64,
-  chunkBytes: CHUNK_BYTES_MAX,
-  compactionBytes: 64 * MIB,
-});
+import { SpillShelf } from "./spill-shelf.ts";
+import { Spills } from "./spills.ts";
 
 export interface PageStoreOptions {
   readonly env: Env;
@@ -57,6 +42,10 @@ export interface PageStoreOptions {
 
 export interface PageStoreStats {
   readonly overlayBytes: number;
+  /** Files that large transactions wrote and no checkpoint has taken over yet. */
+  readonly spilledBytes: number;
+  /** Large transactions since the store was opened, those that were recovered included. */
+  readonly spilledCommits: number;
   readonly cacheBytes: number;
   readonly cacheHits: number;
   readonly cacheMisses: number;
@@ -70,15 +59,27 @@ export interface PageStoreStats {
   readonly dirtyDatabases: number;
 }
 
+/** What the catalogue has become as of an LSN, which is durable. */
+export interface CatalogueRows {
+  readonly catalogueLsn: Lsn;
+  /** Sizes are filled in here. */
+  readonly databases: readonly Omit<DatabaseRow, "pageCount" | "lsn">[];
+  readonly nextStreamId: StreamId;
+  readonly facts: readonly ChangeFact[];
+}
+
 /** Removes what a crash left behind, and takes the state of the manifest. Starts nothing. */
 export async function openPageStore(options: PageStoreOptions): Promise<PageStore> {
   const named = new Set(options.manifest.opened.chunks.map(({ chunk }) => chunk));
   const { env, directory } = options;
-  await removeLeftovers(env.storage, directory, (chunk) => named.has(chunk));
-  return new PageStore(options);
+  const spilled = await removeLeftovers(env.storage, directory, (chunk) => named.has(chunk));
+  const { storeId } = options;
+  const shelf = await SpillShelf.open({ storage: env.storage, directory, storeId }, spilled);
+  return new PageStore(options, shelf);
 }
 
 export class PageStore {
+  readonly replays = new Replays();
   readonly #options: PageStoreOptions;
   readonly #limits: Required<PageStoreLimits>;
   readonly #commons: Commons;
@@ -89,7 +90,6 @@ export class PageStore {
   readonly #forgotten = new Set<StreamId>();
   readonly #durableFolders = new Set<string>();
   #nextChunkId: ChunkId;
-  #nextStreamId: StreamId;
   /** Written for manifests that were refused: named by none, once a later one is published. */
   readonly #unsure: ChunkId[] = [];
   #checkpointLsn: Lsn;
@@ -97,20 +97,30 @@ export class PageStore {
   /** The manifest is ahead of the superblock. */
   #superblockOwed = false;
   #running: Promise<unknown> = Promise.resolve();
+  /** See (3). */
+  #publishing: Promise<unknown> = Promise.resolve();
+  readonly #spills: Spills;
   #closing = false;
 
-  constructor(options: PageStoreOptions) {
+  constructor(options: PageStoreOptions, shelf: SpillShelf) {
     const { env, directory, storeId, manifest, limits = {} } = options;
     const { opened } = manifest;
     this.#options = options;
-    this.#limits = { ...DEFAULTS, ...limits };
+    this.#limits = { ...PAGE_STORE_DEFAULTS, ...limits };
     this.#table = new ChunkTable(opened.chunks);
     this.#rows = new Map(opened.databases.map((row) => [row.stream, row]));
-    this.#nextChunkId = opened.nextChunkId;
-    this.#nextStreamId = opened.nextStreamId;
+    this.#spills = new Spills(shelf, {
+      place: { storage: env.storage, directory, storeId },
+      limits: this.#limits,
+      generation: () => manifest.generation,
+      nextChunkId: () => this.#takeChunkId(),
+      durableFolders: this.#durableFolders,
+    });
+    this.#nextChunkId = this.#spills.freeId(opened.nextChunkId);
     this.#checkpointLsn = opened.checkpointLsn;
     const buffers = new PageBuffers();
-    const { cacheBytes, openChunks, maxTransactionBytes } = this.#limits;
+    const { cacheBytes, openChunks, maxTransactionBytes, transactionMemoryBytes } = this.#limits;
+    const { deltasMax } = this.#limits;
     this.#commons = new Commons({
       clock: env.clock,
       buffers,
@@ -119,15 +129,22 @@ export class PageStore {
       loadRow: (stream, rowIndex) => manifest.mapRow(stream, rowIndex),
       nameOf: (stream) => this.#rows.get(stream)?.name,
       maxTransactionBytes,
+      deltasMax,
+      transactionMemoryBytes,
+      spillGround: this.#spills.ground,
+      shelf,
       checkpointLsn: opened.checkpointLsn,
     });
   }
 
   get stats(): PageStoreStats {
     const { cache, overlayBytes, openSnapshots, dirty } = this.#commons;
+    const { spilledBytes, spilledCommits } = this.#commons;
     const { bytes, hits, misses, evictions } = cache.stats;
     return {
       overlayBytes,
+      spilledBytes,
+      spilledCommits,
       cacheBytes: bytes,
       cacheHits: hits,
       cacheMisses: misses,
@@ -155,8 +172,25 @@ export class PageStore {
     this.#commons.attach(log);
   }
 
+  /** Databases whose commits above the checkpoint hold the log, and from where on. */
+  holdsLog(): { readonly stream: StreamId; readonly fromLsn: Lsn }[] {
+    const dirty = [...this.#commons.dirty].map(([stream, fromLsn]) => ({ stream, fromLsn }));
+    return [...dirty, ...this.replays.holdsLog()];
+  }
+
+  /**
+   * Size of a database that nobody has looked into, which is as its map is; undefined if somebody
+   * has. Asking takes no memory, however many databases there are.
+   */
+  restingSize(stream: StreamId): DatabaseSize | undefined {
+    if (this.#databases.has(stream) || this.replays.isWaiting(stream)) return undefined;
+    const { pageCount = 0, pageBytes = 0 } = this.#rows.get(stream) ?? {};
+    return { pageCount, pageBytes };
+  }
+
   /** The pages of a database; the same object each time. */
   space(stream: StreamId): PageSpace {
+    assert(!this.replays.isWaiting(stream), () => `stream ${stream} has not been replayed`);
     return this.#database(stream);
   }
 
@@ -166,6 +200,7 @@ export class PageStore {
    */
   forget(stream: StreamId): void {
     this.#forgotten.add(stream);
+    this.replays.forget(stream);
   }
 
   /**
@@ -183,11 +218,41 @@ export class PageStore {
     return result;
   }
 
+  /** Writes what the catalogue has become. Rejects with BOP_DISK_FULL or BOP_IO. */
+  publishCatalogue(catalogue: CatalogueRows): Promise<void> {
+    return this.#publishAlone(async () => {
+      const { catalogueLsn, nextStreamId, facts } = catalogue;
+      const putDatabases = catalogue.databases.map((row) => this.#sized(row));
+      await this.#options.manifest.publish({
+        catalogueLsn,
+        durableLsn: this.#commons.log.durableLsn,
+        nextStreamId,
+        putDatabases,
+        changeLog: { append: facts },
+      });
+      for (const row of putDatabases) this.#rows.set(row.stream, row);
+    });
+  }
+
+  /** Databases that have commits above an LSN and above the checkpoint, with their newest. */
+  advancedSince(lsn: Lsn): { readonly stream: StreamId; readonly lsn: Lsn }[] {
+    const waiting = this.replays.newest();
+    const streams = new Set([...this.#commons.dirty.keys(), ...waiting.keys()]);
+    return [...streams].flatMap((stream) => {
+      const newest = waiting.get(stream)?.lsn ?? this.#databases.get(stream)?.newestLsn;
+      const isKnown = newest !== undefined && newest > lsn && !this.#forgotten.has(stream);
+      return isKnown ? [{ stream, lsn: newest }] : [];
+    });
+  }
+
   /** Ends a checkpoint that runs, closes files. The manifest stays open. Idempotent. */
   async close(): Promise<void> {
     this.#closing = true;
+    await this.replays.close();
     this.#commons.sweeper.stop();
     await this.#running;
+    await this.#publishing;
+    await this.#spills.close();
     await this.#commons.files.close();
   }
 
@@ -196,6 +261,7 @@ export class PageStore {
     const commons = this.#commons;
     const slices = new Slices(env.clock, () => this.#closing);
     slices.check();
+    await this.replays.allReady();
     const checkpoint = new Checkpoint(
       {
         env,
@@ -211,7 +277,6 @@ export class PageStore {
         peekChunkId: () => this.#nextChunkId,
         durableFolders: this.#durableFolders,
         rows: this.#rows,
-        nextStreamId: this.#nextStreamId,
         database: (stream) => this.#known(stream),
         dropped: new Set(this.#forgotten),
       },
@@ -219,27 +284,49 @@ export class PageStore {
     );
     if (checkpoint.isEmpty && checkpoint.lsn === this.#checkpointLsn && !this.#superblockOwed) {
       commons.heldLsn = undefined;
+      await this.#spills.removeUnclaimed();
       return this.#unchanged();
     }
-    const result = await this.#publish(checkpoint);
-    this.#checkpointLsn = checkpoint.lsn;
-    this.#checkpoints += 1;
-    this.#takePublished(checkpoint);
+    await checkpoint.write();
+    await request.beforePublish(checkpoint.lsn).catch((error) => checkpoint.abandon(error));
+    const result = await this.#publishAlone(() => this.#publish(checkpoint));
     this.#superblockOwed = true;
     await request.superblock(result);
     this.#superblockOwed = false;
     await commons.sweeper.idle();
     await this.#deleteDeadChunks();
+    await this.#spills.removeUnclaimed();
     return result;
   }
 
   async #publish(checkpoint: Checkpoint): Promise<CheckpointResult> {
     try {
-      return await checkpoint.publish();
+      const result = await checkpoint.publish();
+      this.#checkpointLsn = checkpoint.lsn;
+      this.#checkpoints += 1;
+      this.#takePublished(checkpoint);
+      this.#unsure.push(...checkpoint.releasedChunks);
+      return result;
     } catch (error) {
       this.#unsure.push(...checkpoint.unsureChunks);
       throw error;
     }
+  }
+
+  /** See (3). */
+  #publishAlone<T>(publish: () => Promise<T>): Promise<T> {
+    const done = this.#publishing.then(publish);
+    this.#publishing = done.catch(() => undefined); // Its caller hears of it; the queue only waits.
+    return done;
+  }
+
+  #sized(row: CatalogueRows["databases"][number]): DatabaseRow {
+    const {
+      pageCount = 0,
+      pageBytes = row.pageBytes,
+      lsn = LSN_ZERO,
+    } = this.#rows.get(row.stream) ?? {};
+    return { ...row, pageCount, pageBytes, lsn };
   }
 
   #unchanged(): CheckpointResult {
@@ -255,11 +342,11 @@ export class PageStore {
   }
 
   #takePublished(checkpoint: Checkpoint): void {
-    const { put, removed, nextStreamId } = checkpoint.published;
-    this.#nextStreamId = nextStreamId;
+    const { put, removed } = checkpoint.published;
     for (const row of put) this.#rows.set(row.stream, row);
     for (const stream of removed) this.#rows.delete(stream);
     for (const stream of checkpoint.droppedStreams) {
+      this.#databases.get(stream)?.forgetSpilled();
       this.#databases.delete(stream);
       this.#forgotten.delete(stream);
       this.#commons.dirty.delete(stream);

@@ -33,12 +33,15 @@ async function open(env: Env, stores: MemoryStores): Promise<Opened> {
     openStore: stores.openerFor(env),
     directory: `${DIRECTORY}/manifest`,
     storeIdForNew: STORE_ID,
+    clock: env.clock,
   });
   const { storeId, checkpointLsn, durableLsn, segments } = manifest.opened;
   const store = await openPageStore({ env, directory: DIRECTORY, storeId, manifest });
+  const driver = await env.storage.driver({ directory: DIRECTORY, io: "auto" });
   const recovered = await recoverLog(
     {
       env,
+      driver,
       directory: `${DIRECTORY}/wal`,
       storeId,
       registered: segments,
@@ -56,21 +59,18 @@ async function open(env: Env, stores: MemoryStores): Promise<Opened> {
 }
 
 function checkpoint({ store, log }: Opened): Promise<void> {
-  const catalogue = () => ({
-    putDatabases: STREAMS.map((stream) => ({
-      stream,
-      state: "live" as const,
-      name: `tenant-${stream}`,
-      engine: "sqlite" as const,
-      pageBytes: PAGE_BYTES,
-      pageCount: 0,
-      lsn: LSN_ZERO,
-      createdAtMs: 0,
-    })),
-    nextStreamId: streamId(3),
-  });
+  const databases = STREAMS.map((stream) => ({
+    stream,
+    state: "live" as const,
+    name: `tenant-${stream}`,
+    engine: "sqlite" as const,
+    pageBytes: PAGE_BYTES,
+    createdAtMs: 0,
+  }));
+  const beforePublish = (catalogueLsn: Lsn) =>
+    store.publishCatalogue({ catalogueLsn, databases, nextStreamId: streamId(3), facts: [] });
   const superblock = () => Promise.resolve();
-  const done = store.checkpoint({ catalogue, superblock });
+  const done = store.checkpoint({ removable: () => [], beforePublish, superblock });
   return done.then(({ releaseLsn }) => log.release(releaseLsn));
 }
 

@@ -4,13 +4,14 @@
  *
  * (1) What is on the disk, in the manifest and durable in the log outlives a process; nothing else.
  */
-import { type Lsn, type StreamId, streamId } from "../base/units.ts";
+import { type StreamId, streamId } from "../base/units.ts";
 import { type SimulatedWorld, simulatedWorld } from "../io/index.ts";
 import { type DatabaseRow, type Manifest, memoryStores, openManifest } from "../manifest/index.ts";
-import type { CatalogueChange, CheckpointResult } from "./checkpoint.ts";
+import type { CheckpointResult } from "./checkpoint.ts";
+import type { PageStoreLimits } from "./limits.ts";
 import { MemoryLog } from "./memory-log.fixture.ts";
 import type { PageSpace } from "./page-space.ts";
-import { openPageStore, type PageStore, type PageStoreLimits } from "./page-store.ts";
+import { openPageStore, type PageStore } from "./page-store.ts";
 
 export const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index + 1);
 export const DIRECTORY = "/data";
@@ -25,6 +26,7 @@ export class Rig {
   readonly log = new MemoryLog();
   readonly stores;
   readonly live = new Set<StreamId>();
+  #published = new Set<StreamId>();
   readonly #limits: PageStoreLimits;
   #process: { readonly manifest: Manifest; readonly store: PageStore } | undefined;
   readonly #removed: StreamId[] = [];
@@ -63,8 +65,10 @@ export class Rig {
         openStore: this.stores.openerFor(env),
         directory: `${DIRECTORY}/manifest`,
         storeIdForNew: STORE_ID,
+        clock: env.clock,
       });
-      const { storeId, checkpointLsn } = manifest.opened;
+      const { storeId, checkpointLsn, databases } = manifest.opened;
+      this.#published = new Set(databases.map(({ stream }) => stream));
       const limits = this.#limits;
       await env.storage.mkdir(DIRECTORY);
       await env.storage.syncDirectory("/");
@@ -100,12 +104,27 @@ export class Rig {
   beginCheckpoint(
     superblock: () => Promise<void> = () => Promise.resolve(),
   ): Promise<CheckpointResult> {
-    return this.store.checkpoint({ catalogue: () => this.#catalogue(), superblock });
+    const removed = [...this.#removed];
+    const beforePublish = () => this.publishCatalogue();
+    return this.store.checkpoint({ removable: () => removed, beforePublish, superblock });
   }
 
   checkpoint(): Promise<CheckpointResult> {
     this.log.makeDurable();
     return this.world.run(this.beginCheckpoint());
+  }
+
+  /** Databases that the manifest does not know of. */
+  async publishCatalogue(): Promise<void> {
+    const databases = [...this.live].filter((stream) => !this.#published.has(stream));
+    if (databases.length === 0) return;
+    await this.store.publishCatalogue({
+      catalogueLsn: this.log.durableLsn,
+      databases: databases.map(databaseRow),
+      nextStreamId: streamId(1000),
+      facts: [],
+    });
+    for (const stream of databases) this.#published.add(stream);
   }
 
   /** Names of chunk files on the disk. */
@@ -122,29 +141,19 @@ export class Rig {
     });
   }
 
-  #catalogue(): CatalogueChange {
-    return {
-      putDatabases: [...this.live].map(databaseRow),
-      removeDatabases: this.#removed,
-      nextStreamId: streamId(1000),
-    };
-  }
-
   #running(): { readonly manifest: Manifest; readonly store: PageStore } {
     if (this.#process === undefined) throw new Error("no process is running");
     return this.#process;
   }
 }
 
-function databaseRow(stream: StreamId): DatabaseRow {
+function databaseRow(stream: StreamId): Omit<DatabaseRow, "pageCount" | "lsn"> {
   return {
     stream,
     state: "live",
     name: `tenant-${stream}`,
     engine: "sqlite",
     pageBytes: 512,
-    pageCount: 0,
-    lsn: 0 as Lsn,
     createdAtMs: 0,
   };
 }

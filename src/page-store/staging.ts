@@ -16,12 +16,15 @@ import type { PageBuffers } from "./buffers.ts";
 import type { DatabaseSize } from "./moments.ts";
 import type { Chain, Version } from "./overlay.ts";
 import type { StagedCommit } from "./page-space.ts";
+import type { SpilledPages } from "./spilled.ts";
 
 /** New versions of pages, with the chains that they will end. */
 export interface StagedPages {
   readonly pageNumbers: readonly number[];
   readonly versions: readonly Version[];
   readonly chains: readonly (Chain | undefined)[];
+  /** Pages that lie on disk instead, if the commit was too large for memory. */
+  readonly spilled: SpilledPages | undefined;
 }
 
 export interface StagingDatabase {
@@ -32,6 +35,7 @@ export class Staging implements StagedCommit, StagedPages {
   readonly pageNumbers: number[] = [];
   readonly versions: Version[] = [];
   readonly chains: (Chain | undefined)[] = [];
+  spilled: SpilledPages | undefined;
   /** Images that need no version, since they are what is there already. */
   readonly #unchanged: Uint8Array[] = [];
   readonly #buffers: PageBuffers;
@@ -96,6 +100,7 @@ export class Staging implements StagedCommit, StagedPages {
     this.pageNumbers.length = 0;
     this.versions.length = 0;
     this.chains.length = 0;
+    this.spilled = undefined;
     this.#unchanged.length = 0;
   }
 }

@@ -218,3 +218,29 @@ function hashOf(superblock: Superblock): Uint8Array {
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
+
+/** One place of a copy, for people and for verification. */
+export interface CopyReport {
+  readonly offset: number;
+  readonly superblock: Superblock | undefined;
+  /** Why there is no copy. */
+  readonly why: string | undefined;
+}
+
+/** All four places, and what comes of them. Any bytes give an answer. */
+export function inspectSuperblock(bytes: Uint8Array): {
+  readonly copies: readonly CopyReport[];
+  readonly choice: SuperblockChoice;
+} {
+  const { sizeBytes } = SUPERBLOCK;
+  const places = Array.from({ length: SUPERBLOCK_COPIES }, (_, index) =>
+    bytes.subarray(index * sizeBytes, (index + 1) * sizeBytes),
+  );
+  const copies = places.map((place, index): CopyReport => {
+    const answer = decodeCopy(place, index);
+    const superblock = answer.type === "copy" ? answer.superblock : undefined;
+    const why = { copy: undefined, newer: "newer version", bad: "not a valid copy" }[answer.type];
+    return { offset: index * sizeBytes, superblock, why };
+  });
+  return { copies, choice: chooseSuperblock(places) };
+}

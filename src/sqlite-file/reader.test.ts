@@ -64,6 +64,7 @@ describe("reading a SQLite file", () => {
     ["a hot journal", () => fixture("hot"), /a transaction was under way.*sqlite3 .*'select 1'/],
     ["UTF-16 text", () => fixture("utf16"), /UTF-16/],
     ["a truncated file", () => cut(fixture("plain"), 3000), /of 7 pages, page 6 is missing/],
+    ["a file cut in its first page", headOf, /of 1 pages, page 1 is missing/],
     ["a file cut in its header", () => cut(fixture("plain"), 60), /not a SQLite database/],
     ["an empty file", () => cut(fixture("plain"), 0), /it is empty/],
     ["a missing file", () => join(folder, "nowhere"), /no such file/],
@@ -149,6 +150,15 @@ function fixture(name: string): string {
 
 function cut(path: string, bytes: number): string {
   writeFileSync(path, readFileSync(path).subarray(0, bytes));
+  return path;
+}
+
+/** Less than a page, by a writer too old to keep the size in the header. */
+function headOf(): string {
+  const path = cut(fixture("plain"), 300);
+  const bytes = readFileSync(path);
+  bytes.writeUInt32BE(bytes.readUInt32BE(24) + 1, 92);
+  writeFileSync(path, bytes);
   return path;
 }
 

@@ -219,7 +219,8 @@ function shapeOf(path: string, { header, mainBytes, scan }: Moment): Shape {
     throw refusal(path, `its -wal file belongs to another database (pages of ${sizes})`);
   }
   const mainPages = Math.floor(mainBytes / pageBytes);
-  const pageCount = scan?.pageCount ?? decoded.header.pageCount ?? mainPages;
+  // A file that has a header is meant to have page 1, whoever wrote it.
+  const pageCount = scan?.pageCount ?? decoded.header.pageCount ?? Math.max(1, mainPages);
   for (let pageNumber = mainPages + 1; pageNumber <= pageCount; pageNumber += 1) {
     const isLockPage = (pageNumber - 1) * pageBytes === LOCK_OFFSET;
     if (isLockPage || scan?.images.has(pageNumber)) continue;

@@ -4,6 +4,7 @@
  *
  * Each `sqlite3_file` carries, behind its method table, the index of its file.
  */
+import { ioError, systemCode } from "../base/errors.ts";
 import * as abi from "./abi.ts";
 import type { Faults } from "./faults.ts";
 import type { Handles } from "./handles.ts";
@@ -162,6 +163,14 @@ function mainFileLocks(fileOf: (file: Pointer) => MainFile, faults: Faults): Met
   };
 }
 
+/** A temporary file has no name that anybody could look for. */
+const TEMPORARY = "a temporary file";
+
+/** What the system said of a temporary file, as an error of ours; anything else as it is. */
+function ofTheWorld(operation: string, error: unknown): unknown {
+  return systemCode(error) === undefined ? error : ioError(operation, TEMPORARY, error);
+}
+
 export function tempFileMethods({ heap, faults, files }: FileTable<TempFile>): Methods {
   const fileOf = (file: Pointer): TempFile => files.get(indexOf(heap, file));
   const read = (file: Pointer, address: Pointer, bytes: number, offset: number): number => {
@@ -171,7 +180,7 @@ export function tempFileMethods({ heap, faults, files }: FileTable<TempFile>): M
       heap.u8.fill(0, address + count, address + bytes);
       return abi.SQLITE_IOERR_SHORT_READ;
     } catch (error) {
-      faults.keep(error);
+      faults.keep(ofTheWorld("read", error));
       return abi.SQLITE_IOERR_READ;
     }
   };
@@ -180,7 +189,7 @@ export function tempFileMethods({ heap, faults, files }: FileTable<TempFile>): M
       fileOf(file).write(address, bytes, offset);
       return abi.SQLITE_OK;
     } catch (error) {
-      faults.keep(error);
+      faults.keep(ofTheWorld("write", error));
       return abi.SQLITE_IOERR_WRITE;
     }
   };
@@ -189,7 +198,7 @@ export function tempFileMethods({ heap, faults, files }: FileTable<TempFile>): M
       fileOf(file).truncate(sizeBytes);
       return abi.SQLITE_OK;
     } catch (error) {
-      faults.keep(error);
+      faults.keep(ofTheWorld("truncate", error));
       return abi.SQLITE_IOERR_TRUNCATE;
     }
   };

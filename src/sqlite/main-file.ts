@@ -128,6 +128,7 @@ export class MainFile {
   #release(): void {
     this.#staged?.discard();
     this.#staged = undefined;
+    this.#pending?.end({ isSealed: false });
     this.#pending = undefined;
     this.#doomed = false;
     if (this.#locks.holder === this.owner) this.#locks.holder = undefined;
@@ -243,7 +244,7 @@ export class MainFile {
     const pending = this.#pending;
     if (pending === undefined || this.#doomed || this.#staged !== undefined) return;
     const base = present(this.snapshot, "a write transaction without a snapshot");
-    const first = pending.get(1);
+    const { first } = pending;
     if (first === undefined || !this.#isCommit(base, first)) return;
     try {
       this.#staged = this.#space.stage({ base, ...pending.finished() });
@@ -270,10 +271,12 @@ export class MainFile {
       assert(this.#pending === undefined, "a commit was not synced before it was sealed");
       return;
     }
-    const first = present(this.#pending?.get(1), "a commit without page 1");
+    const pending = present(this.#pending, "a commit without pages");
+    const first = present(pending.first, "a commit without page 1");
     const base = present(this.snapshot, "a write transaction without a snapshot");
     const lsn = staged.seal();
     this.#staged = undefined;
+    pending.end({ isSealed: true });
     this.#pending = undefined;
     this.lastCommitLsn = lsn;
     this.snapshot = this.#space.pin(lsn);

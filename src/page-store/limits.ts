@@ -1,0 +1,36 @@
+/** LIMITS of a page store, with what holds where nothing else is said. */
+import { GIB, MIB } from "../base/units.ts";
+import { CHUNK_BYTES_MAX } from "../chunk/index.ts";
+
+export interface PageStoreLimits {
+  /** Images of checkpointed pages kept in memory. Bytes. Default 64 MiB. */
+  readonly cacheBytes?: number;
+  /** Pages that one transaction may change. Bytes. Default 64 GiB. */
+  readonly maxTransactionBytes?: number;
+  /** Of these, what it keeps in memory; the rest goes to disk. Bytes. Default 64 MiB. */
+  readonly transactionMemoryBytes?: number;
+  /**
+   * Deltas between a version of a page and the full image that it goes back to in the log: what
+   * replay has to go through for one page. 0 logs full images only.
+   */
+  readonly deltasMax?: number;
+  /** Chunk files that are open at the same time. Default 64. */
+  readonly openChunks?: number;
+  /** Size at which a chunk is ended and another begun. Bytes, up to 64 MiB, which is the default. */
+  readonly chunkBytes?: number;
+  /** Pages that one checkpoint carries over from sparse chunks. Bytes. Default 64 MiB. */
+  readonly compactionBytes?: number;
+}
+
+/** See docs/decisions/0020-bound-of-delta-chains.md for what others cost. */
+const DELTAS_MAX = 32;
+
+export const PAGE_STORE_DEFAULTS: Required<PageStoreLimits> = Object.freeze({
+  cacheBytes: 64 * MIB,
+  maxTransactionBytes: 64 * GIB,
+  deltasMax: DELTAS_MAX,
+  transactionMemoryBytes: 64 * MIB,
+  openChunks: 64,
+  chunkBytes: CHUNK_BYTES_MAX,
+  compactionBytes: 64 * MIB,
+});
