@@ -1,0 +1,37 @@
+/**
+ * RECORD LOG: an ordered log of records for Raft and for events; knows no page.
+ *
+ *   api             the public types
+ *   record-logs     the logs of a store: replay, write, checkpoint
+ *   record-log      one of them in the hands of its user
+ *   core            one of them without the disk; term-runs and durable-marks are parts of it
+ *   plan            what a change means for a log as it is
+ *   operations      what a commit says, as bytes; body: what the manifest keeps
+ *   logs-share      the part of record logs in a checkpoint; checkpoint writes their chunks
+ *   chunk-reader    entries that have left memory
+ *   arena           memory of entries
+ *   bytes           numbers and bytes in and out
+ *   contract/       the properties of a log store, as tests for any implementation
+ */
+export type {
+  HardState,
+  LogBoundary,
+  LogChange,
+  LogEntry,
+  LogMember,
+  LogRange,
+  LogWritten,
+  NewLogEntry,
+  RecordLog,
+} from "./api.ts";
+export type { ChunkWork, NewChunkFile } from "./checkpoint.ts";
+export type { ChunkSource } from "./chunk-reader.ts";
+export type { LogsShare, LogsWritten } from "./logs-share.ts";
+export { RecordLogHandle } from "./record-log.ts";
+export {
+  type LogHost,
+  type RecordLogLimits,
+  RecordLogs,
+  type RecordLogsStats,
+  type WriteMember,
+} from "./record-logs.ts";

@@ -1,0 +1,326 @@
+/**
+ * THE RECORD LOGS OF A STORE: their state in memory, their commits in the store's log, their part in
+ * its checkpoints.
+ *
+ *   decode what the manifest has ──► replay, replay, … ──► attach(host) ──► write, read … ──► close
+ *
+ * (1) A change is planned, staged, sealed and applied within one call, or refused before anything
+ *     of it happened.
+ * (2) A change over several logs is a group of commits of the store's log: all count, or none.
+ * (3) Entries stay in memory until a checkpoint has put them into a chunk, and after that while
+ *     all such entries take no more than `cacheBytes`: the oldest of the log that was written to
+ *     longest ago go first.
+ */
+import { assert, present } from "../base/assert.ts";
+import { StorageError } from "../base/errors.ts";
+import type { ChunkId, Lsn, StreamId } from "../base/units.ts";
+import type { CatalogueEntry, ChunkRow, RecordLogRow } from "../manifest/index.ts";
+import type { Log, ReplayedCommit } from "../write/index.ts";
+import type { LogChange } from "./api.ts";
+import { Arena } from "./arena.ts";
+import { decodeBody } from "./body.ts";
+import { Malformed, Reader, Writer } from "./bytes.ts";
+import { ChunkReader, type ChunkSource } from "./chunk-reader.ts";
+import { RecordLogCore } from "./core.ts";
+import { DurableMarks } from "./durable-marks.ts";
+import { LogsShare } from "./logs-share.ts";
+import {
+  decodeOperations,
+  encodeAppend,
+  encodeOperation,
+  type Operation,
+  roomFor,
+} from "./operations.ts";
+import { plan } from "./plan.ts";
+
+export interface RecordLogLimits {
+  readonly maxEntryBytes: number;
+  readonly cacheBytes: number;
+}
+
+/** Told when a change is durable, or never will be. */
+export interface WriteWaiter {
+  release(): void;
+  refuse(error: StorageError): void;
+}
+
+/** What record logs need of an open store. */
+export interface LogHost {
+  readonly log: Log;
+  /** Throws why nothing can be written any more. */
+  assertWritable(): void;
+  /** Throws BOP_CLOSED. */
+  assertOpen(): void;
+  /** Releases the waiter when everything up to the LSN is durable: at once, if it is. */
+  pass(lsn: Lsn, waiter: WriteWaiter): void;
+  /** Somebody waits for what was sealed. */
+  kick(): void;
+}
+
+/** A log as handles see it. */
+export interface OpenLog {
+  readonly stream: StreamId;
+  readonly core: RecordLogCore;
+  readonly marks: DurableMarks;
+  /** Why it can be used no more: it was dropped. */
+  gone: StorageError | undefined;
+}
+
+export interface WriteMember {
+  readonly log: OpenLog;
+  readonly change: LogChange;
+}
+
+export interface RecordLogsStats {
+  readonly known: number;
+  /** Memory of entries that are in no chunk yet. */
+  readonly unstoredBytes: number;
+  /** Memory of entries that are in a chunk too. */
+  readonly cachedBytes: number;
+  readonly chunks: number;
+  readonly chunkBytes: number;
+  readonly blocksRead: number;
+}
+
+export interface RecordLogsOptions {
+  readonly rows: readonly RecordLogRow[];
+  readonly chunks: readonly ChunkRow[];
+  readonly source: ChunkSource;
+  readonly limits: RecordLogLimits;
+  /** For errors. */
+  readonly nameOf: (stream: StreamId) => string;
+}
+
+const NO_PAGES = { pageCount: 0, pageBytes: 0 } as const;
+
+export class RecordLogs {
+  readonly reader: ChunkReader;
+  readonly limits: RecordLogLimits;
+  readonly nameOf: (stream: StreamId) => string;
+  /** In the order in which they were last written to, as far as checkpoints know. */
+  readonly #logs = new Map<StreamId, OpenLog>();
+  readonly #chunks = new Map<ChunkId, ChunkRow>();
+  readonly #dirty = new Set<OpenLog>();
+  readonly #arena = new Arena();
+  #host: LogHost | undefined;
+  #unstoredBytes = 0;
+
+  constructor({ rows, chunks, source, limits, nameOf }: RecordLogsOptions) {
+    this.reader = new ChunkReader(source);
+    this.limits = limits;
+    this.nameOf = nameOf;
+    for (const row of chunks) if (row.kind === "records") this.#chunks.set(row.chunk, row);
+    for (const { stream, state, name, lsn, body } of rows) {
+      if (state === "live") this.#add(stream, decodeBody(body, { log: name, lsn }));
+    }
+  }
+
+  get host(): LogHost {
+    return present(this.#host, "a host is attached before a record log is used");
+  }
+
+  get stats(): RecordLogsStats {
+    let cachedBytes = 0;
+    let chunkBytes = 0;
+    for (const { core } of this.#logs.values()) cachedBytes += core.cachedBytes;
+    for (const { fileBytes } of this.#chunks.values()) chunkBytes += fileBytes;
+    return {
+      known: this.#logs.size,
+      unstoredBytes: this.#unstoredBytes,
+      cachedBytes,
+      chunks: this.#chunks.size,
+      chunkBytes,
+      blocksRead: this.reader.blocksRead,
+    };
+  }
+
+  /** Memory that only a checkpoint can free. */
+  get unstoredBytes(): number {
+    return this.#unstoredBytes;
+  }
+
+  attach(host: LogHost): void {
+    this.#host = host;
+    for (const [stream, { core, gone }] of this.#logs) {
+      // What recovery replayed is durable.
+      const marks = new DurableMarks(core.lastIndex);
+      this.#logs.set(stream, { stream, core, marks, gone });
+    }
+    this.#dirty.clear();
+    for (const log of this.#logs.values()) if (log.core.isDirty) this.#dirty.add(log);
+    this.#recount();
+  }
+
+  /** A log was created: in memory, it is there. */
+  add(stream: StreamId): void {
+    this.#add(stream);
+    this.touch(stream);
+  }
+
+  /** The next checkpoint writes what the manifest keeps of it anew. */
+  touch(stream: StreamId): void {
+    const log = this.#logs.get(stream);
+    if (log === undefined) return;
+    log.core.touch();
+    this.#dirty.add(log);
+  }
+
+  /** False for a log of another store. */
+  owns(log: OpenLog): boolean {
+    return log.gone !== undefined || this.#logs.get(log.stream) === log;
+  }
+
+  get(stream: StreamId): OpenLog {
+    return present(this.#logs.get(stream), "a record log of the catalogue is known");
+  }
+
+  /** It was dropped. The next checkpoint lets its chunks go. */
+  drop(stream: StreamId, why: StorageError): void {
+    const log = this.#logs.get(stream);
+    if (log === undefined) return;
+    log.gone = why;
+    this.#unstoredBytes -= log.core.unstoredBytes;
+    this.#logs.delete(stream);
+    this.#dirty.delete(log);
+  }
+
+  /** Takes an entry of the catalogue about a record log that recovery read. */
+  follow({ type, stream }: CatalogueEntry): void {
+    if (type === "createLog") this.#add(stream);
+    if (type === "drop") this.#logs.delete(stream);
+    else this.#logs.get(stream)?.core.touch();
+  }
+
+  /** Takes a commit that recovery read, of a log that is there. Throws BOP_CORRUPT. */
+  replay({ stream, lsn, frames }: ReplayedCommit): void {
+    const log = this.get(stream);
+    try {
+      const bytes = joinedParts(frames);
+      log.core.apply(decodeOperations(new Reader(bytes)), lsn);
+    } catch (cause) {
+      if (!(cause instanceof Malformed)) throw cause;
+      const file = `record log ${JSON.stringify(this.nameOf(stream))}`;
+      const why = `the commit at LSN ${lsn} does not fit: ${cause.message}`;
+      const details = { file, offset: 0, why };
+      throw new StorageError("BOP_CORRUPT", `${file}: ${why}`, { details, cause });
+    }
+  }
+
+  /** See (1) and (2). Returns the LSN at which all of it is durable. */
+  write(members: readonly WriteMember[]): Lsn {
+    const { log: wal, assertWritable } = this.host;
+    assertWritable();
+    const planned: { log: OpenLog; operations: Operation[]; bytes: Uint8Array }[] = [];
+    let lsn = wal.durableLsn;
+    for (const { log, change } of members) {
+      if (log.gone !== undefined) throw log.gone;
+      const what = { log: this.nameOf(log.stream), maxEntryBytes: this.limits.maxEntryBytes };
+      const operations = plan(log.core, change, what);
+      if (operations.length > 0) planned.push({ log, ...this.#encode(operations) });
+      else if (log.core.lsn > lsn) lsn = log.core.lsn;
+    }
+    for (const { log, bytes } of planned) {
+      const frames = wal.stage(log.stream);
+      frames.records(bytes);
+      lsn = frames.seal(NO_PAGES, planned.length);
+    }
+    for (const { log, operations } of planned) this.#apply(log, operations, lsn);
+    return lsn;
+  }
+
+  /** The log failed: what is above `durableLsn` is not to be seen. */
+  dropAbove(durableLsn: Lsn): void {
+    for (const { core, marks } of this.#logs.values()) core.dropAbove(marks.durable(durableLsn));
+  }
+
+  /** Takes part in a checkpoint that begins now; undefined if there is nothing to do. */
+  begin(): LogsShare | undefined {
+    const share = new LogsShare({
+      logs: [...this.#logs.values()],
+      dirty: this.#dirty,
+      chunks: this.#chunks,
+      reader: this.reader,
+      installed: () => this.#recount(),
+    });
+    if (share.isEmpty) return undefined;
+    this.#dirty.clear();
+    return share;
+  }
+
+  /** After a checkpoint failed: what it had captured is to be done again. */
+  again(streams: Iterable<number>): void {
+    for (const stream of streams) {
+      this.#logs.get(stream as StreamId)?.core.abandon();
+      this.touch(stream as StreamId);
+    }
+  }
+
+  /** See (3). */
+  trim(): void {
+    let over = -this.limits.cacheBytes;
+    for (const { core } of this.#logs.values()) over += core.cachedBytes;
+    for (const { core } of this.#logs.values()) {
+      if (over <= 0) return;
+      const before = core.cachedBytes;
+      core.evict(over);
+      over -= before - core.cachedBytes;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.reader.close();
+  }
+
+  #add(stream: StreamId, moment?: ConstructorParameters<typeof RecordLogCore>[0]): void {
+    assert(!this.#logs.has(stream), () => `record log ${stream} is there twice`);
+    const core = new RecordLogCore(moment);
+    const marks = new DurableMarks(core.lastIndex);
+    this.#logs.set(stream, { stream, core, marks, gone: undefined });
+  }
+
+  /** What goes into the frames; entries become views of it, which lives on in memory. */
+  #encode(operations: Operation[]): { operations: Operation[]; bytes: Uint8Array } {
+    let room = 0;
+    for (const operation of operations) room += roomFor(operation);
+    const into = new Writer(this.#arena.reserve(room));
+    const kept = operations.map((operation): Operation => {
+      if (operation.kind === "append") {
+        return { ...operation, entries: encodeAppend(into, operation) };
+      }
+      encodeOperation(into, operation);
+      return operation;
+    });
+    this.#arena.keep(into.bytes, into.at);
+    return { operations: kept, bytes: into.written() };
+  }
+
+  #apply(log: OpenLog, operations: readonly Operation[], lsn: Lsn): void {
+    const { core, marks, stream } = log;
+    const before = core.unstoredBytes;
+    core.apply(operations, lsn);
+    const { lastIndex, lowest } = core;
+    if (lowest !== undefined) marks.truncate(lowest === "none" ? undefined : lowest);
+    if (lastIndex !== undefined) marks.append(lsn, lastIndex, this.host.log.durableLsn);
+    this.#unstoredBytes += core.unstoredBytes - before;
+    if (this.#dirty.has(log)) return;
+    this.#dirty.add(log);
+    this.#logs.delete(stream);
+    this.#logs.set(stream, log);
+  }
+
+  #recount(): void {
+    let bytes = 0;
+    for (const { core } of this.#logs.values()) bytes += core.unstoredBytes;
+    this.#unstoredBytes = bytes;
+  }
+}
+
+/** The parts of a commit, put together and copied: frames are views into a buffer of recovery. */
+function joinedParts(frames: ReplayedCommit["frames"]): Uint8Array {
+  const parts = frames.map((frame) => {
+    if (frame.kind === "records") return frame.payload;
+    throw new Malformed(`a ${frame.kind} frame`);
+  });
+  const [only, ...rest] = parts;
+  return rest.length === 0 && only !== undefined ? only.slice() : Buffer.concat(parts);
+}
