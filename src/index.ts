@@ -2,7 +2,12 @@
 export { type ErrorCode, type ErrorDetails, isStorageError, StorageError } from "./base/errors.ts";
 export type {
   BatchStatement,
+  Change,
+  ChangeLogOptions,
+  ChangesOptions,
   Connection,
+  CursorInfo,
+  CursorOptions,
   Database,
   DatabaseInfo,
   DatabaseOptions,
@@ -11,7 +16,12 @@ export type {
   ExecuteOptions,
   ExecuteResult,
   FaultContext,
+  JobHandle,
+  JobInfo,
+  LimitOptions,
   ListOptions,
+  LogInfo,
+  LogOptions,
   Queryable,
   Row,
   RunResult,
@@ -22,7 +32,18 @@ export type {
   TransactionOptions,
   TransferOptions,
 } from "./manager/index.ts";
-export { Manager, type ManagerOptions } from "./manager/index.ts";
+export { Manager, type ManagerOptions, nameOfSlug, slugOf } from "./manager/index.ts";
+export type {
+  HardState,
+  LogBoundary,
+  LogChange,
+  LogEntry,
+  LogMember,
+  LogRange,
+  LogWritten,
+  NewLogEntry,
+  RecordLog,
+} from "./record-log/index.ts";
 export type {
   ColumnInfo,
   EngineKind,

@@ -4,6 +4,58 @@ export type BatchStatement = string | {
     readonly parameters?: SqlParameters;
 };
 
+/** One fact about the store. Which fields there are depends on `kind`. */
+export type Change = ChangePosition & ChangeBody;
+
+export interface ChangeLogOptions {
+    /**
+     * Changes that stay for a cursor to come, though every present one has acknowledged them: so many
+     * of the newest. At most `maxLag`.
+     *
+     * From 0 to 10,000,000. Default 10,000.
+     */
+    readonly keepLast?: number;
+    /**
+     * And for so long: older ones go once every cursor has acknowledged them.
+     *
+     * Milliseconds, from 0 to 10 years. Default 7 days.
+     */
+    readonly maxAgeMs?: number;
+    /**
+     * Changes that a cursor may leave unacknowledged. One that lags farther is evicted: it hears of it
+     * as BOP_CURSOR_EVICTED when it comes back, and has to begin anew.
+     *
+     * From 100 to 10,000,000. Default 100,000.
+     */
+    readonly maxLag?: number;
+    /**
+     * Space that all kept changes may take, after which cursors that lag are evicted as well.
+     *
+     * Bytes, from 64 KiB to 16 GiB. Default 64 MiB.
+     */
+    readonly maxBytes?: number;
+    /**
+     * Cursors that there may be, evicted ones included. Beyond it, BOP_CURSOR_LIMIT.
+     *
+     * From 1 to 1,000. Default 64.
+     */
+    readonly maxCursors?: number;
+    /**
+     * While a cursor is being read, databases that have new commits are told of after this time, those
+     * of a period together. What nobody reads is told of by checkpoints only.
+     *
+     * Milliseconds, from 1 to 3,600,000. Default 200.
+     */
+    readonly advanceDelayMs?: number;
+}
+
+export interface ChangesOptions extends CursorOptions {
+    /** Name of the place up to which changes were acknowledged. Made if there is none of that name. */
+    readonly cursor: string;
+    /** Ends the loop with its reason when it aborts. */
+    readonly signal?: AbortSignal;
+}
+
 export interface ColumnInfo {
     readonly name: string;
     /** As declared in CREATE TABLE; undefined for expressions. */
@@ -19,6 +71,26 @@ export interface Connection extends Queryable {
     transaction<T>(fn: (tx: Transaction) => Promise<T> | T, options?: TransactionOptions): Promise<T>;
     /** Rolls back what is open. Idempotent. */
     close(): Promise<void>;
+}
+
+export interface CursorInfo {
+    readonly name: string;
+    readonly state: "active" | "evicted";
+    /** Sequence of the newest change that it acknowledged; 0 for none. */
+    readonly acknowledged: number;
+    /** Changes behind that one. */
+    readonly lag: number;
+    /** Somebody reads by it now. */
+    readonly inUse: boolean;
+    /** When it last moved. */
+    readonly at: Date;
+}
+
+export interface CursorOptions {
+    /** A new cursor begins behind the newest change instead of at the oldest kept. Default false. */
+    readonly fromNow?: boolean;
+    /** Begins anew, whatever was acknowledged; the way back for an evicted cursor. Default false. */
+    readonly reset?: boolean;
 }
 
 export interface Database extends Queryable {
@@ -47,6 +119,8 @@ export interface Database extends Queryable {
 
 export interface DatabaseInfo {
     readonly name: string;
+    /** The name as one segment of a URL or a path: see `slugOf`. */
+    readonly slug: string;
     readonly engine: EngineKind;
     readonly pageBytes: number;
     /** Size at the newest durable commit: pages × bytes of a page. */
@@ -61,6 +135,13 @@ export interface DatabaseOptions {
     readonly pageBytes?: number;
     /** With false, an unknown name throws BOP_NOT_FOUND instead of creating it. Default true. */
     readonly create?: boolean;
+    /**
+     * What this database may have waiting in memory for the device; beyond it its own new transactions
+     * wait, and are refused with BOP_BACKPRESSURE in time, while other databases go on. Holds until
+     * the store is closed, or this is given again. Bytes, from 128 KiB to 16 GiB. Default: no limit
+     * but the store's.
+     */
+    readonly maxBacklogBytes?: number;
 }
 
 /** Plain, serialisable facts about a store. */
@@ -72,6 +153,13 @@ export interface Diagnostics {
     /** The owner before this one ended without closing. */
     readonly recoveredFromCrash: boolean;
     readonly replayedCommits: number;
+    readonly owner: {
+        /** How the owner before this one ended. */
+        readonly lastStop: "first-open" | "clean" | "crash";
+        /** How often the store was opened, and how many of its owners ended without closing it. */
+        readonly openCount: number;
+        readonly crashCount: number;
+    };
     readonly databases: {
         readonly known: number;
         readonly open: number;
@@ -86,9 +174,46 @@ export interface Diagnostics {
         readonly writtenBytes: number;
         readonly segments: number;
         readonly failedFlushes: number;
+        /** Segments that hold log which no checkpoint has let go. */
+        readonly inflightSegments: number;
+        /** What waits in memory for the device. */
+        readonly backlogBytes: number;
+        /** An operation that has not come back for `limits.writeTimeoutMs` or more; it is waited for. */
+        readonly hung: {
+            readonly operation: string;
+            readonly file: string;
+            readonly sinceMs: number;
+        } | undefined;
+        /** How far the log has come: archived ≤ durable ≤ written ≤ reserved. */
+        readonly marks: LogMarks;
+        /** Segments that hold log which somebody may need, oldest first. */
+        readonly inflight: readonly {
+            readonly sequence: number;
+            readonly state: string;
+            readonly marks: LogMarks;
+        }[];
+        /** Databases that hold the oldest log, oldest first, at most ten. */
+        readonly pinned: readonly PinnedLog[];
+        /** Databases whose commits recovery has found and not replayed yet. */
+        readonly waitingDatabases: number;
     };
+    /** How the log is written. */
+    readonly io: {
+        readonly kind: "standard" | "direct" | "simulated";
+        /** Who carries asynchronous calls: libuv's threads, or the kernel's own queue. */
+        readonly backend: "threads" | "io_uring";
+        /** Why it is not "direct", if that was not asked for by name. */
+        readonly fallback: string | undefined;
+        readonly blockBytes: number;
+    };
+    /** What the operator should know of this machine: see docs/platforms.md. */
+    readonly warnings: readonly string[];
     readonly pages: {
         readonly overlayBytes: number;
+        /** Files that large transactions wrote and no checkpoint has taken over yet. */
+        readonly spilledBytes: number;
+        /** Transactions that were too large for `transactionMemoryBytes`. */
+        readonly spilledCommits: number;
         readonly cacheBytes: number;
         readonly cacheHits: number;
         readonly cacheMisses: number;
@@ -96,6 +221,55 @@ export interface Diagnostics {
         readonly chunkBytes: number;
         readonly checkpoints: number;
         readonly openSnapshots: number;
+    };
+    readonly manifest: {
+        /** Counts its commits, over all openings of the store. */
+        readonly generation: number;
+        /** Commits since it was opened, the batches that shared them, and the most that one had. */
+        readonly commits: number;
+        readonly batches: number;
+        readonly batchesMax: number;
+        /** Batches that broke an invariant or met a damaged row: each is a bug, or damage. */
+        readonly refused: number;
+        /** Batches that were accepted and are to take place, and what became of earlier ones. */
+        readonly journal: {
+            readonly entries: number;
+            readonly bytes: number;
+            readonly oldestMs: number;
+            /** Entries that the last process had left. */
+            readonly replayed: number;
+            readonly applied: number;
+            /** Entries that could not take place: see docs/manifest.md. */
+            readonly dead: number;
+        };
+        /** Rows by table. */
+        readonly rows: Readonly<Record<string, number>>;
+        /** Generations up to which components have done their part. */
+        readonly watermarks: Readonly<Record<string, number>>;
+    };
+    /** The file from which a manifest that is lost is made again. */
+    readonly mirror: {
+        /** Nothing is missing from it. If not, the next checkpoint writes it anew. */
+        readonly current: boolean;
+        readonly bytes: number;
+        readonly bases: number;
+        readonly failures: number;
+        readonly lastFailure: string | undefined;
+        /** Transactions that read the manifest now, and by how many commits the oldest lags. */
+        readonly readers: number;
+        readonly readerLagMax: number;
+    };
+    readonly changes: ChangeLogFacts;
+    readonly recordLogs: {
+        readonly known: number;
+        /** Memory of entries that were appended since the last checkpoint. */
+        readonly unstoredBytes: number;
+        /** Memory of entries that lie in chunks too. */
+        readonly cachedBytes: number;
+        readonly chunks: number;
+        readonly chunkBytes: number;
+        /** Blocks that were read from chunks, since memory had them no more. */
+        readonly blocksRead: number;
     };
     /** The last unexpected failure of work that nobody waited for. */
     readonly lastFault: FaultContext | undefined;
@@ -129,7 +303,26 @@ export interface ErrorDetails {
         readonly operation: string;
         readonly file: string;
     };
-    /** The database of this handle was dropped. */
+    /** Somebody else reads changes by this cursor. End that loop, or take a cursor of another name. */
+    BOP_CURSOR_BUSY: {
+        readonly cursor: string;
+    };
+    /**
+     * The cursor lagged too far behind, and changes that it has not acknowledged are gone. Bring what
+     * is made of them up to date by other means, then begin anew with `reset: true`.
+     */
+    BOP_CURSOR_EVICTED: {
+        readonly cursor: string;
+        /** Newest sequence that it acknowledged; 0 if none. */
+        readonly acknowledged: number;
+        /** Oldest sequence that is still kept. */
+        readonly oldestKept: number;
+    };
+    /** There are as many cursors as may be. Drop one that nobody reads by. */
+    BOP_CURSOR_LIMIT: {
+        readonly limit: number;
+    };
+    /** The database, or the record log, of this handle was dropped. */
     BOP_DROPPED: {
         readonly database: string;
     };
@@ -158,8 +351,40 @@ export interface ErrorDetails {
         readonly directory: string;
         readonly pid: number;
         readonly startedAt: string;
+        /** When that process opened the store. Milliseconds since 1970. */
+        readonly openedAtMs: number;
     };
-    /** There is no database of that name. */
+    /** The entry was compacted away, or lies before the first. Send a snapshot instead. */
+    BOP_LOG_COMPACTED: {
+        readonly log: string;
+        readonly index: bigint;
+        readonly firstIndex: bigint | undefined;
+    };
+    /** There is an entry at that index. Truncate first, or append with `onConflict: "replace"`. */
+    BOP_LOG_CONFLICT: {
+        readonly log: string;
+        readonly index: bigint;
+        readonly lastIndex: bigint;
+    };
+    /** Entries would not follow each other, and nothing was appended. Append `expectedIndex` first. */
+    BOP_LOG_GAP: {
+        readonly log: string;
+        readonly index: bigint;
+        readonly expectedIndex: bigint;
+    };
+    /** The term would fall, or differs from the one that the log knows. Nothing was changed. */
+    BOP_LOG_TERM: {
+        readonly log: string;
+        readonly term: bigint;
+        readonly previousTerm: bigint;
+    };
+    /** The entry is not there yet, or not durable yet. Wait for it, or read `unstable`. */
+    BOP_LOG_UNAVAILABLE: {
+        readonly log: string;
+        readonly index: bigint;
+        readonly lastIndex: bigint | undefined;
+    };
+    /** There is no database, or no record log, of that name. */
     BOP_NOT_FOUND: {
         readonly database: string;
     };
@@ -227,13 +452,100 @@ export interface FaultContext {
     readonly where: string;
     readonly message: string;
     readonly stack: string;
+    /** Where in the source it was thrown: file, line and column. */
+    readonly location: string;
     readonly at: Date;
     /** Faults since the store was opened. */
     readonly count: number;
 }
 
+/** What Raft must remember before it answers. */
+export interface HardState {
+    readonly term: bigint;
+    /** Opaque here, up to 256 bytes: who got the vote of this term. */
+    readonly vote?: Uint8Array;
+    /** Newest index that is known to be committed. */
+    readonly commit?: bigint;
+}
+
 /** How integers come out. `number` throws a RangeError beyond 2^53. */
 export type IntegerMode = "number" | "bigint" | "string";
+
+export interface JobHandle {
+    /** Resolves when it is over: done, failed or cancelled. */
+    finished(options?: {
+        readonly signal?: AbortSignal;
+    }): Promise<JobInfo>;
+    /** Stops one that is pending. A TypeError if it is over. */
+    cancel(): Promise<JobInfo>;
+    /** Runs one that failed or was cancelled again, with all its attempts. */
+    retry(): Promise<JobInfo>;
+    /** Forgets one that is over. */
+    discard(): Promise<void>;
+}
+
+/** A piece of work in the background, and what became of it. */
+export interface JobInfo {
+    readonly id: number;
+    readonly kind: string;
+    /** Its name now; undefined once it was dropped. */
+    readonly database: string | undefined;
+    /** `done`, `failed` and `cancelled` are the end. A `waiting` one is tried again at `dueAt`. */
+    readonly state: JobState;
+    readonly attempts: number;
+    readonly maxAttempts: number;
+    readonly progress: {
+        readonly done: number;
+        readonly total: number;
+    };
+    /** Of one that is done. */
+    readonly result: string | undefined;
+    /** Why the last attempt failed, if it did. */
+    readonly reason: string | undefined;
+    readonly createdAt: Date;
+    readonly changedAt: Date;
+    /** Of one that waits. */
+    readonly dueAt: Date | undefined;
+}
+
+export interface LimitOptions {
+    /**
+     * Commits that may wait in memory for the device. Beyond it new transactions wait, and are refused
+     * with BOP_BACKPRESSURE when `admissionTimeoutMs` have passed.
+     *
+     * Bytes, from 128 KiB to 16 GiB. Default 64 MiB.
+     */
+    readonly maxBacklogBytes?: number;
+    /**
+     * Segments that may hold log which no checkpoint has let go; beyond them as above. It bounds the
+     * disk that the log takes and the time to reopen, and is reached when checkpoints fail or a reader
+     * holds the log for long. At least twice what `checkpointLogBytes` fills.
+     *
+     * From 2 to 1,000,000. Default 16, or four times what `checkpointLogBytes` fills if that is more.
+     */
+    readonly maxInflightSegments?: number;
+    /**
+     * Calls that change files besides the log (chunks, segments to come, the superblock) that may be
+     * under way: each holds a thread of the system's pool, for which the log must not wait.
+     *
+     * From 1 to 1,024. Default: the threads of the pool (UV_THREADPOOL_SIZE, 4) less 2, at least 1.
+     */
+    readonly maxConcurrentWrites?: number;
+    /**
+     * An operation of the log that takes longer counts as hung. It is waited for, diagnostics show it,
+     * and new transactions are refused as above until it comes back.
+     *
+     * Milliseconds, from 100 to 3,600,000. Default 30,000.
+     */
+    readonly writeTimeoutMs?: number;
+    /**
+     * How long a statement or transaction waits to be let in before it is refused with the reason. 0
+     * refuses at once.
+     *
+     * Milliseconds, from 0 to 3,600,000. Default 5,000.
+     */
+    readonly admissionTimeoutMs?: number;
+}
 
 export interface ListOptions {
     /** Only names that begin with it. */
@@ -242,6 +554,87 @@ export interface ListOptions {
     readonly after?: string;
     /** 1 to 10,000. Default 1,000. */
     readonly limit?: number;
+}
+
+/** Of the newest entry that was compacted away. */
+export interface LogBoundary {
+    readonly index: bigint;
+    readonly term: bigint;
+    readonly field: Uint8Array;
+}
+
+/** One atomic change. Its parts apply in the order in which they stand here. */
+export interface LogChange {
+    /** Removes all entries and the boundary: the next entry may have any index. */
+    readonly clear?: boolean;
+    /** Removes every entry behind this index; "all" removes every entry. */
+    readonly truncateAfter?: bigint | "all";
+    /**
+     * Removes every entry up to this index and remembers its term and field. Behind the last entry,
+     * `term` must be given: the log begins anew there, as after a snapshot was installed.
+     */
+    readonly compact?: {
+        readonly upToIndex: bigint;
+        readonly term?: bigint;
+        readonly field?: Uint8Array;
+    };
+    /** Entries that follow the last one, or begin an empty log anywhere. */
+    readonly entries?: readonly NewLogEntry[];
+    /**
+     * When the first entry is there already: `refuse` with BOP_LOG_CONFLICT, or `replace` it and all
+     * that follow; those at or below the boundary are then passed over. Default "refuse".
+     */
+    readonly onConflict?: "refuse" | "replace";
+    readonly hardState?: HardState;
+    /**
+     * Small values by key, up to 255 bytes of UTF-8; `undefined` removes one. A value takes up to
+     * 64 KiB, and they stay in memory.
+     */
+    readonly stable?: Readonly<Record<string, Uint8Array | undefined>>;
+    /** What the newest snapshot is, opaque here, up to 64 KiB. Empty: there is none. */
+    readonly snapshotMeta?: Uint8Array;
+}
+
+export interface LogEntry {
+    readonly term: bigint;
+    readonly index: bigint;
+    /** Opaque here: the node that led, say. Empty if none was given. */
+    readonly field: Uint8Array;
+    readonly payload: Uint8Array;
+}
+
+export interface LogInfo {
+    readonly name: string;
+    readonly createdAt: Date;
+}
+
+/** One log of a change over several: see `Manager.commitLogs`. */
+export interface LogMember extends LogChange {
+    readonly log: RecordLog;
+}
+
+export interface LogOptions {
+    /** With false, an unknown name throws BOP_NOT_FOUND instead of creating it. Default true. */
+    readonly create?: boolean;
+}
+
+export interface LogRange {
+    /** The first index. */
+    readonly from: bigint;
+    /** The index behind the last. Default: the end of what may be read. */
+    readonly to?: bigint;
+    /** Payloads that an answer may hold; the first entry comes in any case. Bytes. Default 1 MiB. */
+    readonly maxBytes?: number;
+    /** Also entries that are not durable yet. Default false. */
+    readonly unstable?: boolean;
+    /** Cuts the range to what is there, instead of an error. Default false. */
+    readonly clip?: boolean;
+}
+
+export interface LogWritten {
+    /** Position of the change in the store's log. */
+    readonly lsn: number;
+    readonly lastIndex: bigint | undefined;
 }
 
 /** A store in the hands of its one owner. Made by `Manager.open`. */
@@ -290,12 +683,46 @@ export interface ManagerOptions {
      */
     readonly segmentBytes?: number;
     /**
-     * Most that one transaction may change: its pages stay in memory until it commits. Beyond it,
-     * BOP_TRANSACTION_TOO_LARGE.
+     * Memory for the pages that one transaction changes. Beyond it they go to files of the store, to
+     * which its commit then refers: it takes as long as the device takes for so many bytes, and blocks
+     * the event loop meanwhile, as any statement does.
      *
-     * Bytes, from 1 MiB to 1 GiB. Default 256 MiB.
+     * Bytes, from 64 KiB to 1 GiB. Default 64 MiB.
+     */
+    readonly transactionMemoryBytes?: number;
+    /**
+     * Most that one transaction may change, in memory and on disk together. Beyond it,
+     * BOP_TRANSACTION_TOO_LARGE. A disk that is full before is BOP_DISK_FULL.
+     *
+     * Bytes, from 1 MiB to 1 TiB. Default 64 GiB.
      */
     readonly maxTransactionBytes?: number;
+    /**
+     * How the log is written. `direct`: past the page cache, a write being its own flush (Linux, and
+     * file systems with O_DIRECT); BOP_IO where that cannot be done. `standard`: through the page
+     * cache, then fdatasync. `auto`: whichever is the quicker here, tried when the store opens.
+     * Diagnostics say which it is, and why. Default "auto".
+     */
+    readonly io?: IoChoice;
+    /**
+     * Memory for entries of record logs that lie in chunks already, the newest of each log. Entries
+     * that were appended since the last checkpoint come on top, and count towards `overlayBytes`.
+     *
+     * Bytes, from 0 to 64 GiB. Default 64 MiB.
+     */
+    readonly logCacheBytes?: number;
+    /**
+     * Largest payload of an entry of a record log; beyond it, RangeError. An append is held in memory
+     * as a whole.
+     *
+     * Bytes, from 1 KiB to 1 GiB. Default 64 MiB.
+     */
+    readonly maxEntryBytes?: number;
+    /**
+     * Log every changed page as a whole instead of what changed in it: for debugging, and to measure
+     * what deltas save. A small commit then takes some ten times the log. Default false.
+     */
+    readonly logFullPages?: boolean;
     /**
      * A commit that nobody shares is flushed within its call, without the trip through the thread
      * pool, while flushes have lately taken less than this. 0 never does. Such a flush blocks the
@@ -311,10 +738,42 @@ export interface ManagerOptions {
      * From 1 to 100,000. Default 2,000.
      */
     readonly maxConnections?: number;
+    /**
+     * Time after which a database that was created, renamed or dropped is in the manifest, and so in
+     * the change log. Nobody waits for it; what comes together within it shares one commit there.
+     *
+     * Milliseconds, from 0 to 60,000. Default 50.
+     */
+    readonly catalogueDelayMs?: number;
+    /**
+     * How long a change of the manifest waits for others to share its commit: a checkpoint, a new
+     * segment of the log, an acknowledged change. Commits of databases do not wait for it. 0: until the
+     * program has nothing else to do.
+     *
+     * Milliseconds, from 0 to 1,000. Default 0.
+     */
+    readonly manifestDelayMs?: number;
+    /** How much of the change log is kept, and for whom. */
+    readonly changeLog?: ChangeLogOptions;
+    /** What may wait in memory, be under way, and hang: see docs/limits.md. */
+    readonly limits?: LimitOptions;
+    /**
+     * Told now and then, while a store that was not closed is opened, how much of its log has been
+     * checked. Bytes; the total is an upper bound until the end has been found. Default: nobody.
+     */
+    readonly onProgress?: (progress: RecoveryProgress) => void;
     /** The world. Default: this machine. Simulations and tests bring their own. */
     readonly env?: Env;
     /** What the manifest lies in. Default: LMDB. Simulations bring the twin in memory. */
     readonly openKeyValueStore?: OpenKeyValueStore;
+}
+
+export interface NewLogEntry {
+    readonly term: bigint;
+    readonly index: bigint;
+    /** Up to 256 bytes. */
+    readonly field?: Uint8Array;
+    readonly payload: Uint8Array;
 }
 
 /** What can run SQL: a database, a connection, a transaction. */
@@ -335,6 +794,48 @@ export interface Queryable {
     describe(sql: string): Promise<StatementDescription>;
     /** Runs `PRAGMA <text>`; returns its rows. */
     pragma(text: string): Promise<Row[]>;
+}
+
+export interface RecordLog {
+    readonly name: string;
+    /** Undefined while there is no entry. */
+    readonly firstIndex: bigint | undefined;
+    /** Of the last entry; without one that of the boundary; undefined if there is neither. */
+    readonly lastIndex: bigint | undefined;
+    /** Every entry up to it survives a power cut; undefined as with `lastIndex`. */
+    readonly durableIndex: bigint | undefined;
+    readonly boundary: LogBoundary | undefined;
+    append(entries: readonly NewLogEntry[], options?: Omit<LogChange, "entries">): Promise<LogWritten>;
+    /** Any change, as one. Several logs in one: `manager.commitLogs`. */
+    commit(change: LogChange): Promise<LogWritten>;
+    /** Throws BOP_LOG_COMPACTED for what is gone, BOP_LOG_UNAVAILABLE for what is not there yet. */
+    read(range: LogRange): Promise<LogEntry[]>;
+    /** Of an entry or the boundary. Throws as `read` does. */
+    termAt(index: bigint): bigint;
+    /** Of a durable entry or the boundary. Rejects as `read` does. */
+    fieldAt(index: bigint): Promise<Uint8Array>;
+    /** Entries up to this index stay. Behind the last: nothing happens. */
+    truncateSuffix(afterIndex: bigint | "all"): Promise<LogWritten>;
+    /** See `LogChange.compact`. At or below the boundary: nothing happens. */
+    compactPrefix(upToIndex: bigint, boundary?: {
+        readonly term?: bigint;
+        readonly field?: Uint8Array;
+    }): Promise<LogWritten>;
+    /** Removes all entries and the boundary: the next entry may have any index. The rest stays. */
+    clear(): Promise<LogWritten>;
+    setHardState(state: HardState): Promise<LogWritten>;
+    /** Undefined if none was ever saved. */
+    readHardState(): Promise<HardState | undefined>;
+    setStable(key: string, value: Uint8Array | undefined): Promise<LogWritten>;
+    /** Undefined for a key that is not there. */
+    readStable(key: string): Promise<Uint8Array | undefined>;
+    saveSnapshotMeta(meta: Uint8Array): Promise<LogWritten>;
+    /** Undefined if there is none. */
+    readSnapshotMeta(): Promise<Uint8Array | undefined>;
+    /** Resolves when every entry up to it is durable; rejects if it is truncated before. */
+    waitDurable(index: bigint): Promise<void>;
+    /** Gives the handle back; what was changed still becomes durable. Idempotent. */
+    close(): Promise<void>;
 }
 
 export type Row = Record<string, SqlValue>;
@@ -442,3 +943,8 @@ export interface TransferOptions {
 
 /** Narrows `details` along with `code`, so that no handler casts. */
 export declare function isStorageError<Code extends ErrorCode>(error: unknown, code: Code): error is StorageError<Code>;
+
+/** The name that has this slug; undefined if none has. Any text gives an answer. */
+export declare function nameOfSlug(slug: string): string | undefined;
+
+export declare function slugOf(name: string): string;

@@ -40,7 +40,7 @@ describe("the ending of a command", () => {
 });
 
 function locked(): StorageError {
-  const details = { directory: "/data", pid: 42, startedAt: "1" };
+  const details = { directory: "/data", pid: 42, startedAt: "1", openedAtMs: 0 };
   return new StorageError("BOP_LOCKED", "/data is owned by process 42", { details });
 }
 

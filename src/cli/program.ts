@@ -32,6 +32,10 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   import: async () => (await import("./commands/import.ts")).importCommand(),
   export: async () => (await import("./commands/export.ts")).exportCommand(),
   status: async () => (await import("./commands/status.ts")).statusCommand(),
+  jobs: async () => (await import("./commands/jobs.ts")).jobsCommand(),
+  verify: async () => (await import("./commands/verify.ts")).verifyCommand(),
+  rebuild: async () => (await import("./commands/rebuild.ts")).rebuildCommand(),
+  inspect: async () => (await import("./commands/inspect.ts")).inspectCommand(),
   checkpoint: async () => (await import("./commands/checkpoint.ts")).checkpointCommand(),
 };
 

@@ -8,16 +8,20 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Option } from "commander";
-import { Manager } from "../manager/index.ts";
+import { Manager, type ManagerOptions } from "../manager/index.ts";
 import { CommandError } from "./exit.ts";
+import { sizeText } from "./output.ts";
+import { visible } from "./visible.ts";
 
 export interface StoreOptions {
   readonly directory: string;
 }
 
-/** What every store has from its first moment. */
-const MANIFEST = "manifest";
+/** What every store has from its first moments; one of them may be lost. */
+const MARKS = ["manifest", "superblock"];
 const EXIT_INTERRUPTED = 130;
+/** An opening that takes longer says so, a line this often. */
+const TELL_EVERY_MS = 1000;
 
 /** `--directory`, the same for every command. */
 export function directoryOption(): Option {
@@ -33,13 +37,17 @@ export async function withStore<T>(
   options: StoreOptions,
   work: (manager: Manager) => Promise<T>,
 ): Promise<T> {
-  if (!existsSync(join(options.directory, MANIFEST))) {
-    throw new CommandError(
-      `there is no store in ${resolve(options.directory)}`,
-      "name another with --directory or BOP_DIRECTORY; `bop create <name>` makes one",
-    );
-  }
+  refuseWithoutStore(options);
   return withNewStore(options, work);
+}
+
+/** See (1). */
+export function refuseWithoutStore({ directory }: StoreOptions): void {
+  if (MARKS.some((mark) => existsSync(join(directory, mark)))) return;
+  throw new CommandError(
+    `there is no store in ${resolve(directory)}`,
+    "name another with --directory or BOP_DIRECTORY; `bop create <name>` makes one",
+  );
 }
 
 /** Runs `work` on a store that is made if it is not there. */
@@ -47,12 +55,28 @@ export async function withNewStore<T>(
   { directory }: StoreOptions,
   work: (manager: Manager) => Promise<T>,
 ): Promise<T> {
-  const manager = await Manager.open({ directory: resolve(directory) });
+  const manager = await openTelling(resolve(directory));
   try {
     return await work(manager);
   } finally {
     await manager.close();
   }
+}
+
+/** Opens a store, and says on standard error what takes so long, if it does. */
+export async function openTelling(
+  directory: string,
+  options: Omit<ManagerOptions, "directory"> = {},
+): Promise<Manager> {
+  let toldMs = performance.now();
+  const onProgress: ManagerOptions["onProgress"] = ({ doneBytes, totalBytes }) => {
+    const nowMs = performance.now();
+    if (nowMs - toldMs < TELL_EVERY_MS) return;
+    toldMs = nowMs;
+    const done = `${sizeText(doneBytes)} of ${sizeText(totalBytes)}`;
+    process.stderr.write(`recovering ${visible(directory)}: ${done} of log checked\n`);
+  };
+  return Manager.open({ ...options, directory, onProgress });
 }
 
 /** Gives `work` a signal that Ctrl-C aborts (2). */

@@ -5,7 +5,10 @@
  *     order of its calls, and nothing that is not durable except by waiting for it.
  * (2) A promise that resolves with a result or rejects with an SQL error has waited until every
  *     commit that the answer depends on is durable.
+ *
+ * It is over 400 lines because all that a program sees of a store stands in one place.
  */
+import type { LogMember, LogWritten, RecordLog } from "../record-log/index.ts";
 import type {
   ColumnInfo,
   EngineKind,
@@ -15,6 +18,15 @@ import type {
   SqlValue,
 } from "../sqlite/index.ts";
 
+import type {
+  Change,
+  ChangeLogFacts,
+  ChangesOptions,
+  CursorInfo,
+  CursorOptions,
+} from "./change.ts";
+import type { JobHandle, JobInfo } from "./job.ts";
+
 export interface DatabaseOptions {
   /** Engine of a database that is created. A database remembers its engine. Default "sqlite". */
   readonly engine?: EngineKind;
@@ -22,6 +34,13 @@ export interface DatabaseOptions {
   readonly pageBytes?: number;
   /** With false, an unknown name throws BOP_NOT_FOUND instead of creating it. Default true. */
   readonly create?: boolean;
+  /**
+   * What this database may have waiting in memory for the device; beyond it its own new transactions
+   * wait, and are refused with BOP_BACKPRESSURE in time, while other databases go on. Holds until
+   * the store is closed, or this is given again. Bytes, from 128 KiB to 16 GiB. Default: no limit
+   * but the store's.
+   */
+  readonly maxBacklogBytes?: number;
 }
 
 /** What can run SQL: a database, a connection, a transaction. */
@@ -181,10 +200,22 @@ export type StatementParameters =
 
 export interface DatabaseInfo {
   readonly name: string;
+  /** The name as one segment of a URL or a path: see `slugOf`. */
+  readonly slug: string;
   readonly engine: EngineKind;
   readonly pageBytes: number;
   /** Size at the newest durable commit: pages × bytes of a page. */
   readonly sizeBytes: number;
+  readonly createdAt: Date;
+}
+
+export interface LogOptions {
+  /** With false, an unknown name throws BOP_NOT_FOUND instead of creating it. Default true. */
+  readonly create?: boolean;
+}
+
+export interface LogInfo {
+  readonly name: string;
   readonly createdAt: Date;
 }
 
@@ -213,6 +244,13 @@ export interface Diagnostics {
   /** The owner before this one ended without closing. */
   readonly recoveredFromCrash: boolean;
   readonly replayedCommits: number;
+  readonly owner: {
+    /** How the owner before this one ended. */
+    readonly lastStop: "first-open" | "clean" | "crash";
+    /** How often the store was opened, and how many of its owners ended without closing it. */
+    readonly openCount: number;
+    readonly crashCount: number;
+  };
   readonly databases: { readonly known: number; readonly open: number };
   readonly log: {
     readonly newestLsn: number;
@@ -224,9 +262,44 @@ export interface Diagnostics {
     readonly writtenBytes: number;
     readonly segments: number;
     readonly failedFlushes: number;
+    /** Segments that hold log which no checkpoint has let go. */
+    readonly inflightSegments: number;
+    /** What waits in memory for the device. */
+    readonly backlogBytes: number;
+    /** An operation that has not come back for `limits.writeTimeoutMs` or more; it is waited for. */
+    readonly hung:
+      | { readonly operation: string; readonly file: string; readonly sinceMs: number }
+      | undefined;
+    /** How far the log has come: archived ≤ durable ≤ written ≤ reserved. */
+    readonly marks: LogMarks;
+    /** Segments that hold log which somebody may need, oldest first. */
+    readonly inflight: readonly {
+      readonly sequence: number;
+      readonly state: string;
+      readonly marks: LogMarks;
+    }[];
+    /** Databases that hold the oldest log, oldest first, at most ten. */
+    readonly pinned: readonly PinnedLog[];
+    /** Databases whose commits recovery has found and not replayed yet. */
+    readonly waitingDatabases: number;
   };
+  /** How the log is written. */
+  readonly io: {
+    readonly kind: "standard" | "direct" | "simulated";
+    /** Who carries asynchronous calls: libuv's threads, or the kernel's own queue. */
+    readonly backend: "threads" | "io_uring";
+    /** Why it is not "direct", if that was not asked for by name. */
+    readonly fallback: string | undefined;
+    readonly blockBytes: number;
+  };
+  /** What the operator should know of this machine: see docs/platforms.md. */
+  readonly warnings: readonly string[];
   readonly pages: {
     readonly overlayBytes: number;
+    /** Files that large transactions wrote and no checkpoint has taken over yet. */
+    readonly spilledBytes: number;
+    /** Transactions that were too large for `transactionMemoryBytes`. */
+    readonly spilledCommits: number;
     readonly cacheBytes: number;
     readonly cacheHits: number;
     readonly cacheMisses: number;
@@ -235,8 +308,72 @@ export interface Diagnostics {
     readonly checkpoints: number;
     readonly openSnapshots: number;
   };
+  readonly manifest: {
+    /** Counts its commits, over all openings of the store. */
+    readonly generation: number;
+    /** Commits since it was opened, the batches that shared them, and the most that one had. */
+    readonly commits: number;
+    readonly batches: number;
+    readonly batchesMax: number;
+    /** Batches that broke an invariant or met a damaged row: each is a bug, or damage. */
+    readonly refused: number;
+    /** Batches that were accepted and are to take place, and what became of earlier ones. */
+    readonly journal: {
+      readonly entries: number;
+      readonly bytes: number;
+      readonly oldestMs: number;
+      /** Entries that the last process had left. */
+      readonly replayed: number;
+      readonly applied: number;
+      /** Entries that could not take place: see docs/manifest.md. */
+      readonly dead: number;
+    };
+    /** Rows by table. */
+    readonly rows: Readonly<Record<string, number>>;
+    /** Generations up to which components have done their part. */
+    readonly watermarks: Readonly<Record<string, number>>;
+  };
+  /** The file from which a manifest that is lost is made again. */
+  readonly mirror: {
+    /** Nothing is missing from it. If not, the next checkpoint writes it anew. */
+    readonly current: boolean;
+    readonly bytes: number;
+    readonly bases: number;
+    readonly failures: number;
+    readonly lastFailure: string | undefined;
+    /** Transactions that read the manifest now, and by how many commits the oldest lags. */
+    readonly readers: number;
+    readonly readerLagMax: number;
+  };
+  readonly changes: ChangeLogFacts;
+  readonly recordLogs: {
+    readonly known: number;
+    /** Memory of entries that were appended since the last checkpoint. */
+    readonly unstoredBytes: number;
+    /** Memory of entries that lie in chunks too. */
+    readonly cachedBytes: number;
+    readonly chunks: number;
+    readonly chunkBytes: number;
+    /** Blocks that were read from chunks, since memory had them no more. */
+    readonly blocksRead: number;
+  };
   /** The last unexpected failure of work that nobody waited for. */
   readonly lastFault: FaultContext | undefined;
+}
+
+export interface LogMarks {
+  readonly reservedLsn: number;
+  readonly writtenLsn: number;
+  readonly durableLsn: number;
+  readonly archivedLsn: number;
+}
+
+/** A database with commits that no checkpoint has folded: the log behind `fromLsn` is kept for it. */
+export interface PinnedLog {
+  readonly database: string;
+  readonly fromLsn: number;
+  /** From there to the end of the log. The next checkpoint lets all of it go. */
+  readonly bytes: number;
 }
 
 export interface FaultContext {
@@ -245,6 +382,8 @@ export interface FaultContext {
   readonly where: string;
   readonly message: string;
   readonly stack: string;
+  /** Where in the source it was thrown: file, line and column. */
+  readonly location: string;
   readonly at: Date;
   /** Faults since the store was opened. */
   readonly count: number;
@@ -260,6 +399,34 @@ export interface Manager {
   drop(name: string): Promise<void>;
   /** Makes a database of a SQLite file. Refused with BOP_IMPORT before anything is changed. */
   import(path: string, name: string, options?: TransferOptions): Promise<void>;
+  /** Opens the record log of that name, or creates it. Resolves when its creation is durable. */
+  log(name: string, options?: LogOptions): Promise<RecordLog>;
+  logs(options?: ListOptions): Promise<LogInfo[]>;
+  renameLog(from: string, to: string): Promise<void>;
+  /** Removes a record log. Its open handles throw BOP_DROPPED from then on. */
+  dropLog(name: string): Promise<void>;
+  /** One atomic change over several record logs: after a crash all of it is there, or nothing. */
+  commitLogs(members: readonly LogMember[]): Promise<LogWritten[]>;
+  /**
+   * What happens to the store, from where the cursor is: databases created, imported, renamed,
+   * dropped, written to. Waits for more when it has told all. See docs/changes.md.
+   */
+  changes(options: ChangesOptions): AsyncIterableIterator<Change>;
+  /** Makes a cursor without reading by it yet. One that is there stays where it is. */
+  createCursor(name: string, options?: CursorOptions): Promise<CursorInfo>;
+  /** Every cursor, in order of name. */
+  cursors(): CursorInfo[];
+  /** Forgets a cursor, so that it holds no change back. BOP_CURSOR_BUSY while it is read by. */
+  dropCursor(name: string): Promise<void>;
+  /**
+   * Checks a database in the background: SQLite's integrity check of every table and index, over one
+   * durable moment. Resolves when the job is recorded; it survives a restart. See docs/jobs.md.
+   */
+  verifyDatabase(name: string): Promise<JobInfo>;
+  /** Every job that is pending, and those that are over and kept; oldest first. */
+  jobs(): JobInfo[];
+  /** One job. Throws RangeError from its methods if there is none of that id. */
+  job(id: number): JobHandle;
   /** Writes what the log holds to chunks, so that its segments can be used again. */
   checkpoint(): Promise<void>;
   diagnostics(): Diagnostics;

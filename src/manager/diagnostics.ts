@@ -1,15 +1,22 @@
 /** Plain facts about a store, for people and for metrics. */
+import { bytesBetween } from "../base/units.ts";
+import type { ChangeLog } from "../manifest/index.ts";
 import type { PageStore } from "../page-store/index.ts";
 import type { Log } from "../write/index.ts";
-import type { Diagnostics } from "./api.ts";
+import type { Diagnostics, PinnedLog } from "./api.ts";
+import type { ChangeLogFacts } from "./change.ts";
+import type { Parts } from "./open-store.ts";
 import type { Store } from "./store.ts";
+
+/** Databases that `log.pinned` names. */
+const PINNED_MAX = 10;
 
 export function diagnosticsOf(
   store: Store,
   { log, pages }: { readonly log: Log; readonly pages: PageStore },
 ): Diagnostics {
   const { stats } = pages;
-  const { parts, catalogue, fleet, faults, lifecycle, options } = store;
+  const { logs, parts, catalogue, fleet, faults, lifecycle, options } = store;
   return {
     directory: options.directory,
     storeId: Buffer.from(parts.storeId).toString("hex"),
@@ -17,15 +24,27 @@ export function diagnosticsOf(
     openedAt: new Date(store.openedAtMs),
     recoveredFromCrash: parts.recoveredFromCrash,
     replayedCommits: parts.replayedCommits,
+    owner: ownerFacts(parts),
     databases: { known: catalogue.size, open: fleet.openCount },
     log: {
       newestLsn: log.newestLsn,
       durableLsn: log.durableLsn,
       checkpointLsn: stats.checkpointLsn,
       ...log.stats,
+      pinned: pinnedStreams(store, { log, pages }),
+      waitingDatabases: pages.replays.count,
     },
+    io: {
+      kind: parts.driver.kind,
+      backend: parts.driver.backend,
+      fallback: parts.driver.fallback,
+      blockBytes: parts.driver.blockBytes,
+    },
+    warnings: parts.driver.warnings,
     pages: {
       overlayBytes: stats.overlayBytes,
+      spilledBytes: stats.spilledBytes,
+      spilledCommits: stats.spilledCommits,
       cacheBytes: stats.cacheBytes,
       cacheHits: stats.cacheHits,
       cacheMisses: stats.cacheMisses,
@@ -34,6 +53,53 @@ export function diagnosticsOf(
       checkpoints: stats.checkpoints,
       openSnapshots: stats.openSnapshots,
     },
+    manifest: manifestFacts(parts),
+    mirror: mirrorFacts(parts, lifecycle.state),
+    changes: changeLogFacts(parts.manifest.changeLog),
+    recordLogs: logs.stats,
     lastFault: faults.last,
+  };
+}
+
+/** Who holds the oldest log, most first: see `pinned` of the public type. */
+function pinnedStreams(
+  { catalogue }: Store,
+  { log, pages }: { readonly log: Log; readonly pages: PageStore },
+): PinnedLog[] {
+  const oldest = pages.holdsLog().sort((a, b) => a.fromLsn - b.fromLsn);
+  return oldest.slice(0, PINNED_MAX).map(({ stream, fromLsn }) => {
+    const database = catalogue.row(stream)?.name ?? "";
+    return { database, fromLsn, bytes: bytesBetween(fromLsn, log.newestLsn) };
+  });
+}
+
+function ownerFacts({ owner }: Parts): Diagnostics["owner"] {
+  const { lastStop, openCount, crashCount } = owner;
+  return { lastStop, openCount, crashCount };
+}
+
+function manifestFacts({ manifest }: Parts): Diagnostics["manifest"] {
+  const { waiting: _, ...facts } = manifest.stats;
+  return facts;
+}
+
+function mirrorFacts({ mirror }: Parts, state: Diagnostics["state"]): Diagnostics["mirror"] {
+  const { count, lagMax } = state === "closed" ? { count: 0, lagMax: 0 } : mirror.readers;
+  return { ...mirror.stats, readers: count, readerLagMax: lagMax };
+}
+
+function changeLogFacts({ state, cursors }: ChangeLog): ChangeLogFacts {
+  const { oldest, next, bytes, removedRecords, removedBytes, evictions } = state;
+  const active = [...cursors.values()].filter((cursor) => cursor.state === "active");
+  const lags = active.map(({ acknowledged }) => next - 1 - acknowledged);
+  return {
+    oldest,
+    newest: next - 1,
+    bytes,
+    removedRecords,
+    removedBytes,
+    evictions,
+    cursors: cursors.size,
+    lagMax: Math.max(0, ...lags),
   };
 }

@@ -24,8 +24,15 @@ export class FaultKeeper {
       where,
       message: error.message,
       stack: error.stack ?? "",
+      location: locationIn(error.stack ?? ""),
       at: new Date(this.#clock.wallMs()),
       count: this.#count,
     };
   }
+}
+
+/** The first place that a stack names: `file:line:column`. */
+function locationIn(stack: string): string {
+  const frame = stack.split("\n").find((line) => line.trimStart().startsWith("at ")) ?? "";
+  return /\(?((?:file:\/\/|\/|[A-Z]:\\|node:).*:\d+:\d+)\)?$/.exec(frame)?.[1] ?? "unknown";
 }

@@ -6,11 +6,14 @@
  *     pragmas) is refused with a pointer to what has.
  * (2) A text that does not compile for a read goes to the writer, which sees the newest schema and
  *     has the last word.
- * (3) Before it reads, a session's own waiting writes are run, if the writer is free.
+ * (3) What the writer has compiled before, and is no read, goes to the writer at once: a database
+ *     that is only written to needs no second connection.
+ * (4) Before it reads, a session's own waiting writes are run, if the writer is free.
  */
 import type { Lsn } from "../base/units.ts";
 import { type PreparedStatement, SqliteError } from "../sqlite/index.ts";
 import type { ExecuteResult, StatementDescription } from "./api.ts";
+import { refusedAtTheDoor } from "./group.ts";
 import { interrupted } from "./interrupted.ts";
 import { RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
@@ -33,6 +36,11 @@ export class HandleRunner implements Runner {
   run<T>(call: Call<T>): Promise<T> {
     const { database, session } = this;
     try {
+      const known = database.compiledToWrite(call.sql);
+      if (known !== undefined && !isPlainRead(known)) {
+        refuseForHandle(known);
+        return this.#write(call);
+      }
       let seat = database.readSeat(session);
       let statement = this.#compiled(seat, call.sql);
       if (statement !== undefined) {
@@ -111,7 +119,10 @@ export class HandleRunner implements Runner {
         acceptedMs: env.clock.monotonicMs(),
         refuse: reject,
         run: () => {
+          const beforeLsn = database.space.newestLsn;
           const failure = runScript({ database, session, sql, timeoutMs });
+          const isUntouched = database.space.newestLsn === beforeLsn;
+          if (isUntouched && refusedAtTheDoor(failure?.error)) throw failure?.error;
           const settle = failure === undefined ? resolve : () => reject(failure.error);
           gate.pass(database.space.newestLsn, { release: settle, refuse: reject });
         },

@@ -5,7 +5,9 @@
  *     row in state `importing`, and becomes live by one entry of the catalogue at the end.
  * (2) An import that fails, or that a crash cuts off, leaves nothing: its row is dropped, at once or
  *     when the store opens.
- * (3) Pages are copied as they are. What the engine could not work with (a module that it lacks,
+ * (3) What is more than a transaction may keep in memory goes to chunks of its own and not through
+ *     the log: it is written once.
+ * (4) Pages are copied as they are. What the engine could not work with (a module that it lacks,
  *     damage) is found before the database is live, and refused with the reason.
  */
 import { StorageError } from "../base/errors.ts";
@@ -16,8 +18,10 @@ import type { SqliteFile } from "../sqlite-file/index.ts";
 import type { Log } from "../write/index.ts";
 import type { TransferOptions } from "./api.ts";
 
-/** Bytes that one commit of an import carries. */
-const COMMIT_BYTES = 4 * MIB;
+/** Bytes that are read at once, and that one commit carries in the log. */
+const PIECE_BYTES = 4 * MIB;
+/** Bytes that one commit carries in a chunk of its own, which has room for them. */
+const SPILLED_BYTES = 48 * MIB;
 
 export interface ImportTarget {
   readonly space: PageSpace;
@@ -32,7 +36,9 @@ export async function importFile(
   target: ImportTarget,
   options: TransferOptions,
 ): Promise<void> {
-  await copyPages(source.file, target, options);
+  const { pageCount, pageBytes } = source.file;
+  const isSmall = pageCount * pageBytes <= target.space.transactionMemoryBytes;
+  await (isSmall ? copyThroughLog : copyToChunks)(source.file, target, options);
   await source.file.assertUnchanged();
   const connection = target.connect();
   try {
@@ -42,17 +48,13 @@ export async function importFile(
   }
 }
 
-async function copyPages(
+async function copyThroughLog(
   file: SqliteFile,
   { space, log }: ImportTarget,
   options: TransferOptions,
 ): Promise<void> {
   const { pageBytes, pageCount } = file;
-  const perCommit = Math.max(1, Math.floor(COMMIT_BYTES / pageBytes));
-  for (let from = 1; from <= pageCount; from += perCommit) {
-    options.signal?.throwIfAborted();
-    const to = Math.min(pageCount, from + perCommit - 1);
-    const images = await file.pages(from, to);
+  for await (const { from, images } of pieces(file, [1, pageCount], options)) {
     const base = space.pin(space.newestLsn);
     try {
       const pages = new Map(images.map((image, index) => [from + index, image.slice()]));
@@ -60,7 +62,49 @@ async function copyPages(
     } finally {
       space.unpin(base);
     }
-    options.onProgress?.(to * pageBytes, pageCount * pageBytes);
+  }
+}
+
+async function copyToChunks(
+  file: SqliteFile,
+  { space, log }: ImportTarget,
+  options: TransferOptions,
+): Promise<void> {
+  const { pageBytes, pageCount } = file;
+  const perCommit = Math.floor(SPILLED_BYTES / pageBytes);
+  for (let first = 1; first <= pageCount; first += perCommit) {
+    const base = space.pin(space.newestLsn);
+    const spill = space.spill(base, pageBytes);
+    try {
+      const last = Math.min(pageCount, first + perCommit - 1);
+      for await (const { from, images } of pieces(file, [first, last], options)) {
+        spill.put(new Map(images.map((image, index) => [from + index, image])));
+      }
+      await spill.settle();
+      const staged = space.stage({ base, pageCount, pageBytes, pages: new Map(), spill });
+      const lsn = staged.seal();
+      spill.close();
+      await log.durable(lsn);
+    } finally {
+      spill.discard(); // Nothing, if it was closed.
+      space.unpin(base);
+    }
+  }
+}
+
+/** The pages `first` to `last`, a few megabytes at a time. */
+async function* pieces(
+  file: SqliteFile,
+  [first, last]: readonly [first: number, last: number],
+  { signal, onProgress }: TransferOptions,
+): AsyncGenerator<{ readonly from: number; readonly images: readonly Uint8Array[] }> {
+  const { pageBytes, pageCount } = file;
+  const perPiece = Math.max(1, Math.floor(PIECE_BYTES / pageBytes));
+  for (let from = first; from <= last; from += perPiece) {
+    signal?.throwIfAborted();
+    const to = Math.min(last, from + perPiece - 1);
+    yield { from, images: await file.pages(from, to) };
+    onProgress?.(to * pageBytes, pageCount * pageBytes);
   }
 }
 

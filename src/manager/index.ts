@@ -5,7 +5,9 @@
  *   api               the public types
  *   options           what a store can be told; names: what a database can be called
  *   open-store        puts the layers together; store: holds them; lifecycle: its states
- *   catalogue         which databases there are
+ *   catalogue         which databases there are; name-index: in order of name
+ *   rebuild           a lost manifest made again
+ *   slugs             names as segments of URLs and paths
  *   database, connection, transaction, statement, queryable
  *                     what users hold; each runs on a runner: handle-runner or seat-runner
  *   open-database     a database's writer and connections; fleet: all that are open
@@ -13,6 +15,10 @@
  *                     whose turn it is to write, and who shares a transaction
  *   seat, session, shapes, iterator, script
  *                     a connection, whose it is, and how answers are taken from it
+ *   materialiser      the catalogue, written to the manifest and the change log
+ *   change-feed       who reads the change log: change-reader a loop, change what it yields
+ *   jobs              work in the background; job, integrity-check: what users see, what it does
+ *   logs              record logs by name; log-catalogue: which there are
  *   gate              nothing is revealed before it is durable
  *   checkpointer      when the log is folded into chunks
  *   import, export    SQLite files in and out
@@ -29,6 +35,8 @@ export type {
   ExecuteResult,
   FaultContext,
   ListOptions,
+  LogInfo,
+  LogOptions,
   Queryable,
   Row,
   RunResult,
@@ -39,6 +47,26 @@ export type {
   TransactionOptions,
   TransferOptions,
 } from "./api.ts";
+export type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./change.ts";
+export type { ChangeLogOptions } from "./change-options.ts";
+export { FileSource } from "./file-source.ts";
+export type { Finding } from "./findings.ts";
+export {
+  type Facts,
+  type InspectedPart,
+  type Inspection,
+  inspectArtefact,
+} from "./inspect.ts";
+export type { JobHandle, JobInfo } from "./job.ts";
+export type { LimitOptions } from "./limit-options.ts";
 export { Manager } from "./manager.ts";
 export { databaseName } from "./names.ts";
 export type { ManagerOptions } from "./options.ts";
+export { type RebuildReport, rebuildManifest } from "./rebuild.ts";
+export {
+  type RepairLoss,
+  type RepairOutcome,
+  repairStore,
+} from "./repair.ts";
+export { nameOfSlug, slugOf } from "./slugs.ts";
+export { type VerifyOptions, type VerifyReport, verifyStore } from "./verify.ts";

@@ -7,6 +7,7 @@
  */
 import { StorageError } from "../base/errors.ts";
 import type { StreamId } from "../base/units.ts";
+import type { LogMember, LogWritten, RecordLog } from "../record-log/index.ts";
 import { openSqliteFile } from "../sqlite-file/index.ts";
 import type {
   Database,
@@ -14,12 +15,17 @@ import type {
   DatabaseOptions,
   Diagnostics,
   ListOptions,
+  LogInfo,
+  LogOptions,
   Manager as ManagerApi,
   TransferOptions,
 } from "./api.ts";
 import { type CatalogueRow, nameTaken } from "./catalogue.ts";
+import type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./change.ts";
 import { DatabaseHandle } from "./database.ts";
 import { importFile } from "./import.ts";
+import type { JobHandle, JobInfo } from "./job.ts";
+import { maxBacklog } from "./limit-options.ts";
 import { type DatabaseName, databaseName } from "./names.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import {
@@ -28,6 +34,7 @@ import {
   refuseUnknown,
   resolveManagerOptions,
 } from "./options.ts";
+import { slugOf } from "./slugs.ts";
 import { openStore, type Store } from "./store.ts";
 
 const DEFAULT_PAGE_BYTES = 4096;
@@ -64,8 +71,10 @@ class StoreManager implements Manager {
   }
 
   async database(name: string, options: DatabaseOptions = {}): Promise<Database> {
-    refuseUnknown("database", options, ["engine", "pageBytes", "create"]);
+    refuseUnknown("database", options, ["engine", "pageBytes", "create", "maxBacklogBytes"]);
     const checked = databaseName(name);
+    const { maxBacklogBytes } = options;
+    if (maxBacklogBytes !== undefined) maxBacklog({ maxBacklogBytes });
     const store = this.#store;
     store.lifecycle.assertOpen();
     let row = store.catalogue.find(checked);
@@ -79,6 +88,7 @@ class StoreManager implements Manager {
     const database = await this.#open(row.stream);
     await store.durable(row.lsn);
     database.assertOpen();
+    if (maxBacklogBytes !== undefined) store.limitBacklog(row.stream, maxBacklogBytes);
     return new DatabaseHandle(database);
   }
 
@@ -90,11 +100,8 @@ class StoreManager implements Manager {
     }
     const store = this.#store;
     store.lifecycle.assertOpen();
-    return store.catalogue
-      .liveAt(store.gate.durableLsn)
-      .filter(({ name }) => name > after && name.startsWith(prefix))
-      .slice(0, limit)
-      .map((row) => this.#info(row));
+    const { durableLsn } = store.gate;
+    return store.catalogue.page({ durableLsn, prefix, after, limit }).map((row) => this.#info(row));
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -131,6 +138,65 @@ class StoreManager implements Manager {
     } finally {
       await file.close();
     }
+  }
+
+  async verifyDatabase(name: string): Promise<JobInfo> {
+    const checked = databaseName(name);
+    this.#store.lifecycle.assertOpen();
+    const { stream, lsn } = this.#live(checked);
+    await this.#store.durable(lsn);
+    return this.#store.jobs.submit("integrity-check", stream);
+  }
+
+  jobs(): JobInfo[] {
+    this.#store.lifecycle.assertOpen();
+    return this.#store.jobs.list();
+  }
+
+  job(id: number): JobHandle {
+    const { jobs } = this.#store;
+    return {
+      finished: ({ signal } = {}) => jobs.finished(id, signal),
+      cancel: () => jobs.cancel(id),
+      retry: () => jobs.retry(id),
+      discard: () => jobs.discard(id),
+    };
+  }
+
+  changes(options: ChangesOptions): AsyncIterableIterator<Change> {
+    return this.#store.changes.read(options);
+  }
+
+  createCursor(name: string, options?: CursorOptions): Promise<CursorInfo> {
+    return this.#store.changes.createCursor(name, options);
+  }
+
+  cursors(): CursorInfo[] {
+    return this.#store.changes.cursors();
+  }
+
+  dropCursor(name: string): Promise<void> {
+    return this.#store.changes.dropCursor(name);
+  }
+
+  log(name: string, options?: LogOptions): Promise<RecordLog> {
+    return this.#store.logs.open(name, options);
+  }
+
+  logs(options?: ListOptions): Promise<LogInfo[]> {
+    return this.#store.logs.list(options);
+  }
+
+  renameLog(from: string, to: string): Promise<void> {
+    return this.#store.logs.rename(from, to);
+  }
+
+  dropLog(name: string): Promise<void> {
+    return this.#store.logs.drop(name);
+  }
+
+  commitLogs(members: readonly LogMember[]): Promise<LogWritten[]> {
+    return this.#store.logs.commit(members);
   }
 
   checkpoint(): Promise<void> {
@@ -191,6 +257,7 @@ class StoreManager implements Manager {
     const { pageCount, pageBytes } = this.#store.durableSize(stream);
     return {
       name,
+      slug: slugOf(name),
       engine,
       pageBytes: pageBytes === 0 ? row.pageBytes : pageBytes,
       sizeBytes: pageCount * pageBytes,

@@ -13,20 +13,34 @@ export type DatabaseName = string & { readonly [checked]: true };
 
 /** Throws a TypeError or RangeError that says what is wrong with the name. */
 export function databaseName(name: unknown): DatabaseName {
+  return checkedName("database", name) as DatabaseName;
+}
+
+/** As that of a database. The names of cursors are their own. */
+export function cursorName(name: unknown): string {
+  return checkedName("cursor", name);
+}
+
+/** As that of a database. The names of record logs are their own. */
+export function recordLogName(name: unknown): string {
+  return checkedName("record log", name);
+}
+
+function checkedName(what: string, name: unknown): string {
   if (typeof name !== "string") {
-    throw new TypeError(`a database name is a string, not ${name === null ? "null" : typeof name}`);
+    throw new TypeError(`a ${what} name is a string, not ${name === null ? "null" : typeof name}`);
   }
   const shown = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name);
-  if (name.length === 0) throw new RangeError("a database name must not be empty");
+  if (name.length === 0) throw new RangeError(`a ${what} name must not be empty`);
   if (UNPRINTABLE.test(name) || !name.isWellFormed()) {
-    throw new RangeError(`database name ${shown} has characters that cannot be printed`);
+    throw new RangeError(`${what} name ${shown} has characters that cannot be printed`);
   }
   if (name.normalize("NFC") !== name) {
-    throw new RangeError(`database name ${shown} is not in NFC; pass name.normalize("NFC")`);
+    throw new RangeError(`${what} name ${shown} is not in NFC; pass name.normalize("NFC")`);
   }
   const bytes = Buffer.byteLength(name, "utf8");
   if (bytes > NAME_BYTES_MAX) {
-    throw new RangeError(`database name ${shown} takes ${bytes} bytes; at most ${NAME_BYTES_MAX}`);
+    throw new RangeError(`${what} name ${shown} takes ${bytes} bytes; at most ${NAME_BYTES_MAX}`);
   }
-  return name as DatabaseName;
+  return name;
 }

@@ -18,6 +18,7 @@ import { earlierLsn, type Lsn, laterLsn, lsn } from "../base/units.ts";
 import type { PageSpace } from "../page-store/index.ts";
 import {
   type EngineKind,
+  type PreparedStatement,
   type SqliteConnection,
   type SqliteEngine,
   type WriteLock,
@@ -45,6 +46,7 @@ export interface OpenDatabaseOptions {
   readonly env: Env;
   readonly gate: OutputGate;
   readonly admit: () => void;
+  readonly admissionTimeoutMs: number;
   /** Puts the database on the list of those whose writer wants to run. */
   readonly schedule: (database: OpenDatabase) => void;
   /** A transaction took the writer of this database, or gave it back. */
@@ -74,6 +76,7 @@ export class OpenDatabase {
     this.writer = new Writer({
       clock: env.clock,
       gate,
+      admissionTimeoutMs: options.admissionTimeoutMs,
       newestLsn: () => space.newestLsn,
       schedule: () => options.schedule(this),
       foreignKeys: () => this.hasForeignKeys(),
@@ -120,6 +123,12 @@ export class OpenDatabase {
     const { durableLsn, hasFailed } = this.options.gate;
     if (hasFailed) return durableLsn;
     return laterLsn(session.lastCommitLsn, durableLsn);
+  }
+
+  /** The statement of a text, if the writer has run it since the schema changed last. */
+  compiledToWrite(sql: string): PreparedStatement | undefined {
+    const seat = this.#writerSeat;
+    return seat?.connection.open === true ? seat.known(sql) : undefined;
   }
 
   /** A seat that shows what a session may see, for compiling, or for one read after `holdRead`. */

@@ -5,6 +5,7 @@
  *   directories → owner → manifest → superblock → page store → replay → log → superblock
  */
 import { dirname } from "node:path";
+import type { Driver } from "../base/driver.ts";
 import type { Env } from "../base/env.ts";
 import { ioError, StorageError } from "../base/errors.ts";
 import {
@@ -13,19 +14,29 @@ import {
   lsn,
   MIB,
   type SegmentSequence,
+  type StreamId,
   segmentSequence,
 } from "../base/units.ts";
 import { systemEnv } from "../io/index.ts";
 import {
   claimOwnership,
   type Manifest,
+  ManifestMirror,
   type Ownership,
   openLmdbStore,
   openManifest,
 } from "../manifest/index.ts";
-import { openPageStore, type PageStore, type PublishedFacts } from "../page-store/index.ts";
-import { type Log, type ReplayedCommit, recoverLog } from "../write/index.ts";
+import {
+  chunkPath,
+  openPageStore,
+  type PageStore,
+  type PageStoreLimits,
+  type PublishedFacts,
+} from "../page-store/index.ts";
+import { RecordLogs } from "../record-log/index.ts";
+import { type Log, limitedStorage, type ReplayedCommit, recoverLog } from "../write/index.ts";
 import { Catalogue } from "./catalogue.ts";
+import { LogCatalogue } from "./log-catalogue.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { Superblocks } from "./superblocks.ts";
 
@@ -33,9 +44,15 @@ export interface Parts {
   readonly options: ResolvedOptions;
   readonly env: Env;
   readonly storeId: Uint8Array;
+  readonly driver: Driver;
   readonly log: Log;
+  readonly manifest: Manifest;
   readonly pages: PageStore;
   readonly catalogue: Catalogue;
+  readonly logCatalogue: LogCatalogue;
+  readonly recordLogs: RecordLogs;
+  readonly owner: Ownership;
+  readonly mirror: ManifestMirror;
   readonly recoveredFromCrash: boolean;
   readonly replayedCommits: number;
   writeSuperblock(published: PublishedFacts): Promise<void>;
@@ -47,32 +64,48 @@ const STORE_ID_BYTES = 16;
 /** Stores with small segments have small buffers. */
 const BUFFERS_PER_SEGMENT = 4;
 const BUFFER_BYTES_MIN = 128 * KIB;
+/** One for the log's flush, one for a read that somebody waits for. */
+const LOG_THREADS = 2;
 
 /** Throws what `Manager.open` throws; nothing stays open then. */
 export async function assemble(options: ResolvedOptions): Promise<Parts> {
   const { directory } = options;
-  const env = options.env ?? systemEnv({ scratchDirectory: `${directory}/tmp` });
+  const env = limited(options.env ?? systemEnv({ scratchDirectory: `${directory}/tmp` }), options);
   const openKeyValueStore = options.openKeyValueStore ?? openLmdbStore;
   const undo: (() => Promise<void>)[] = [];
   try {
     await makeDirectories(env, directory);
     const place = { openStore: openKeyValueStore, directory: `${directory}/manifest` };
-    const owner = await claimOwnership({ ...place, owned: directory, env });
+    const owner = await claimOwnership({ openStore: openKeyValueStore, owned: directory, env });
     undo.push(() => owner.release());
+    const mirror = new ManifestMirror({ env, directory });
+    const mustExist = (await env.storage.stat(`${directory}/superblock`)) !== undefined;
     const manifest = await openManifest({
       ...place,
+      openStore: mirror.over(openKeyValueStore, { mustExist }),
       storeIdForNew: env.random.bytes(STORE_ID_BYTES),
+      clock: env.clock,
+      delayMs: options.manifestDelayMs,
+      changeLog: options.changeLog,
     });
     undo.push(() => manifest.close());
     // LMDB syncs what it writes, and never the directory in which its files appeared.
     await env.storage.syncDirectory(place.directory).catch((cause) => {
       throw ioError("sync", place.directory, cause);
     });
-    return await assembleOn({ options, env, owner, manifest }, undo);
+    if (!mustExist) await mirror.settle(); // From its first superblock on a store can be rebuilt.
+    return await assembleOn({ options, env, owner, manifest, mirror }, undo);
   } catch (error) {
     await takeDown(undo);
     throw error;
   }
+}
+
+/** Whatever the store does besides its log leaves the log room in the system's pool. */
+function limited(env: Env, { limits }: ResolvedOptions): Env {
+  const { storage } = env;
+  const permits = limits.maxConcurrentWrites ?? Math.max(1, storage.threads - LOG_THREADS);
+  return { ...env, storage: limitedStorage(storage, permits) };
 }
 
 interface Ground {
@@ -80,31 +113,46 @@ interface Ground {
   readonly env: Env;
   readonly owner: Ownership;
   readonly manifest: Manifest;
+  readonly mirror: ManifestMirror;
 }
 
 async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promise<Parts> {
-  const { options, env, owner, manifest } = ground;
+  const { options, env, owner, manifest, mirror } = ground;
   const { storeId, clean } = manifest.opened;
   const { directory } = options;
   const superblocks = await Superblocks.open({ storage: env.storage, directory, manifest });
+  // What the last owner published and did not live to settle: before anything is let go for it.
+  if (manifest.opened.checkpointLsn > superblocks.checkpointLsn) await mirror.settle();
   const pages = await openPageStore({
     env,
     directory,
     storeId,
     manifest,
-    limits: { cacheBytes: options.cacheBytes, maxTransactionBytes: options.maxTransactionBytes },
+    limits: pageLimits(options),
   });
   undo.push(() => pages.close());
   const catalogue = new Catalogue(manifest.opened);
+  const logCatalogue = new LogCatalogue(manifest.opened, catalogue);
+  const recordLogs = openRecordLogs(ground, logCatalogue);
+  undo.push(() => recordLogs.close());
   const registered = new Set(manifest.opened.segments);
   const walStart = () => segmentSequence(Math.min(...registered));
-  const replay = (commit: ReplayedCommit): void => replayCommit({ catalogue, pages }, commit);
-  const recovered = await recoverLog(logOptions(ground, { superblocks, registered }), replay);
+  const replay = (commit: ReplayedCommit): void =>
+    replayCommit({ catalogue, logCatalogue, pages, recordLogs }, commit);
+  const driver = await env.storage.driver({ directory: `${directory}/wal`, io: options.io });
+  undo.push(() => driver.close());
+  // Pages of databases can wait until somebody looks; what else there is in the log cannot.
+  const mayWait = (stream: StreamId) => catalogue.row(stream) !== undefined;
+  const marks = { superblocks, registered, driver, mayWait };
+  const recovered = await recoverLog(logOptions(ground, marks), replay);
+  for (const { stream } of catalogue.dropped()) recovered.backlog.drop(stream);
+  pages.replays.expect(recovered.backlog);
   const log = await recovered.start();
   undo.push(() => log.close());
   pages.attach(log);
   catalogue.attach(log);
-  await manifest.publish({ clean: false, durableLsn: log.durableLsn });
+  logCatalogue.attach(log);
+  await manifest.publish({ clean: false, durableLsn: log.durableLsn, changeLog: {} });
   const { checkpointLsn } = manifest.opened;
   const opened = { checkpointLsn, durableLsn: log.durableLsn, generation: manifest.generation };
   await superblocks.write(opened, { isClean: false, walStart: walStart() });
@@ -112,13 +160,21 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
     options,
     env,
     storeId,
+    driver,
     log,
+    manifest,
     pages,
     catalogue,
+    logCatalogue,
+    recordLogs,
+    owner,
+    mirror,
     recoveredFromCrash: owner.previousCrashed || !clean,
     replayedCommits: recovered.commits,
-    writeSuperblock: (published) =>
-      superblocks.write(published, { isClean: false, walStart: walStart() }),
+    writeSuperblock: async (published) => {
+      await mirror.settle();
+      await superblocks.write(published, { isClean: false, walStart: walStart() });
+    },
     close: async ({ isClean }) => {
       await log.close().catch(() => {});
       if (isClean) await markClean({ manifest, superblocks, log, pages, walStart: walStart() });
@@ -127,32 +183,73 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
   };
 }
 
-function replayCommit(
-  { catalogue, pages }: { readonly catalogue: Catalogue; readonly pages: PageStore },
-  commit: ReplayedCommit,
-): void {
+/** What the manifest has of record logs, and where their chunks lie. */
+function openRecordLogs(
+  { options, env, manifest }: Ground,
+  logCatalogue: LogCatalogue,
+): RecordLogs {
+  const { directory, maxEntryBytes, logCacheBytes } = options;
+  const { storeId, recordLogs, chunks } = manifest.opened;
+  return new RecordLogs({
+    rows: recordLogs,
+    chunks,
+    source: {
+      storeId,
+      path: (chunk) => chunkPath(directory, chunk),
+      open: (chunk) => env.storage.open(chunkPath(directory, chunk), "read"),
+    },
+    limits: { maxEntryBytes, cacheBytes: logCacheBytes },
+    nameOf: (stream) => logCatalogue.nameOf(stream),
+  });
+}
+
+function pageLimits({ logFullPages, ...options }: ResolvedOptions): PageStoreLimits {
+  const { cacheBytes, maxTransactionBytes, transactionMemoryBytes } = options;
+  const memory = { cacheBytes, maxTransactionBytes, transactionMemoryBytes };
+  return { ...memory, ...(logFullPages && { deltasMax: 0 }) };
+}
+
+interface Replaying {
+  readonly catalogue: Catalogue;
+  readonly logCatalogue: LogCatalogue;
+  readonly pages: PageStore;
+  readonly recordLogs: RecordLogs;
+}
+
+function replayCommit(replaying: Replaying, commit: ReplayedCommit): void {
+  const { catalogue, logCatalogue, pages, recordLogs } = replaying;
   if (commit.stream !== CATALOGUE_STREAM) {
-    pages.replay(commit);
+    if (logCatalogue.live(commit.stream) === undefined) pages.replay(commit);
+    else recordLogs.replay(commit);
     return;
   }
   for (const frame of commit.frames) {
     if (frame.kind !== "entry") continue;
+    const ofLog = logCatalogue.replay(frame.payload, commit.lsn);
+    if (ofLog !== undefined) {
+      recordLogs.follow(ofLog);
+      continue;
+    }
     const entry = catalogue.replay(frame.payload, commit.lsn);
     if (entry.type === "drop") pages.forget(entry.stream);
   }
 }
 
 interface LogMarks {
+  readonly driver: Driver;
+  readonly mayWait: (stream: StreamId) => boolean;
   readonly superblocks: Superblocks;
   /** Segments that the manifest names; kept up to date. */
   readonly registered: Set<SegmentSequence>;
 }
 
-function logOptions({ options, env, manifest }: Ground, { superblocks, registered }: LogMarks) {
+function logOptions({ options, env, manifest }: Ground, marks: LogMarks) {
+  const { superblocks, registered, driver, mayWait } = marks;
   const { checkpointLsn, durableLsn, storeId, segments } = manifest.opened;
-  const { directory, segmentBytes, inlineFlushMs } = options;
+  const { directory, segmentBytes, inlineFlushMs, onProgress } = options;
   return {
     env,
+    driver,
     directory: `${directory}/wal`,
     storeId,
     registered: segments,
@@ -166,9 +263,14 @@ function logOptions({ options, env, manifest }: Ground, { superblocks, registere
     },
     checkpointLsn,
     durableFloorLsn: lsn(Math.max(durableLsn, superblocks.durableLsn)),
+    mayWait,
+    ...(onProgress && { onProgress }),
     limits: {
       segmentBytes,
       inlineFlushMs,
+      maxBacklogBytes: options.limits.maxBacklogBytes,
+      maxInflightSegments: options.limits.maxInflightSegments,
+      writeTimeoutMs: options.limits.writeTimeoutMs,
       bufferBytes: Math.max(BUFFER_BYTES_MIN, Math.min(MIB, segmentBytes / BUFFERS_PER_SEGMENT)),
     },
   };

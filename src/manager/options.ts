@@ -2,10 +2,24 @@
  * OPTIONS of a store. Past `resolveManagerOptions` every option is present, known and in range;
  * nothing below checks again.
  */
+import type { IoChoice } from "../base/driver.ts";
 import type { Env } from "../base/env.ts";
 import { GIB, KIB, MIB } from "../base/units.ts";
 import type { OpenKeyValueStore } from "../manifest/index.ts";
 import type { EngineKind } from "../sqlite/index.ts";
+import type { RecoveryProgress } from "../write/index.ts";
+import {
+  CHANGE_LOG_OPTIONS,
+  type ChangeLogOptions,
+  type ResolvedChangeLog,
+  resolveChangeLogOptions,
+} from "./change-options.ts";
+import {
+  LIMIT_OPTIONS,
+  type LimitOptions,
+  type ResolvedLimits,
+  resolveLimits,
+} from "./limit-options.ts";
 
 export interface ManagerOptions {
   /** Where the store lies. Created if absent. */
@@ -57,12 +71,51 @@ export interface ManagerOptions {
   readonly segmentBytes?: number;
 
   /**
-   * Most that one transaction may change: its pages stay in memory until it commits. Beyond it,
-   * BOP_TRANSACTION_TOO_LARGE.
+   * Memory for the pages that one transaction changes. Beyond it they go to files of the store, to
+   * which its commit then refers: it takes as long as the device takes for so many bytes, and blocks
+   * the event loop meanwhile, as any statement does.
    *
-   * Bytes, from 1 MiB to 1 GiB. Default 256 MiB.
+   * Bytes, from 64 KiB to 1 GiB. Default 64 MiB.
+   */
+  readonly transactionMemoryBytes?: number;
+
+  /**
+   * Most that one transaction may change, in memory and on disk together. Beyond it,
+   * BOP_TRANSACTION_TOO_LARGE. A disk that is full before is BOP_DISK_FULL.
+   *
+   * Bytes, from 1 MiB to 1 TiB. Default 64 GiB.
    */
   readonly maxTransactionBytes?: number;
+
+  /**
+   * How the log is written. `direct`: past the page cache, a write being its own flush (Linux, and
+   * file systems with O_DIRECT); BOP_IO where that cannot be done. `standard`: through the page
+   * cache, then fdatasync. `auto`: whichever is the quicker here, tried when the store opens.
+   * Diagnostics say which it is, and why. Default "auto".
+   */
+  readonly io?: IoChoice;
+
+  /**
+   * Memory for entries of record logs that lie in chunks already, the newest of each log. Entries
+   * that were appended since the last checkpoint come on top, and count towards `overlayBytes`.
+   *
+   * Bytes, from 0 to 64 GiB. Default 64 MiB.
+   */
+  readonly logCacheBytes?: number;
+
+  /**
+   * Largest payload of an entry of a record log; beyond it, RangeError. An append is held in memory
+   * as a whole.
+   *
+   * Bytes, from 1 KiB to 1 GiB. Default 64 MiB.
+   */
+  readonly maxEntryBytes?: number;
+
+  /**
+   * Log every changed page as a whole instead of what changed in it: for debugging, and to measure
+   * what deltas save. A small commit then takes some ten times the log. Default false.
+   */
+  readonly logFullPages?: boolean;
 
   /**
    * A commit that nobody shares is flushed within its call, without the trip through the thread
@@ -81,14 +134,47 @@ export interface ManagerOptions {
    */
   readonly maxConnections?: number;
 
+  /**
+   * Time after which a database that was created, renamed or dropped is in the manifest, and so in
+   * the change log. Nobody waits for it; what comes together within it shares one commit there.
+   *
+   * Milliseconds, from 0 to 60,000. Default 50.
+   */
+  readonly catalogueDelayMs?: number;
+
+  /**
+   * How long a change of the manifest waits for others to share its commit: a checkpoint, a new
+   * segment of the log, an acknowledged change. Commits of databases do not wait for it. 0: until the
+   * program has nothing else to do.
+   *
+   * Milliseconds, from 0 to 1,000. Default 0.
+   */
+  readonly manifestDelayMs?: number;
+
+  /** How much of the change log is kept, and for whom. */
+  readonly changeLog?: ChangeLogOptions;
+
+  /** What may wait in memory, be under way, and hang: see docs/limits.md. */
+  readonly limits?: LimitOptions;
+
+  /**
+   * Told now and then, while a store that was not closed is opened, how much of its log has been
+   * checked. Bytes; the total is an upper bound until the end has been found. Default: nobody.
+   */
+  readonly onProgress?: (progress: RecoveryProgress) => void;
+
   /** The world. Default: this machine. Simulations and tests bring their own. */
   readonly env?: Env;
   /** What the manifest lies in. Default: LMDB. Simulations bring the twin in memory. */
   readonly openKeyValueStore?: OpenKeyValueStore;
 }
 
-export type ResolvedOptions = Required<Omit<ManagerOptions, "env" | "openKeyValueStore">> &
-  Pick<ManagerOptions, "env" | "openKeyValueStore">;
+export type ResolvedOptions = Required<
+  Omit<ManagerOptions, "env" | "openKeyValueStore" | "changeLog" | "limits" | "onProgress">
+> & { readonly changeLog: ResolvedChangeLog; readonly limits: ResolvedLimits } & Pick<
+    ManagerOptions,
+    "env" | "openKeyValueStore" | "onProgress"
+  >;
 
 interface Range {
   readonly min: number;
@@ -102,16 +188,26 @@ const RANGES = {
   overlayBytes: { min: 64 * KIB, max: 64 * GIB, step: 1, byDefault: 256 * MIB },
   checkpointLogBytes: { min: 64 * KIB, max: 64 * GIB, step: 1, byDefault: 256 * MIB },
   segmentBytes: { min: 256 * KIB, max: GIB, step: 4 * KIB, byDefault: 64 * MIB },
-  maxTransactionBytes: { min: MIB, max: GIB, step: 1, byDefault: 256 * MIB },
+  transactionMemoryBytes: { min: 64 * KIB, max: GIB, step: 1, byDefault: 64 * MIB },
+  maxTransactionBytes: { min: MIB, max: 1024 * GIB, step: 1, byDefault: 64 * GIB },
+  logCacheBytes: { min: 0, max: 64 * GIB, step: 1, byDefault: 64 * MIB },
+  maxEntryBytes: { min: KIB, max: GIB, step: 1, byDefault: 64 * MIB },
   inlineFlushMs: { min: 0, max: 100, step: 0, byDefault: 1 },
+  catalogueDelayMs: { min: 0, max: 60_000, step: 0, byDefault: 50 },
+  manifestDelayMs: { min: 0, max: 1000, step: 0, byDefault: 0 },
   maxConnections: { min: 1, max: 100_000, step: 1, byDefault: 2000 },
 } as const satisfies Record<string, Range>;
 
 const OTHERS = [
   "directory",
+  "io",
   "engine",
   "profile",
   "foreignKeys",
+  "logFullPages",
+  "changeLog",
+  "limits",
+  "onProgress",
   "env",
   "openKeyValueStore",
 ] as const;
@@ -132,16 +228,33 @@ export function resolveManagerOptions(options: ManagerOptions): ResolvedOptions 
   if (profile !== "embedded" && profile !== "server") {
     throw new TypeError(`Manager.open: profile is ${profile}; want "embedded" or "server"`);
   }
+  if (options.onProgress !== undefined && typeof options.onProgress !== "function") {
+    throw new TypeError("Manager.open: onProgress must be a function");
+  }
   if (typeof foreignKeys !== "boolean") {
     throw new TypeError("Manager.open: foreignKeys must be true or false");
   }
-  const chosen = { engine: engineKind(engine), profile, foreignKeys };
-  return Object.freeze({ ...options, ...numbers, ...chosen });
+  const { logFullPages = false } = options;
+  if (typeof logFullPages !== "boolean") {
+    throw new TypeError("Manager.open: logFullPages must be true or false");
+  }
+  const modes = { foreignKeys, logFullPages, io: ioChoice(options.io) };
+  const chosen = { engine: engineKind(engine), profile, ...modes };
+  refuseUnknown("changeLog", options.changeLog ?? {}, CHANGE_LOG_OPTIONS);
+  const changeLog = resolveChangeLogOptions(options.changeLog ?? {});
+  refuseUnknown("limits", options.limits ?? {}, LIMIT_OPTIONS);
+  const limits = resolveLimits(options.limits ?? {}, numbers);
+  return Object.freeze({ ...options, ...numbers, ...chosen, changeLog, limits });
 }
 
 export function engineKind(engine: unknown): EngineKind {
   if (engine === "sqlite" || engine === "libsql") return engine;
   throw new TypeError(`engine is ${JSON.stringify(engine)}; want "sqlite" or "libsql"`);
+}
+
+function ioChoice(io: unknown = "auto"): IoChoice {
+  if (io === "auto" || io === "direct" || io === "standard") return io;
+  throw new TypeError(`Manager.open: io is ${io}; want "auto", "direct" or "standard"`);
 }
 
 /** A misspelt option must not be silently without effect: it is refused by name. */

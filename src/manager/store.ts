@@ -9,13 +9,13 @@
  * (3) A failed open takes down what it has put up, and leaves the directory to the next.
  */
 import type { Env } from "../base/env.ts";
-import { StorageError } from "../base/errors.ts";
+import { isStorageError, StorageError } from "../base/errors.ts";
 import type { Lsn, StreamId } from "../base/units.ts";
-import type { DatabaseRow } from "../manifest/index.ts";
-import type { CatalogueChange, PageStore, PublishedFacts } from "../page-store/index.ts";
+import type { PageStore, PublishedFacts } from "../page-store/index.ts";
 import type { Log } from "../write/index.ts";
 import type { Diagnostics } from "./api.ts";
 import type { Catalogue, CatalogueRow } from "./catalogue.ts";
+import { ChangeFeed } from "./change-feed.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { diagnosticsOf } from "./diagnostics.ts";
 import { Engines } from "./engines.ts";
@@ -23,7 +23,11 @@ import { FaultKeeper } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
 import { OutputGate } from "./gate.ts";
 import type { ImportTarget } from "./import.ts";
+import { checkIntegrity } from "./integrity-check.ts";
+import { Jobs, type Task } from "./jobs.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { Logs } from "./logs.ts";
+import { Materialiser } from "./materialiser.ts";
 import { OpenDatabase } from "./open-database.ts";
 import { assemble, type Parts } from "./open-store.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -34,6 +38,8 @@ export async function openStore(options: ResolvedOptions): Promise<Store> {
   const parts = await assemble(options);
   const store = new Store(parts);
   await store.dropUnfinishedImports();
+  store.jobs.start();
+  store.replayInBackground();
   return store;
 }
 
@@ -47,11 +53,15 @@ export class Store {
   readonly fleet: Fleet;
   readonly parts: Parts;
   readonly openedAtMs: number;
+  readonly changes: ChangeFeed;
+  readonly jobs: Jobs;
+  readonly logs: Logs;
   readonly #log: Log;
   readonly #pages: PageStore;
   readonly #engines: Engines;
   readonly #runQueue: RunQueue;
   readonly #checkpointer: Checkpointer;
+  readonly #materialiser: Materialiser;
 
   constructor(parts: Parts) {
     const { options, env, log, pages, catalogue } = parts;
@@ -73,15 +83,51 @@ export class Store {
       overlayBytes: options.overlayBytes,
       newestLsn: () => log.newestLsn,
       checkpointLsn: () => pages.stats.checkpointLsn,
-      changedBytes: () => pages.stats.overlayBytes,
+      // Spilled pages take no memory, but time to check them when the store is opened.
+      changedBytes: () => {
+        const { overlayBytes, spilledBytes } = pages.stats;
+        return overlayBytes + spilledBytes + this.logs.unstoredBytes;
+      },
       run: () => this.#checkpoint(),
       onFailure: (error) => this.faults.record("checkpoint", error),
     });
+    this.logs = this.#openLogs();
+    this.#materialiser = new Materialiser({
+      catalogue,
+      pages,
+      clock: env.clock,
+      delayMs: options.catalogueDelayMs,
+      durableLsn: () => log.durableLsn,
+      onFailure: (error) => this.faults.record("catalogue", error),
+    });
+    this.#materialiser.consider();
+    this.changes = new ChangeFeed({
+      manifest: parts.manifest,
+      log,
+      pages,
+      catalogue,
+      clock: env.clock,
+      advanceDelayMs: options.changeLog.advanceDelayMs,
+      materialised: (lsn) => this.#materialiser.upTo(lsn),
+      assertOpen: () => this.lifecycle.assertOpen(),
+      onFailure: (error) => this.faults.record("changes", error),
+    });
+    this.jobs = new Jobs({
+      manifest: parts.manifest,
+      clock: env.clock,
+      random: env.random,
+      handlers: { "integrity-check": (task) => this.#checkIntegrity(task) },
+      nameOf: (stream) => this.#liveName(stream),
+      onFailure: (error) => this.faults.record("jobs", error),
+    });
     log.onDurable((durableLsn) => {
       this.gate.advance(durableLsn);
+      this.#materialiser.consider();
+      this.changes.consider();
       this.#checkpointer.consider();
     });
     log.onFailure((error) => this.#turnReadOnly(error));
+    log.onFault(({ where, error }) => this.faults.record(where, error));
   }
 
   /** Resolves when everything up to the LSN is durable. */
@@ -93,6 +139,11 @@ export class Store {
 
   database(stream: StreamId): Promise<OpenDatabase> {
     return this.fleet.get(stream, () => this.#openDatabase(stream));
+  }
+
+  /** What of this database may wait for the device: see DatabaseOptions. */
+  limitBacklog(stream: StreamId, maxBacklogBytes: number): void {
+    this.#log.limitStream(stream, maxBacklogBytes);
   }
 
   drop(stream: StreamId, name: string): Lsn {
@@ -117,6 +168,8 @@ export class Store {
   durableSize(stream: StreamId): { readonly pageCount: number; readonly pageBytes: number } {
     // Of one whose drop is not durable yet nothing can be read any more.
     if (this.#row(stream).state === "dropped") return { pageCount: 0, pageBytes: 0 };
+    const unseen = this.#pages.replays.sizeOf(stream) ?? this.#pages.restingSize(stream);
+    if (unseen !== undefined) return unseen;
     const space = this.#pages.space(stream);
     const snapshot = space.pin(this.gate.durableLsn);
     space.unpin(snapshot);
@@ -132,11 +185,22 @@ export class Store {
     return diagnosticsOf(this, { log: this.#log, pages: this.#pages });
   }
 
+  /**
+   * Databases that nobody has asked for yet get their commits from the log. Whoever asks for one
+   * does not wait for the others.
+   */
+  replayInBackground(): void {
+    this.#pages.replays.allReady().then(
+      () => this.#checkpointer.consider(),
+      (error: unknown) => {
+        if (!isStorageError(error, "BOP_CLOSED")) this.faults.record("replay", error);
+      },
+    );
+  }
+
   /** What a crash left of imports is nobody's. */
   async dropUnfinishedImports(): Promise<void> {
-    for (const { stream, state, name } of this.catalogue.sorted()) {
-      if (state === "importing") this.drop(stream, name);
-    }
+    for (const { stream, name } of this.catalogue.importing()) this.drop(stream, name);
     await this.durable(this.#log.newestLsn);
   }
 
@@ -147,6 +211,9 @@ export class Store {
     this.#runQueue.stop();
     this.fleet.closeAll(error);
     await this.#checkpointer.stop();
+    await this.jobs.stop();
+    await this.changes.stop();
+    await this.#materialiser.stop();
     let isClean = wasOpen;
     if (wasOpen) {
       try {
@@ -163,10 +230,30 @@ export class Store {
     this.lifecycle.moveTo("closed");
   }
 
+  #openLogs(): Logs {
+    const { catalogue, logCatalogue, recordLogs } = this.parts;
+    return new Logs(
+      {
+        catalogue: logCatalogue,
+        logs: recordLogs,
+        nextStreamId: () => catalogue.nextStreamId,
+        wallMs: () => this.env.clock.wallMs(),
+        durable: (lsn) => this.durable(lsn),
+      },
+      {
+        log: this.#log,
+        assertOpen: () => this.lifecycle.assertOpen(),
+        assertWritable: () => this.lifecycle.assertWritable(),
+        pass: (lsn, waiter) => this.gate.pass(lsn, waiter),
+        kick: () => this.#runQueue.kickWithin(),
+      },
+    );
+  }
+
   async #openDatabase(stream: StreamId): Promise<OpenDatabase> {
     const { foreignKeys, profile } = this.options;
     const row = this.#row(stream);
-    await this.#engines.load(row.engine);
+    await Promise.all([this.#engines.load(row.engine), this.#pages.replays.ready(stream)]);
     this.lifecycle.assertOpen();
     return new OpenDatabase({
       name: () => this.#row(stream).name,
@@ -180,8 +267,9 @@ export class Store {
       gate: this.gate,
       admit: () => {
         this.lifecycle.assertWritable();
-        this.#log.admit();
+        this.#log.admit(stream);
       },
+      admissionTimeoutMs: this.options.limits.admissionTimeoutMs,
       schedule: (database) => this.#runQueue.add(database),
       countHold: (change) => this.#runQueue.countHold(change),
       kick: () => this.#runQueue.kickSoon(),
@@ -189,6 +277,16 @@ export class Store {
         if (this.fleet.connected()) this.env.clock.turn(() => this.fleet.sweep());
       },
     });
+  }
+
+  async #checkIntegrity(task: Task): Promise<string> {
+    const database = await this.database(task.stream);
+    return checkIntegrity({ database, clock: this.env.clock }, task);
+  }
+
+  #liveName(stream: StreamId): string | undefined {
+    const row = this.catalogue.row(stream);
+    return row?.state === "live" ? row.name : undefined;
   }
 
   #row(stream: StreamId): CatalogueRow {
@@ -201,24 +299,18 @@ export class Store {
 
   async #checkpoint(): Promise<void> {
     this.fleet.endHolds();
-    let changes: ReturnType<Catalogue["changesUpTo"]> | undefined;
+    let removed: readonly StreamId[] = [];
     const result = await this.#pages.checkpoint({
-      catalogue: (lsn) => {
-        changes = this.catalogue.changesUpTo(lsn);
-        return this.#manifestRows(changes);
+      removable: (lsn) => {
+        removed = this.catalogue.removableAt(lsn);
+        return removed;
       },
+      participants: [this.logs],
+      beforePublish: (lsn) => this.#materialiser.upTo(lsn),
       superblock: (published: PublishedFacts) => this.parts.writeSuperblock(published),
     });
-    if (changes !== undefined) this.catalogue.saved(changes);
+    this.catalogue.removed(removed);
     await this.#log.release(result.releaseLsn);
-  }
-
-  #manifestRows({ put, remove }: ReturnType<Catalogue["changesUpTo"]>): CatalogueChange {
-    return {
-      putDatabases: put.map(asDatabaseRow),
-      removeDatabases: remove,
-      nextStreamId: this.catalogue.nextStreamId,
-    };
   }
 
   /** What is not durable may not be read any more, and nothing more can be written. */
@@ -234,6 +326,7 @@ export class Store {
     this.gate.fail(this.#unknownOutcome(error));
     this.fleet.turnReadOnly(why);
     this.#pages.dropAbove(durableLsn);
+    this.logs.dropAbove(durableLsn);
   }
 
   /** For those whose commits were sealed: they may be there when the store is opened again. */
@@ -245,10 +338,4 @@ export class Store {
       cause,
     });
   }
-}
-
-function asDatabaseRow(row: CatalogueRow): DatabaseRow {
-  const { stream, state, name, engine, pageBytes, createdAtMs, lsn, droppedLsn } = row;
-  const fixed = { stream, state, name, engine, pageBytes, createdAtMs, lsn, pageCount: 0 };
-  return droppedLsn === undefined ? fixed : { ...fixed, droppedLsn };
 }

@@ -43,6 +43,11 @@ export class Superblocks {
     return new Superblocks(file, storeId, 1);
   }
 
+  /** Of the last checkpoint that it was told of. */
+  get checkpointLsn(): Lsn {
+    return this.#file.superblock.checkpointLsn;
+  }
+
   /** An LSN that is known to be durable. */
   get durableLsn(): Lsn {
     return this.#file.superblock.durableLsn;

@@ -17,15 +17,14 @@ import type { Seat } from "./seat.ts";
 import type { Alone, Hold, Member, Work } from "./work.ts";
 import { WorkQueue } from "./work-queue.ts";
 
-/** How long work waits for a full log before it is refused with the reason. */
-const ADMISSION_TIMEOUT_MS = 5000;
-
 interface WriterContext extends GroupContext {
   readonly gate: OutputGate;
   readonly newestLsn: () => Lsn;
 }
 
 export interface WriterOptions extends Omit<WriterContext, "seat"> {
+  /** How long work waits for a full log before it is refused with the reason. */
+  readonly admissionTimeoutMs: number;
   /** Asks for a call of `run` in the next turn of the event loop. */
   readonly schedule: () => void;
   /** A hold began (1) or ended (-1). */
@@ -177,7 +176,7 @@ export class Writer {
   /** The front could not begin: a full log lets go in time, everything else is its answer. */
   #turnedAway(work: Work, error: unknown): void {
     const waitedMs = this.#clock.monotonicMs() - work.acceptedMs;
-    if (refusedAtTheDoor(error) && waitedMs < ADMISSION_TIMEOUT_MS) {
+    if (refusedAtTheDoor(error) && waitedMs < this.#options.admissionTimeoutMs) {
       const { retryAfterMs } = (error as StorageError<"BOP_BACKPRESSURE">).details;
       this.#pause = this.#clock.deadline(retryAfterMs, () => {
         this.#pause = undefined;

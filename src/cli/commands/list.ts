@@ -30,8 +30,9 @@ async function run(manager: Manager, options: ListCommandOptions): Promise<void>
   for await (const database of everyDatabase(manager, options.prefix)) databases.push(database);
   if (options.json === true) {
     output.json({
-      databases: databases.map(({ name, engine, pageBytes, sizeBytes, createdAt }) => ({
+      databases: databases.map(({ name, slug, engine, pageBytes, sizeBytes, createdAt }) => ({
         name,
+        slug,
         engine,
         pageBytes,
         sizeBytes,

@@ -11,10 +11,10 @@ import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { type Logger, pino } from "pino";
 import { systemEnv } from "../../io/index.ts";
-import { Manager } from "../../manager/index.ts";
+import type { Diagnostics } from "../../manager/index.ts";
 import { startServer } from "../../server/index.ts";
 import { UsageError } from "../exit.ts";
-import { directoryOption } from "../store.ts";
+import { directoryOption, openTelling } from "../store.ts";
 
 interface ServeOptions {
   readonly directory: string;
@@ -22,6 +22,7 @@ interface ServeOptions {
   readonly port: number;
   readonly autoCreate: boolean;
   readonly engine: "sqlite" | "libsql";
+  readonly io: "auto" | "direct" | "standard";
   readonly allowInsecure: boolean;
   readonly logLevel: string;
 }
@@ -62,6 +63,12 @@ export function serveCommand(): Command {
         .default("sqlite"),
     )
     .addOption(
+      new Option("--io <kind>", "how the log is written: see docs/platforms.md")
+        .env("BOP_IO")
+        .choices(["auto", "direct", "standard"])
+        .default("auto"),
+    )
+    .addOption(
       new Option("--allow-insecure", "listen where others can reach it, without authentication")
         .env("BOP_ALLOW_INSECURE")
         .default(false),
@@ -83,8 +90,10 @@ async function serve(options: ServeOptions): Promise<void> {
   const { host, port, autoCreate, allowInsecure } = options;
   const logger = pino({ level: options.logLevel }, pino.destination({ dest: STDERR, sync: true }));
   const directory = resolve(options.directory);
-  const manager = await Manager.open({ directory, engine: options.engine, profile: "server" });
+  const { engine, io } = options;
+  const manager = await openTelling(directory, { engine, io, profile: "server" });
   try {
+    sayHowItIsWritten(manager.diagnostics(), logger);
     const { clock } = systemEnv({ scratchDirectory: join(directory, "tmp") });
     const listening = { host, port, autoCreate, allowInsecure };
     const server = await startServer({ manager, clock, logger, ...listening });
@@ -99,6 +108,14 @@ async function serve(options: ServeOptions): Promise<void> {
     await manager.close();
   }
   logger.info("closed");
+}
+
+/** One line each: which driver, and what the operator should know of this machine. */
+function sayHowItIsWritten({ io, warnings }: Diagnostics, logger: Logger): void {
+  const { kind, backend, fallback } = io;
+  const why = fallback === undefined ? "" : `, since ${fallback}`;
+  logger.info({ io: kind, backend }, `the log is written with the ${kind} driver${why}`);
+  for (const warning of warnings) logger.warn(warning);
 }
 
 /** Resolves at the first signal; from then on the next one ends the process. */

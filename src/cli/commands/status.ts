@@ -27,7 +27,8 @@ export function statusCommand(): Command {
 }
 
 function statusText({ directory, storeId, state, ...facts }: Diagnostics): string {
-  const { databases, log, pages, lastFault, recoveredFromCrash, replayedCommits } = facts;
+  const { databases, log, io, warnings, pages, lastFault, recoveredFromCrash, replayedCommits } =
+    facts;
   const recovery = `after a crash; ${replayedCommits} commits were read from the log`;
   const fault =
     lastFault === undefined
@@ -39,9 +40,11 @@ function statusText({ directory, storeId, state, ...facts }: Diagnostics): strin
     ["opened", recoveredFromCrash ? recovery : "after a clean stop"],
     ["databases", String(databases.known)],
     ["log", `${log.segments} segments, durable to ${log.durableLsn}`],
+    ["written", io.fallback === undefined ? io.kind : `${io.kind}, since ${io.fallback}`],
     ["checkpoint", `at ${log.checkpointLsn}`],
     ["chunks", `${pages.chunks}, ${sizeText(pages.chunkBytes)}`],
     ["last fault", fault],
+    ...warnings.map((warning): [string, string] => ["warning", warning]),
   ];
   return lines.map(([name, value]) => `${name.padEnd(11)}${visible(value)}\n`).join("");
 }
