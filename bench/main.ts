@@ -16,14 +16,23 @@ import { buildOurs } from "./ours.ts";
 import { loadPeer } from "./peer.ts";
 import { reportLines, verdictsOf } from "./report.ts";
 import { commitMany, commitManyIndexed, commitOne } from "./scenarios/commits.ts";
+import { largeTransaction } from "./scenarios/large.ts";
+import { manifestFleet } from "./scenarios/manifest.ts";
+import { manifestWriter } from "./scenarios/manifest-writer.ts";
 import { pointSelect, rangeSelect } from "./scenarios/reads.ts";
+import { logMany, logOne } from "./scenarios/record-log.ts";
+import { reopen } from "./scenarios/reopen.ts";
 import { commitTenants, diskTenants } from "./scenarios/tenants.ts";
 import { tpcbBatches, tpcbClosures, tpcbEarlyClosures } from "./scenarios/tpcb.ts";
 
 const GROUPS: Readonly<Record<string, readonly Scenario[]>> = {
   commits: [commitOne, commitMany, commitManyIndexed, tpcbBatches, tpcbClosures, tpcbEarlyClosures],
   tenants: [commitTenants, diskTenants],
+  reopen: [reopen],
   reads: [pointSelect, rangeSelect],
+  large: [largeTransaction],
+  manifest: [manifestWriter, manifestFleet],
+  logs: [logMany, logOne],
 };
 
 /** Ignored by git, and on the disk that the checkout is on: /tmp is often no disk at all. */

@@ -28,6 +28,8 @@ export async function work(job: Job, found: readonly Found[]): Promise<void> {
   const people = Array.from({ length: options.clients }, () => client(job));
   people.push(administrator(job), checkpointer(job));
   await Promise.all(people);
+  const { spilledCommits } = job.manager.diagnostics().pages;
+  job.life.simulation.tally.add("spilled commits", spilledCommits);
 }
 
 /** A database that a crash has cut off between its creation and its tables gets them now. */

@@ -16,7 +16,14 @@ import { type Report, replayCommand, runSeed, runSeeds, type Seed, type Verdict 
 
 const DEFAULT_SEEDS = 500;
 const PROGRESS_MS = 10_000;
-const SCENARIO_SHARES: readonly ScenarioName[] = ["crash", "faults", "crash", "reveal", "import"];
+const SCENARIO_SHARES: readonly ScenarioName[] = [
+  "crash",
+  "faults",
+  "crash",
+  "reveal",
+  "import",
+  "large-transactions",
+];
 
 interface Wanted {
   readonly scenario: ScenarioName | undefined;

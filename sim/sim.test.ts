@@ -42,6 +42,29 @@ describe("readers beside writers, and power cuts", () => {
   seedTests("reveal", { fact: "what was shown is there afterwards", seeds: 100 });
 });
 
+// evidence: G1
+describe("transactions too large for memory, crashes and faults", () => {
+  seedTests("large-transactions", { fact: "each is there wholly or not at all", seeds: 50 });
+});
+
+// evidence: G13
+describe("an indexer of a store that crashes", () => {
+  seedTests("changes", { fact: "is told of every change, in order, as it will stay", seeds: 40 });
+});
+
+// evidence: G17
+describe("a device that hangs", () => {
+  seedTests("hang", { fact: "it is waited for, and nothing is claimed meanwhile", seeds: 50 });
+});
+
+// evidence: G1
+describe("a long log, reopened", () => {
+  seedTests("recovery", {
+    fact: "databases are right in whatever order they are touched",
+    seeds: 40,
+  });
+});
+
 // evidence: G11
 describe("imports that crashes cut off", () => {
   seedTests("import", { fact: "the database is there wholly or not at all", seeds: 100 });

@@ -36,6 +36,9 @@ export interface SwarmOptions {
   readonly changesMax: number;
   /** How often each kind is drawn. */
   readonly weights: Readonly<Record<OperationKind, number>>;
+  readonly io: "standard" | "direct";
+  readonly writeTimeoutMs: number;
+  readonly transactionMemoryBytes: number;
 }
 
 const LIBSQL_SHARE = 0.1;
@@ -61,18 +64,24 @@ export function swarm(random: SeededRandom): SwarmOptions {
     crashInRecovery: random.pick([0, 0.2, 0.6]),
     changesMax: random.pick([20, 100, 100, 400]),
     weights: weights(random),
+    transactionMemoryBytes: random.pick([64, 256, 64 * 1024]) * KIB,
+    io: random.pick(["standard", "direct"]),
+    writeTimeoutMs: 30_000,
   };
 }
 
 /** What `Manager.open` is given of them. */
 export function storeLimits(options: SwarmOptions) {
   const { engine, segmentBytes, checkpointLogBytes, overlayBytes } = options;
-  const { inlineFlushMs, maxConnections } = options;
+  const { inlineFlushMs, maxConnections, transactionMemoryBytes, io, writeTimeoutMs } = options;
   const limits = { engine, segmentBytes, checkpointLogBytes, overlayBytes };
   return {
     ...limits,
     inlineFlushMs,
     maxConnections,
+    transactionMemoryBytes,
+    io,
+    limits: { writeTimeoutMs },
     cacheBytes: MIB,
     maxTransactionBytes: 8 * MIB,
   };

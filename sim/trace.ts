@@ -8,6 +8,7 @@
  * (2) The clock moves with every reading, so even one reading more changes the hash.
  */
 import { createHash } from "node:crypto";
+import type { Driver, LogFile } from "../src/base/driver.ts";
 import type { Env, File, Storage } from "../src/base/env.ts";
 import { systemCode } from "../src/base/errors.ts";
 
@@ -72,6 +73,15 @@ function tracedStorage(storage: Storage, trace: Trace): Storage {
       const file = notedSync(trace, `read ${path}`, () => storage.openSync(path));
       return tracedFile(file, { path, trace });
     },
+    createSync: (path) => {
+      const file = notedSync(trace, `create ${path}`, () => storage.createSync(path));
+      return tracedFile(file, { path, trace });
+    },
+    mkdirSync: (path) => notedSync(trace, `mkdir ${path}`, () => storage.mkdirSync(path)),
+    renameSync: (from, to) =>
+      notedSync(trace, `rename ${from} ${to}`, () => storage.renameSync(from, to)),
+    syncDirectorySync: (path) =>
+      notedSync(trace, `syncDirectory ${path}`, () => storage.syncDirectorySync(path)),
     mkdir: (path) => note(`mkdir ${path}`, storage.mkdir(path)),
     list: (path) => note(`list ${path}`, storage.list(path)),
     rename: (from, to) => note(`rename ${from} ${to}`, storage.rename(from, to)),
@@ -80,27 +90,50 @@ function tracedStorage(storage: Storage, trace: Trace): Storage {
     syncDirectory: (path) => note(`syncDirectory ${path}`, storage.syncDirectory(path)),
     freeBytes: (path) => storage.freeBytes(path),
     scratch: () => storage.scratch(),
+    threads: storage.threads,
+    driver: (options) => storage.driver(options).then((driver) => tracedDriver(driver, trace)),
   };
 }
 
-function tracedFile(
-  file: File,
-  { path, trace }: { readonly path: string; readonly trace: Trace },
-): File {
+function tracedDriver(driver: Driver, trace: Trace): Driver {
+  return {
+    ...driver,
+    open: async (path) => {
+      const file = await noted(trace, `log ${path}`, driver.open(path));
+      return { ...tracedLogFile(file, { path, trace }), writesAreDurable: file.writesAreDurable };
+    },
+  };
+}
+
+function tracedLogFile(
+  file: Omit<LogFile, "writesAreDurable">,
+  { path, trace }: FileTrace,
+): Omit<LogFile, "writesAreDurable"> {
   const written = (from: Uint8Array, at: number) =>
     `write ${path} ${at}+${from.length} ${fingerprint(from)}`;
-  const read = (into: Uint8Array, at: number) => `read ${path} ${at}+${into.length}`;
   return {
-    read: (into, at) => noted(trace, read(into, at), file.read(into, at)),
-    readSync: (into, at) => notedSync(trace, read(into, at), () => file.readSync(into, at)),
     write: (from, at) => noted(trace, written(from, at), file.write(from, at)),
     writeSync: (from, at) => notedSync(trace, written(from, at), () => file.writeSync(from, at)),
     sync: () => noted(trace, `sync ${path}`, file.sync()),
     syncSync: () => notedSync(trace, `sync ${path}`, () => file.syncSync()),
+    close: () => file.close(),
+  };
+}
+
+interface FileTrace {
+  readonly path: string;
+  readonly trace: Trace;
+}
+
+function tracedFile(file: File, { path, trace }: FileTrace): File {
+  const read = (into: Uint8Array, at: number) => `read ${path} ${at}+${into.length}`;
+  return {
+    ...tracedLogFile(file, { path, trace }),
+    read: (into, at) => noted(trace, read(into, at), file.read(into, at)),
+    readSync: (into, at) => notedSync(trace, read(into, at), () => file.readSync(into, at)),
     truncate: (bytes) => noted(trace, `truncate ${path} ${bytes}`, file.truncate(bytes)),
     preallocate: (bytes) => noted(trace, `preallocate ${path} ${bytes}`, file.preallocate(bytes)),
     size: () => noted(trace, `size ${path}`, file.size()),
-    close: () => file.close(),
   };
 }
 

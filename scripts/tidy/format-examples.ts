@@ -4,12 +4,15 @@
  */
 
 import { chunkId, lsn, streamId } from "../../src/base/units.ts";
-import { ChunkEncoder } from "../../src/chunk/index.ts";
+import { ChunkEncoder, FILE_HEADER, RecordChunkEncoder } from "../../src/chunk/index.ts";
 import { encodeCatalogueEntry } from "../../src/manifest/catalogue-entry.ts";
-import { encodeDatabase } from "../../src/manifest/values.ts";
+import { databases } from "../../src/manifest/tables/databases.ts";
+import { Writer } from "../../src/record-log/bytes.ts";
+import { encodeEntries } from "../../src/record-log/operations.ts";
 import { BATCH_HEADER, stampBatch } from "../../src/wal/batch.ts";
 import { encodeCommit, encodeEntry, encodePage } from "../../src/wal/frame.ts";
 import { encodeSegmentHeader } from "../../src/wal/segment.ts";
+import { SegmentIndexBuilder } from "../../src/wal/segment-index.ts";
 
 /** 00 01 02 … 0f: easy to see in a dump. */
 const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index);
@@ -26,8 +29,11 @@ export const EXAMPLES: Readonly<Record<string, () => string>> = {
         createdMs: CREATED_MS,
       }),
     ),
+  "file header": () => hexDump(chunk().subarray(0, FILE_HEADER.sizeBytes)),
   batch: () => hexDump(batch()),
+  "segment index": () => hexDump(segmentIndex()),
   chunk: () => hexDump(chunk()),
+  "record chunk": () => hexDump(recordChunk()),
   "catalogue entry": () => hexDump(catalogueEntry()),
   "database row": () => {
     const { key, value } = databaseRow();
@@ -89,6 +95,31 @@ function chunk(): Uint8Array {
   return file;
 }
 
+function segmentIndex(): Uint8Array {
+  const builder = new SegmentIndexBuilder(8192);
+  const size = { pageCount: 2, pageBytes: 512 };
+  builder.add({ stream: 1, firstLsn: 8244, lsn: 8400, ...size });
+  builder.add({ stream: 3, firstLsn: 8400, lsn: 9000, ...size });
+  builder.add({ stream: 1, firstLsn: 12_340, lsn: 12_500, ...size });
+  return builder.encode({ storeId: STORE_ID, sequence: 1, endLsn: 20_480 });
+}
+
+function recordChunk(): Uint8Array {
+  const start = { chunk: chunkId(1), generation: 1, storeId: STORE_ID };
+  const encoder = new RecordChunkEncoder(start);
+  const into = new Writer();
+  const field = new Uint8Array(0);
+  const payloads = ["entry five", "entry six"].map((text) => new Uint8Array(Buffer.from(text)));
+  encodeEntries(
+    into,
+    payloads.map((payload) => ({ term: 1n, field, payload })),
+  );
+  const body = into.written().slice();
+  const block = encoder.add({ stream: 2, firstIndex: 5n, entryCount: 2, lsn: lsn(160), body });
+  const { header, end } = encoder.finish();
+  return new Uint8Array(Buffer.concat([header, block, end]));
+}
+
 function catalogueEntry(): Uint8Array {
   return encodeCatalogueEntry({
     type: "create",
@@ -112,7 +143,7 @@ function databaseRow() {
     lsn: lsn(160),
     createdAtMs: CREATED_MS,
   } as const;
-  return encodeDatabase(row, 1);
+  return databases.encode(row, 1);
 }
 
 /** Sixteen bytes a line with their offset; runs of lines of zeros become one "*". */

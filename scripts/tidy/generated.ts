@@ -43,7 +43,11 @@ const RENDERERS: Readonly<Record<string, Renderer>> = {
     return found && fenced(found.table);
   },
   grammar: (repository, path) => {
-    const blocks = headerParts(repository, path)?.blocks;
+    let blocks = headerParts(repository, path)?.blocks;
+    // Tables have a marker of their own.
+    for (const { table, ...layout } of allLayouts(repository)) {
+      if (layout.path === path) blocks = blocks?.replace(`${table}\n`, "").trim();
+    }
     return blocks === undefined ? undefined : fenced(blocks);
   },
   rules: (repository, path) => {

@@ -53,7 +53,12 @@ const BANNED_MODULES: Readonly<Record<string, string>> = {
 const WORLDLY_FOLDERS = ["src/io/", "src/server/", "src/cli/", "src/sink/"];
 
 /** They start simulations and time them from outside; nothing that is simulated sees them. */
-const SIMULATION_RUNNER: ReadonlySet<string> = new Set(["sim/run.ts", "sim/seeds.ts"]);
+const SIMULATION_RUNNER: ReadonlySet<string> = new Set([
+  "sim/run.ts",
+  "sim/seeds.ts",
+  "sim/fuzz/main.ts",
+  "sim/fuzz/corpus-files.ts",
+]);
 
 export const world: Rule = ({ sources }) =>
   sources

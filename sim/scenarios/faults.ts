@@ -19,7 +19,10 @@ import { lastLives } from "./crash.ts";
 const ROOM_BYTES_MAX = 3 * 1024 * 1024;
 
 export async function faults(options: SimulationOptions): Promise<void> {
-  const simulation = new Simulation({ ...options, adjust: worked });
+  await failAgain(new Simulation({ ...options, adjust: worked }));
+}
+
+export async function failAgain(simulation: Simulation): Promise<void> {
   simulation.faulty = true;
   for (let n = 0; n < simulation.options.lives; n++) {
     const survived = await simulation.live((life) => faultyLife(life));

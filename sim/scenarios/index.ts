@@ -3,16 +3,30 @@
  * else should not have been thrown.
  */
 import type { SimulationOptions } from "../simulation.ts";
+import { changes } from "./changes.ts";
 import { crash } from "./crash.ts";
 import { faults } from "./faults.ts";
+import { hang } from "./hang.ts";
 import { importing } from "./import.ts";
+import { largeTransactions } from "./large-transactions.ts";
+import { manifest } from "./manifest.ts";
+import { recordLog } from "./record-log.ts";
+import { recovery } from "./recovery.ts";
 import { reveal } from "./reveal.ts";
 
 export type Scenario = (options: SimulationOptions) => Promise<void>;
 
-export const SCENARIOS = { crash, faults, reveal, import: importing } as const satisfies Record<
-  string,
-  Scenario
->;
+export const SCENARIOS = {
+  crash,
+  faults,
+  reveal,
+  import: importing,
+  changes,
+  "large-transactions": largeTransactions,
+  manifest,
+  hang,
+  "record-log": recordLog,
+  recovery,
+} as const satisfies Record<string, Scenario>;
 export type ScenarioName = keyof typeof SCENARIOS;
 export const SCENARIO_NAMES = Object.keys(SCENARIOS) as readonly ScenarioName[];

@@ -2,6 +2,7 @@
  * npm run torture: real processes, real files, real SIGKILL.
  *
  *   npm run torture -- --rounds 200 [--callers 64] [--databases 16] [--directory path]
+ *   npm run torture -- --manifest --rounds 200      the key-value store of the manifest alone
  *
  * Each round a process with many callers writes to many databases and is killed at a random moment;
  * another one opens the store and looks: every acknowledged commit must be there, nothing that was
@@ -12,9 +13,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { manifestTorture } from "./manifest-rounds.ts";
 import { torture } from "./rounds.ts";
 
 const LOAD_MS_MAX = 1500;
+const MANIFEST_LOAD_MS_MAX = 200;
 
 function wanted() {
   const { values } = parseArgs({
@@ -23,6 +26,7 @@ function wanted() {
       callers: { type: "string", default: "64" },
       databases: { type: "string", default: "16" },
       directory: { type: "string" },
+      manifest: { type: "boolean", default: false },
     },
   });
   const [rounds, callers, databases] = [values.rounds, values.callers, values.databases].map(
@@ -36,10 +40,13 @@ function wanted() {
     callers: callers ?? 1,
     databases: databases ?? 1,
     directory: values.directory,
+    manifest: values.manifest,
   };
 }
 
-async function main({ directory: given, ...counts }: ReturnType<typeof wanted>): Promise<boolean> {
+async function main(options: ReturnType<typeof wanted>): Promise<boolean> {
+  if (options.manifest) return mainOfManifest(options);
+  const { directory: given, manifest: _, ...counts } = options;
   const directory = given ?? (await mkdtemp(join(tmpdir(), "bop-torture-")));
   const startedMs = Date.now();
   const rounds = await torture({
@@ -64,6 +71,26 @@ async function main({ directory: given, ...counts }: ReturnType<typeof wanted>):
   if (lost.length > 0) console.log(`the store is in ${directory}`);
   else if (given === undefined) await rm(directory, { recursive: true });
   return lost.length === 0;
+}
+
+async function mainOfManifest(options: ReturnType<typeof wanted>): Promise<boolean> {
+  const { directory: given, rounds: count } = options;
+  const directory = given ?? (await mkdtemp(join(tmpdir(), "bop-torture-")));
+  const rounds = await manifestTorture({
+    directory,
+    rounds: count,
+    loadMsMax: MANIFEST_LOAD_MS_MAX,
+    onRound: ({ number, acknowledged, newest, problems }) => {
+      console.log(`round ${number}: ${acknowledged} acknowledged, ${newest} found`);
+      for (const problem of problems) console.log(`  ${problem}`);
+    },
+  });
+  const isSound = rounds.every(({ problems }) => problems.length === 0);
+  console.log(
+    `${rounds.length} kills, ${rounds.at(-1)?.newest ?? 0} batches, nothing lost: ${isSound}`,
+  );
+  if (isSound && given === undefined) await rm(directory, { recursive: true });
+  return isSound;
 }
 
 try {

@@ -1,0 +1,30 @@
+/** EVERY DECODER THAT IS FUZZED. A new one is a line here. */
+import type { FuzzTarget } from "../target.ts";
+import { pageChunk, superblock } from "./files.ts";
+import { delta, fileHeader, frames, segment, segmentIndex } from "./log.ts";
+import { catalogueEntry, manifestRow, mirrorEntry } from "./manifest.ts";
+import { logBody, logOperations, recordChunk } from "./records.ts";
+import { pageOne, sqliteFile } from "./sqlite-file.ts";
+import { baton, hranaPipeline, splitter, sqlText } from "./text.ts";
+
+export const TARGETS: readonly FuzzTarget[] = [
+  fileHeader,
+  segment,
+  frames,
+  delta,
+  segmentIndex,
+  pageChunk,
+  recordChunk,
+  logOperations,
+  logBody,
+  superblock,
+  manifestRow,
+  mirrorEntry,
+  catalogueEntry,
+  hranaPipeline,
+  baton,
+  splitter,
+  sqlText,
+  sqliteFile,
+  pageOne,
+];

@@ -1,0 +1,198 @@
+/** DECODERS OF THE MANIFEST: values under their keys, entries of the catalogue. */
+
+import { crc32 } from "node:zlib";
+import { isStorageError } from "../../../src/base/errors.ts";
+import { chunkId, lsn, segmentSequence, streamId } from "../../../src/base/units.ts";
+import {
+  auditManifest,
+  auditMirror,
+  type CatalogueEntry,
+  decodeCatalogueEntry,
+  encodeCatalogueEntry,
+  type KeyValuePair,
+} from "../../../src/manifest/index.ts";
+import {
+  decodeMirrorEntry,
+  decodeMirrorHeader,
+  encodeMirrorEntry,
+  encodeMirrorHeader,
+  MIRROR_ENTRY,
+  MIRROR_HEADER,
+  type MirrorEntry,
+} from "../../../src/manifest/mirror-format.ts";
+import { SCHEMA_VERSION, TABLES } from "../../../src/manifest/schema.ts";
+import { chunks } from "../../../src/manifest/tables/chunks.ts";
+import { databases } from "../../../src/manifest/tables/databases.ts";
+import { pageMap } from "../../../src/manifest/tables/page-map.ts";
+import { recordLogs } from "../../../src/manifest/tables/record-logs.ts";
+import { segments } from "../../../src/manifest/tables/segments.ts";
+import {
+  decodeState,
+  decodeStore,
+  encodeState,
+  encodeStore,
+} from "../../../src/manifest/tables/state.ts";
+import { type FuzzTarget, holds, putCrc, refusable, same } from "../target.ts";
+
+const PLACE = { file: "fuzz" };
+const FIELD = Uint8Array.of(1, 2, 3);
+
+/** One row: the length of its key, the key, the value. */
+function joined({ key, value }: KeyValuePair): Uint8Array {
+  return new Uint8Array(Buffer.concat([Uint8Array.of(key.length), key, value]));
+}
+
+function apart(bytes: Uint8Array): KeyValuePair {
+  const end = 1 + (bytes[0] ?? 0);
+  return { key: bytes.slice(1, end), value: bytes.slice(end) };
+}
+
+export const manifestRow: FuzzTarget = {
+  name: "manifest-row",
+  bytesMax: 1024,
+  seeds: () => rows().map(joined),
+  mend(bytes) {
+    const end = 1 + (bytes[0] ?? 0);
+    const crcAt = bytes.length - 4;
+    if (end > crcAt) return;
+    putCrc(bytes, crcAt, crc32(bytes.subarray(end, crcAt), crc32(bytes.subarray(1, end))));
+  },
+  check(bytes) {
+    const row = apart(bytes);
+    const store = { range: () => [row] } as never;
+    const audit = auditManifest(store, { ...PLACE, onMapRow: (it) => roundTrip(it.locations) });
+    holds(audit.rows === 1, "every row is looked at");
+    const found = { ...row, ...PLACE };
+    for (const table of TABLES) {
+      again(
+        () => table.decode(found),
+        (it) => table.encode(it, 1),
+        table.decode,
+      );
+    }
+    again(() => decodeState(found), encodeState, decodeState);
+    again(
+      () => decodeStore(found),
+      (it) => encodeStore(it, 1),
+      decodeStore,
+    );
+  },
+};
+
+/** What was decoded is encoded and decoded to the same. */
+function again<T>(
+  decode: () => T,
+  encode: (value: T) => KeyValuePair,
+  decodeAgain: (found: KeyValuePair & typeof PLACE) => T,
+): void {
+  const first = refusable(decode);
+  if (first === undefined) return;
+  same(decodeAgain({ ...encode(first.value), ...PLACE }), first.value, "a row survives encoding");
+}
+
+function roundTrip(locations: Float64Array): void {
+  const encoded = pageMap.encode({ stream: streamId(1), rowIndex: 2, locations }, 1);
+  const { locations: again } = pageMap.decode({ ...encoded, ...PLACE });
+  same(again, locations, "a map row survives encoding");
+}
+
+function rows(): KeyValuePair[] {
+  const locations = new Float64Array(512);
+  locations.set([2 ** 24 + 16, 2 ** 24 + 80], 3);
+  const name = { name: "tenant-42", createdAtMs: 99, lsn: lsn(8192), stream: streamId(3) };
+  const size = { engine: "libsql", pageBytes: 4096, pageCount: 7 } as const;
+  return [
+    databases.encode({ ...name, ...size, state: "live" }, 5),
+    databases.encode({ ...name, ...size, state: "dropped", droppedLsn: lsn(9000) }, 5),
+    recordLogs.encode({ ...name, state: "live", body: Uint8Array.of(1, 2, 3) }, 5),
+    chunks.encode(
+      { chunk: chunkId(1), kind: "pages", fileBytes: 9000, pageCount: 2, livePages: 1 },
+      5,
+    ),
+    encodeStore({ schemaVersion: SCHEMA_VERSION, storeId: new Uint8Array(16) }, 1),
+    pageMap.encode({ stream: streamId(3), rowIndex: 0, locations }, 5),
+    segments.encode(segmentSequence(1), 5),
+  ];
+}
+
+const MIRROR_AT = { nonce: new Uint8Array(16).fill(7), offset: 28 };
+
+/** The header of a mirror and its first entry. */
+export const mirrorEntry: FuzzTarget = {
+  name: "manifest-mirror",
+  bytesMax: 512,
+  seeds: () => {
+    const operations = [{ key: Uint8Array.of(2, 1), value: FIELD }, { key: FIELD }];
+    const entries: readonly MirrorEntry[] = [
+      { kind: "rows", operations },
+      { kind: "whole" },
+      { kind: "closed", stateCrc: 5, baseBytes: 700 },
+    ];
+    const header = encodeMirrorHeader(MIRROR_AT.nonce);
+    return entries.map((entry) => {
+      return new Uint8Array(Buffer.concat([header, encodeMirrorEntry(entry, MIRROR_AT)]));
+    });
+  },
+  mend(bytes) {
+    const { sizeBytes, offset } = MIRROR_HEADER;
+    putCrc(bytes, offset.crc, crc32(bytes.subarray(0, offset.crc)));
+    if (bytes.length < sizeBytes + MIRROR_ENTRY.sizeBytes) return;
+    // An entry whose length is right, with the checksum that its encoder would give it.
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const payloadBytes = bytes.length - sizeBytes - MIRROR_ENTRY.sizeBytes;
+    view.setUint32(sizeBytes + MIRROR_ENTRY.offset.length, payloadBytes, true);
+    const place = new Uint8Array(8);
+    place[0] = MIRROR_AT.offset;
+    const entry = bytes.subarray(sizeBytes);
+    const before = crc32(
+      entry.subarray(0, MIRROR_ENTRY.offset.crc),
+      crc32(place, crc32(MIRROR_AT.nonce)),
+    );
+    const payload = entry.subarray(MIRROR_ENTRY.sizeBytes);
+    putCrc(entry, MIRROR_ENTRY.offset.crc, crc32(payload, before));
+  },
+  check(bytes) {
+    const { sizeBytes } = MIRROR_HEADER;
+    const audit = auditMirror(bytes);
+    holds(audit.problem === undefined || audit.problem.offset < bytes.length + 1, "a place in it");
+    const nonce = decodeMirrorHeader(bytes);
+    if (nonce instanceof Uint8Array) {
+      same(encodeMirrorHeader(nonce).length, sizeBytes, "a header has one length");
+    }
+    const entry = decodeMirrorEntry(bytes.subarray(sizeBytes), MIRROR_AT);
+    if (entry === undefined) return;
+    const again = decodeMirrorEntry(encodeMirrorEntry(entry, MIRROR_AT), MIRROR_AT);
+    same(again, entry, "an entry of the mirror survives encoding");
+  },
+};
+
+const ENTRIES: readonly CatalogueEntry[] = [
+  {
+    type: "create",
+    stream: streamId(1),
+    name: "tenant-42",
+    engine: "libsql",
+    pageBytes: 4096,
+    createdAtMs: 1_700_000_000_000,
+    importing: true,
+  },
+  { type: "drop", stream: streamId(2) },
+  { type: "rename", stream: streamId(2 ** 32 - 1), name: "ünïcode" },
+  { type: "publish", stream: streamId(4) },
+  { type: "createLog", stream: streamId(5), name: "raft", createdAtMs: 1 },
+];
+
+export const catalogueEntry: FuzzTarget = {
+  name: "catalogue-entry",
+  bytesMax: 256,
+  seeds: () => ENTRIES.map((entry) => encodeCatalogueEntry(entry).slice()),
+  check(bytes) {
+    try {
+      const entry = decodeCatalogueEntry(bytes);
+      same(encodeCatalogueEntry(entry), bytes, "an entry that is read is written back the same");
+    } catch (error) {
+      const isRefused = isStorageError(error, "BOP_CORRUPT") || isStorageError(error, "BOP_FORMAT");
+      if (!isRefused) throw error;
+    }
+  },
+};

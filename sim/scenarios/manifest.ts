@@ -1,0 +1,189 @@
+/**
+ * MANIFEST: many hands change the manifest of a process that dies again and again, at any moment,
+ * while commits are refused now and then. Some submit and are answered when it is durable; some
+ * enqueue and are answered when it is accepted. What was answered is there afterwards; nothing that
+ * was refused is; what was enqueued has taken place in order, once.
+ */
+import { StorageError } from "../../src/index.ts";
+import { type Manifest, openManifest } from "../../src/manifest/index.ts";
+import { type Operation, put } from "../../src/manifest/table.ts";
+import { type DeadLetterRow, deadLetters } from "../../src/manifest/tables/dead-letters.ts";
+import { promise } from "../failure.ts";
+import type { Life } from "../life.ts";
+import { Simulation, type SimulationOptions, STORE } from "../simulation.ts";
+
+const DIRECTORY = `${STORE}/manifest`;
+const HANDS = 6;
+const LIFE_MS = 60;
+/** Rows 1, 2, … hold what each hand wrote last; the others are one for each batch of the journal. */
+const JOURNAL_ROW = 1000;
+const FIRST_BATCH_ROW = 2000;
+
+interface Register {
+  asked: number;
+  answered: number;
+  /** Values that were refused: they must not be found. */
+  readonly refused: Set<number>;
+}
+
+const register = (): Register => ({ asked: 0, answered: 0, refused: new Set() });
+
+/** What the manifest must hold, over all lives. */
+class Model {
+  readonly hands = Array.from({ length: HANDS }, register);
+  readonly journal = register();
+  readonly answered = new Set<number>();
+
+  check(rows: ReadonlyMap<number, number>): void {
+    for (const [index, { asked, answered, refused }] of this.hands.entries()) {
+      const found = rows.get(index + 1) ?? 0;
+      promise(
+        found >= answered,
+        () => `hand ${index}: ${found} is there, ${answered} was answered`,
+      );
+      promise(found <= asked, () => `hand ${index}: ${found} was never asked for`);
+      promise(!refused.has(found), () => `hand ${index}: ${found} was refused, and is there`);
+    }
+    this.#checkJournal(rows);
+  }
+
+  #checkJournal(rows: ReadonlyMap<number, number>): void {
+    let newest = 0;
+    for (let batch = 1; batch <= this.journal.asked; batch++) {
+      const isThere = rows.has(FIRST_BATCH_ROW + batch);
+      promise(
+        isThere || !this.answered.has(batch),
+        () => `batch ${batch} was accepted, and is lost`,
+      );
+      const { refused } = this.journal;
+      promise(!isThere || !refused.has(batch), () => `batch ${batch} was refused, and took place`);
+      if (isThere) newest = batch;
+    }
+    const last = rows.get(JOURNAL_ROW) ?? 0;
+    promise(last === newest, () => `batch ${last} took place last, and ${newest} is the newest`);
+  }
+}
+
+export async function manifest(options: SimulationOptions): Promise<void> {
+  const simulation = new Simulation(options);
+  const { random, tally } = simulation;
+  const model = new Model();
+  for (let n = 2 + random.below(4); n > 0; n--) {
+    const how = random.pick(["kill", "power"] as const);
+    const lifeMs = random.fraction() * LIFE_MS;
+    const survived = await simulation.live((life) => work(life, model, lifeMs));
+    if (survived) simulation.end(how);
+    else tally.add("lives that ended by themselves");
+  }
+  await simulation.live(async (life) => {
+    const opened = await open(life);
+    model.check(await found(life));
+    const { journal } = opened.stats;
+    promise(journal.entries === 0, () => `${journal.entries} batches are left in the journal`);
+    promise(journal.dead === 0, () => `${journal.dead} batches of the journal are dead letters`);
+    await opened.close();
+  });
+  simulation.end("kill");
+}
+
+/** Ends when the time is over, with whatever is under way then. */
+async function work(life: Life, model: Model, lifeMs: number): Promise<void> {
+  const { random, stores, tally } = life.simulation;
+  const opened = await open(life);
+  model.check(await found(life));
+  const hands = model.hands.map((hand, index) => submitting({ opened, hand, row: index + 1 }));
+  const all = [...hands, enqueueing(opened, model), enqueueing(opened, model)];
+  const faults = random.chance(0.5) ? random.below(4) : 0;
+  for (let n = 0; n < faults; n++) {
+    await life.env.clock.sleep((random.fraction() * lifeMs) / faults);
+    // A full disk may be over before the next commit; any other error is for good.
+    if (n < faults - 1) stores.failNextCommit({ applied: false, error: "ENOSPC" });
+    else stores.failNextCommit({ applied: random.chance(0.5), error: "EIO" });
+    tally.add("refused commits");
+  }
+  await Promise.race([life.env.clock.sleep(lifeMs), Promise.all(all)]);
+}
+
+/** A fault that the life before did not meet may be met in opening: then it is tried again. */
+async function open(life: Life): Promise<Manifest> {
+  try {
+    return await tryToOpen(life);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    life.simulation.tally.add("openings refused");
+    return await tryToOpen(life);
+  }
+}
+
+function tryToOpen({ simulation, env }: Life): Promise<Manifest> {
+  return openManifest({
+    openStore: simulation.stores.openerFor(env),
+    directory: DIRECTORY,
+    storeIdForNew: new Uint8Array(16),
+    clock: env.clock,
+    delayMs: simulation.random.pick([0, 0, 3]),
+  });
+}
+
+/** One after the other, until one is refused for good. */
+async function submitting(of: {
+  readonly opened: Manifest;
+  readonly hand: Register;
+  readonly row: number;
+}): Promise<void> {
+  const { opened, hand, row } = of;
+  while (true) {
+    hand.asked += 1;
+    const value = hand.asked;
+    try {
+      await opened.submit({ operations: [write(row, value)] });
+      hand.answered = value;
+    } catch (error) {
+      if (!isFull(error)) return; // Whether it is there shows when it is opened again.
+      hand.refused.add(value);
+    }
+  }
+}
+
+async function enqueueing(opened: Manifest, { journal, answered }: Model): Promise<void> {
+  while (true) {
+    journal.asked += 1;
+    const batch = journal.asked;
+    try {
+      await opened.enqueue([write(JOURNAL_ROW, batch), write(FIRST_BATCH_ROW + batch, batch)]);
+      answered.add(batch);
+    } catch (error) {
+      if (!isFull(error)) return;
+      journal.refused.add(batch);
+    }
+  }
+}
+
+const isFull = (error: unknown): boolean =>
+  ["BOP_DISK_FULL", "BOP_BACKPRESSURE"].includes((error as { code?: string }).code ?? "");
+
+/** A row of a table that has no invariants of its own. */
+function write(row: number, value: number): Operation {
+  const letter: DeadLetterRow = {
+    sequence: row,
+    kind: "log",
+    atMs: value,
+    attempts: 0,
+    subject: "",
+    reason: "",
+    body: new Uint8Array(),
+  };
+  return put(deadLetters, letter);
+}
+
+/** Values by row. */
+async function found({ simulation, env }: Life): Promise<ReadonlyMap<number, number>> {
+  const store = await simulation.stores.openerFor(env)(DIRECTORY);
+  const { from, to } = deadLetters.range();
+  const rows = [...store.range(from, to)].map((pair) => {
+    const { sequence, atMs } = deadLetters.decode({ ...pair, file: DIRECTORY });
+    return [sequence, atMs] as const;
+  });
+  await store.close();
+  return new Map(rows);
+}

@@ -1,0 +1,169 @@
+/**
+ * Limits and failures of the log as a program meets them, over a simulated disk with both kinds of
+ * driver.
+ */
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Env } from "../../src/base/env.ts";
+import { type Database, isStorageError, Manager, type ManagerOptions } from "../../src/index.ts";
+import { type SimulatedWorld, seeded, simulatedWorld } from "../../src/io/index.ts";
+import { memoryStores } from "../../src/manifest/index.ts";
+import { prepareEngines } from "../../src/sqlite/index.ts";
+
+const STORE = "/store";
+const WAL = /\/wal\/.*\.wal$/;
+const DRIVERS = ["standard", "direct"] as const;
+const FLUSH = { standard: "sync", direct: "write" } as const;
+
+type Rest = Omit<ManagerOptions, "directory" | "env" | "openKeyValueStore">;
+
+interface Place {
+  readonly world: SimulatedWorld;
+  readonly env: Env;
+  readonly manager: Manager;
+  readonly notes: Database;
+  reopen(): Promise<Manager>;
+}
+
+async function within(options: Rest, body: (place: Place) => Promise<void>): Promise<void> {
+  const world = simulatedWorld({ seed: 3 });
+  const stores = memoryStores(seeded(4));
+  const open = (env: Env) =>
+    Manager.open({
+      directory: STORE,
+      env,
+      openKeyValueStore: stores.openerFor(env),
+      segmentBytes: 256 * 1024,
+      checkpointLogBytes: 1024 * 1024,
+      ...options,
+    });
+  const env = world.start();
+  await world.run(async () => {
+    const manager = await open(env);
+    const notes = await manager.database("notes");
+    await notes.exec("create table note (id integer primary key, body text)");
+    const reopen = () => open(env);
+    await body({ world, env, manager, notes, reopen });
+  });
+}
+
+const refusalOf = (call: Promise<unknown>) =>
+  call.then(
+    () => "done",
+    (error: unknown) => (isStorageError(error, "BOP_BACKPRESSURE") ? error.details.full : error),
+  );
+
+const BIG = "insert into note (body) values (hex(randomblob(60000)))";
+
+beforeEach(async () => {
+  await prepareEngines("sqlite", 2);
+});
+
+describe.each(DRIVERS)("a store whose device hangs, %s", (io) => {
+  // evidence: G17
+  test("keeps callers waiting who are in, and those at the door until their time is up", async () => {
+    const limits = { writeTimeoutMs: 200, admissionTimeoutMs: 3000 };
+    await within({ io, limits, inlineFlushMs: 0 }, async ({ world, env, manager, notes }) => {
+      await notes.exec("insert into note (body) values ('one')");
+      world.disk.hangNext({ operation: FLUSH[io], pathPattern: WAL, ms: 20_000 });
+      let answered = false;
+      const waiting = notes.exec("insert into note (body) values ('two')").then(() => {
+        answered = true;
+      });
+      await env.clock.sleep(1000);
+      const { log, lastFault } = manager.diagnostics();
+      expect(log.hung).toMatchObject({ operation: "flushing" });
+      expect(log.hung?.file).toMatch(WAL);
+      expect(lastFault).toMatchObject({ kind: "BOP_IO", where: "log", count: 1 });
+      expect(lastFault?.location).toMatch(/operation-watch\.ts:\d+:\d+$/);
+      const late = "insert into note (body) values ('three')";
+      // Other sessions: one that wrote is shown nothing before what it wrote is durable.
+      const [reader, other] = [await manager.database("notes"), await manager.database("notes")];
+      expect(await reader.prepare("select count(*) from note").pluck().get()).toBe(1);
+      expect(await refusalOf(other.exec(late))).toBe("device");
+      expect(answered).toBe(false);
+      await waiting;
+      expect(manager.diagnostics().log.hung).toBeUndefined();
+      await notes.exec(late);
+      await manager.close();
+    });
+  });
+
+  test("lets those in who were patient enough", async () => {
+    const limits = { writeTimeoutMs: 200, admissionTimeoutMs: 60_000 };
+    await within({ io, limits, inlineFlushMs: 0 }, async ({ world, env, manager, notes }) => {
+      world.disk.hangNext({ operation: FLUSH[io], pathPattern: WAL, ms: 20_000 });
+      const first = notes.exec("insert into note (body) values ('one')");
+      await env.clock.sleep(1000);
+      const second = notes.exec("insert into note (body) values ('two')");
+      await Promise.all([first, second]);
+      expect(await notes.prepare("select body from note").pluck().all()).toEqual(["one", "two"]);
+      await manager.close();
+    });
+  });
+});
+
+describe.each(DRIVERS)("a store whose log has failed, %s", (io) => {
+  // evidence: G5
+  test("turns read-only: connections are closed, and what was not durable is not read", async () => {
+    await within({ io, inlineFlushMs: 0 }, async ({ world, manager, notes, reopen }) => {
+      await notes.exec("insert into note (body) values ('durable')");
+      const connection = await notes.connect();
+      await connection.exec("begin; select * from note");
+      world.disk.failNext({ operation: "write", pathPattern: WAL, times: 1000 });
+      world.disk.failNext({ operation: "sync", pathPattern: WAL, times: 1000 });
+      const lost = await notes.exec("insert into note (body) values ('lost')").catch((e) => e);
+      expect(isStorageError(lost, "BOP_OUTCOME_UNKNOWN")).toBe(true);
+      expect(manager.diagnostics().state).toBe("read-only");
+      expect(manager.diagnostics().lastFault?.kind).toBe("BOP_READ_ONLY");
+      const more = await notes.exec("insert into note (body) values ('more')").catch((e) => e);
+      expect(isStorageError(more, "BOP_READ_ONLY")).toBe(true);
+      const read = await connection.execute("select * from note").catch((e) => e.code);
+      expect(read).toMatch(/^BOP_/); // Its connection is gone, and its transaction with it.
+      expect(await notes.prepare("select body from note").pluck().all()).toEqual(["durable"]);
+      world.disk.heal();
+      await manager.close();
+      const again = await reopen();
+      const found = await again.database("notes", { create: false });
+      const bodies = await found.prepare("select body from note").pluck().all();
+      expect(bodies.slice(0, 1)).toEqual(["durable"]);
+      await found.exec("insert into note (body) values ('on')");
+      await again.close();
+    });
+  });
+});
+
+describe("limits", () => {
+  test("of one database hold up that one, while others go on", async () => {
+    const limits = { admissionTimeoutMs: 0 };
+    await within({ limits, inlineFlushMs: 0 }, async ({ world, manager, notes }) => {
+      const other = await manager.database("other");
+      await other.exec("create table note (id integer primary key, body text)");
+      await manager.database("notes", { maxBacklogBytes: 128 * 1024 });
+      world.disk.hangNext({ operation: "sync", pathPattern: WAL, ms: 500 });
+      const first = [notes.exec(BIG), notes.exec(BIG)];
+      await Promise.resolve();
+      const connection = await notes.connect();
+      const refused = await refusalOf(connection.execute(BIG));
+      expect(refused).toMatch(/^backlog of stream \d+$/);
+      expect(await refusalOf(other.exec(BIG))).toBe("done");
+      await Promise.all(first);
+      expect(await refusalOf(connection.execute(BIG))).toBe("done");
+      await manager.close();
+    });
+  });
+
+  test("that cannot hold what they must are refused by name", async () => {
+    const open = (limits: object) => Manager.open({ directory: "/nowhere", limits });
+    await expect(open({ maxBacklog: 1 })).rejects.toThrow(/unknown option "maxBacklog"/);
+    await expect(open({ maxBacklogBytes: 1 })).rejects.toThrow(RangeError);
+    await expect(open({ maxInflightSegments: 4 })).rejects.toThrow(/want 8 or more/);
+    await expect(open({ maxConcurrentWrites: 0 })).rejects.toThrow(RangeError);
+    const io = "fast" as "auto";
+    await expect(Manager.open({ directory: "/nowhere", io })).rejects.toThrow(/want "auto"/);
+    await within({}, async ({ manager }) => {
+      const wrong = manager.database("x", { maxBacklogBytes: 5 });
+      await expect(wrong).rejects.toThrow(RangeError);
+      await manager.close();
+    });
+  });
+});
