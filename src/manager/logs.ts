@@ -39,6 +39,8 @@ export interface LogsParts {
   readonly nextStreamId: () => StreamId;
   readonly wallMs: () => number;
   readonly durable: (lsn: Lsn) => Promise<void>;
+  /** See door.ts. */
+  readonly enter: () => Promise<void> | undefined;
 }
 
 export class Logs implements CheckpointParticipant {
@@ -60,6 +62,14 @@ export class Logs implements CheckpointParticipant {
     return this.#parts.logs.unstoredBytes;
   }
 
+  /** Record logs that hold the store's log: by name, and from where on. */
+  holdsLog(): { readonly name: string; readonly fromLsn: Lsn }[] {
+    const { catalogue, logs } = this.#parts;
+    return logs.holdsLog().map(({ stream, fromLsn }) => {
+      return { name: catalogue.nameOf(stream), fromLsn };
+    });
+  }
+
   async open(name: string, options: LogOptions = {}): Promise<RecordLog> {
     refuseUnknown("log", options, ["create"]);
     const checked = recordLogName(name);
@@ -68,7 +78,11 @@ export class Logs implements CheckpointParticipant {
     let row = catalogue.find(checked);
     if (row === undefined) {
       if (options.create === false) throw notFound(checked);
-      this.#host.assertWritable();
+      const opened = this.#parts.enter();
+      if (opened !== undefined) await opened;
+      row = catalogue.find(checked); // Another may have made it meanwhile.
+    }
+    if (row === undefined) {
       row = catalogue.create(checked, wallMs());
       logs.add(row.stream);
     }
@@ -88,12 +102,16 @@ export class Logs implements CheckpointParticipant {
       .liveAt(this.#host.log.durableLsn)
       .filter(({ name }) => name > after && name.startsWith(prefix))
       .slice(0, limit)
-      .map(({ name, row }) => ({ name, createdAt: new Date(row.createdAtMs) }));
+      .map(({ name, row }) => {
+        const sizeBytes = this.#parts.logs.sizeBytes(row.stream);
+        return { name, sizeBytes, createdAt: new Date(row.createdAtMs) };
+      });
   }
 
   async rename(from: string, to: string): Promise<void> {
     const [source, target] = [recordLogName(from), recordLogName(to)];
-    this.#host.assertWritable();
+    const opened = this.#parts.enter();
+    if (opened !== undefined) await opened;
     const { stream } = this.#live(source);
     const { catalogue, logs, durable } = this.#parts;
     if (catalogue.find(target) !== undefined) throw logNameTaken(target);
@@ -104,7 +122,8 @@ export class Logs implements CheckpointParticipant {
 
   async drop(name: string): Promise<void> {
     const checked = recordLogName(name);
-    this.#host.assertWritable();
+    const opened = this.#parts.enter();
+    if (opened !== undefined) await opened;
     const { stream } = this.#live(checked);
     const { catalogue, logs, durable } = this.#parts;
     const lsn = catalogue.drop(stream);

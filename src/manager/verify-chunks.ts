@@ -15,6 +15,7 @@ import { MAP_ROW_PAGES } from "../manifest/index.ts";
 import { chunkOf, NOWHERE, offsetOf } from "../page-store/index.ts";
 import type { SpillFields } from "../write/index.ts";
 import type { Findings } from "./findings.ts";
+import type { RangeTally } from "./verify-records.ts";
 
 /** Locations of one chunk: offset, stream and page number, one behind the other. */
 type Locations = number[];
@@ -139,16 +140,17 @@ export function verifySpilled(
   }
 }
 
-/** One chunk of entries of record logs. */
+/** One chunk of entries of record logs, and whether it holds what rows name in it. */
 export function verifyRecordChunk(
-  { row, file, bytes }: Omit<ChunkToVerify, "named">,
+  { row, file, bytes, ranges }: Omit<ChunkToVerify, "named"> & { readonly ranges: RangeTally },
   { findings, storeId }: ChunkFacts,
 ): void {
-  const { header, problems } = inspectRecordChunk(bytes);
+  const { header, blocks, problems } = inspectRecordChunk(bytes);
   for (const { offset, why } of problems) findings.damage({ file, offset }, why);
   if (bytes.length !== row.fileBytes) {
     findings.damage({ file }, `has ${bytes.length} bytes; the manifest says ${row.fileBytes}`);
   }
+  if (blocks !== undefined) ranges.check(row, blocks, { file, findings });
   if (header === undefined) return;
   if (Buffer.compare(header.storeId, storeId) !== 0) {
     findings.damage({ file, offset: 0 }, "the chunk belongs to another store");

@@ -21,7 +21,7 @@ import {
   segmentItems,
   sequenceInName,
 } from "../wal/index.ts";
-import type { SpillFields } from "../write/index.ts";
+import { RESERVE_FILE, type SpillFields } from "../write/index.ts";
 import type { FileSource } from "./file-source.ts";
 import type { Findings } from "./findings.ts";
 import { CommitJudge } from "./verify-commits.ts";
@@ -101,6 +101,7 @@ async function survey(
   const found = new Map<number, string>();
   for (const name of names) {
     const sequence = sequenceInName(name);
+    if (name === RESERVE_FILE) continue;
     if (sequence === undefined) findings.note({ file: `wal/${name}` }, "is no file of ours");
     else found.set(sequence, name);
   }

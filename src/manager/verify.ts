@@ -30,6 +30,7 @@ import {
   verifySpilled,
 } from "./verify-chunks.ts";
 import { type LogCounts, verifyLog } from "./verify-log.ts";
+import { RangeTally } from "./verify-records.ts";
 
 export interface VerifyOptions {
   readonly env: Env;
@@ -184,13 +185,15 @@ async function verifyChunks(
 ): Promise<{ chunks: number; chunkBytes: number; pages: number }> {
   const { audit, findings, storeId, map, spilled } = seen;
   const facts = { storeId, databases: audit.databases, findings };
+  const ranges = new RangeTally(audit.recordLogs, findings);
   const counts = { chunks: 0, chunkBytes: 0, pages: 0 };
   const known = new Map(audit.chunks.map((row) => [fileOf(row.chunk), row]));
   for (const [file, row] of known) {
     const bytes = await wholeFile(options, file);
     const named = map.of(row.chunk);
     if (bytes === undefined) {
-      missingChunk({ row, file, named }, facts);
+      if (row.kind === "records") ranges.missing(row, { file, findings });
+      else missingChunk({ row, file, named }, facts);
       continue;
     }
     counts.chunks += 1;
@@ -198,11 +201,12 @@ async function verifyChunks(
     if (row.kind === "pages") {
       counts.pages += verifyPageChunk({ row, file, bytes, named }, facts);
     } else {
-      verifyRecordChunk({ row, file, bytes }, facts);
+      verifyRecordChunk({ row, file, bytes, ranges }, facts);
     }
   }
   map.check(facts);
   map.checkChunks(audit.chunks, findings);
+  ranges.checkChunks(audit.chunks, findings);
   const named = new Set([...known.keys(), ...spilled.map(({ chunk }) => fileOf(chunk))]);
   for (const spill of spilled) {
     const file = fileOf(spill.chunk);

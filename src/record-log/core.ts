@@ -14,10 +14,14 @@
  *     refuses those that would break (1) or (2) with Malformed.
  * (5) `shape` changes whenever entries that were there are gone or lie elsewhere: who reads them
  *     step by step looks whether it is still the same.
+ *
+ * It is over 400 lines because what a checkpoint takes of a log and what a change does to it touch the
+ * same fields, and nobody else may.
  */
 import { assert, present } from "../base/assert.ts";
 import { type ChunkId, LSN_ZERO, type Lsn } from "../base/units.ts";
 import type { HardState, LogBoundary } from "./api.ts";
+import { payloadBytesOf } from "./arena.ts";
 import { Malformed } from "./bytes.ts";
 import type { Operation, StoredEntry } from "./operations.ts";
 import { type TermRun, TermRuns } from "./term-runs.ts";
@@ -68,6 +72,9 @@ export class RecordLogCore {
   #lsn: Lsn;
   /** LSN of the newest change of hard state, stable keys or snapshot. */
   #stateLsn: Lsn = LSN_ZERO;
+  /** Of the oldest commit since the last checkpoint began, and of the oldest that it captured. */
+  #heldFrom: Lsn | undefined;
+  #capturedFrom: Lsn | undefined;
   #dirty = false;
   /** Entries behind it were truncated since the checkpoint that runs began; see `install`. */
   #truncatedTo: bigint | undefined;
@@ -156,6 +163,11 @@ export class RecordLogCore {
     return this.#dirty;
   }
 
+  /** The oldest commit that no checkpoint has folded; undefined if there is none. */
+  get holdsFrom(): Lsn | undefined {
+    return this.#capturedFrom ?? this.#heldFrom;
+  }
+
   get unstoredBytes(): number {
     return this.#unstoredBytes;
   }
@@ -207,6 +219,23 @@ export class RecordLogCore {
       }
     }
     this.#lsn = lsn;
+    this.#heldFrom ??= lsn;
+    this.#dirty = true;
+  }
+
+  /** One entry more is `apply` made short: it follows the last and is of its term. */
+  takes(index: bigint, term: bigint): boolean {
+    return index === this.#next && term === this.#runs.last && this.#first !== index;
+  }
+
+  /** Takes ownership of an entry that it `takes`. */
+  appendOne(entry: StoredEntry, lsn: Lsn): void {
+    this.#lowest = undefined;
+    this.#tail.push(entry);
+    this.#unstoredBytes += memoryOf(entry);
+    this.#next += 1n;
+    this.#lsn = lsn;
+    this.#heldFrom ??= lsn;
     this.#dirty = true;
   }
 
@@ -306,6 +335,8 @@ export class RecordLogCore {
     this.#dirty = false;
     this.#truncatedTo = undefined;
     this.#capturedEnd = this.#next;
+    this.#capturedFrom = this.#heldFrom;
+    this.#heldFrom = undefined;
     return {
       boundary: this.#boundary,
       first: this.#first,
@@ -330,6 +361,8 @@ export class RecordLogCore {
   abandon(): void {
     this.#dirty = true;
     this.#capturedEnd = undefined;
+    this.#heldFrom = this.holdsFrom;
+    this.#capturedFrom = undefined;
   }
 
   /**
@@ -339,6 +372,7 @@ export class RecordLogCore {
   install(ranges: readonly StoredRange[]): void {
     const end = present(this.#capturedEnd, "a checkpoint is installed that was begun");
     this.#capturedEnd = undefined;
+    this.#capturedFrom = undefined;
     this.#shape += 1;
     const before = this.#storedEnd;
     const lastSame = this.#truncatedTo === undefined ? end - 1n : this.#truncatedTo;
@@ -389,6 +423,6 @@ export class RecordLogCore {
 const higher = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 const lower = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
-function memoryOf({ payload, field }: StoredEntry): number {
-  return payload.length + field.length + SLOT_BYTES;
+function memoryOf(entry: StoredEntry): number {
+  return payloadBytesOf(entry) + entry.field.length + SLOT_BYTES;
 }

@@ -24,6 +24,7 @@ export type {
   NewLogEntry,
   RecordLog,
 } from "./api.ts";
+export { decodeBody as decodeLogBody } from "./body.ts";
 export type { ChunkWork, NewChunkFile } from "./checkpoint.ts";
 export type { ChunkSource } from "./chunk-reader.ts";
 export type { LogsShare, LogsWritten } from "./logs-share.ts";

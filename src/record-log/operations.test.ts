@@ -8,6 +8,7 @@ import type { LogMoment } from "./core.ts";
 import {
   decodeOperations,
   encodeAppend,
+  encodeOneEntry,
   encodeOperation,
   type Operation,
   roomFor,
@@ -217,4 +218,17 @@ describe("what the manifest keeps of a record log", () => {
       }
     }
   });
+});
+
+test("a lone entry whose payload follows later is the same bytes as an append of one", () => {
+  const scratch = new Writer();
+  fc.assert(
+    fc.property(u64, u64, bytes(4000), (index, term, payload) => {
+      const append = { kind: "append" as const, firstIndex: index };
+      const whole = new Writer();
+      encodeAppend(whole, { ...append, entries: [{ term, field: new Uint8Array(0), payload }] });
+      encodeOneEntry(scratch, { index, term, payloadBytes: payload.length });
+      expect(Buffer.concat([scratch.written(), payload])).toEqual(Buffer.from(whole.written()));
+    }),
+  );
 });

@@ -154,6 +154,16 @@ export function encodeAppend(
   });
 }
 
+/** All of an append of one entry without a field but its payload, which follows. */
+export function encodeOneEntry(
+  into: Writer,
+  { index, term, payloadBytes }: { index: bigint; term: bigint; payloadBytes: number },
+): void {
+  into.at = 0;
+  into.u8(KIND.append).wide(index).u8(1);
+  into.varint(payloadBytes * HEAD_FACTOR + HAS_TERM).wide(term);
+}
+
 function encodeEntry(into: Writer, { term, field, payload }: StoredEntry, hasTerm: boolean): void {
   const flags = (hasTerm ? HAS_TERM : 0) + (field.length === 0 ? 0 : HAS_FIELD);
   into.varint(payload.length * HEAD_FACTOR + flags);

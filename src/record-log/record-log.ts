@@ -5,6 +5,8 @@
  * (2) A read that finds entries gone, or moved to another chunk, while it waits for the disk, begins
  *     again: it never mixes what was with what is.
  * (3) What a caller is given is its own: later writes do not change it, nor does it change the log.
+ * (4) Changes count in the order of their calls: while a compaction waits for the field of its entry,
+ *     which lies in a chunk, those that are called after it wait too.
  */
 import { StorageError } from "../base/errors.ts";
 import { type Lsn, MIB } from "../base/units.ts";
@@ -26,12 +28,15 @@ import type { OpenLog, RecordLogs, WriteMember, WriteWaiter } from "./record-log
 const MAX_BYTES_DEFAULT = MIB;
 const RANGE_NAMES = ["from", "to", "maxBytes", "unstable", "clip"];
 
+/** Does nothing. */
+const nothing = (): void => undefined;
+
 /** One promise of a write: settled by the output gate. */
 class Written implements WriteWaiter {
   readonly promise: Promise<LogWritten>;
   readonly #result: LogWritten;
-  #resolve: (result: LogWritten) => void = () => undefined;
-  #reject: (error: StorageError) => void = () => undefined;
+  #resolve: (result: LogWritten) => void = nothing;
+  #reject: (error: StorageError) => void = nothing;
 
   constructor(result: LogWritten) {
     this.#result = result;
@@ -85,16 +90,27 @@ export class RecordLogHandle implements RecordLog {
     entries: readonly NewLogEntry[],
     options?: Omit<LogChange, "entries">,
   ): Promise<LogWritten> {
-    return this.commit(options === undefined ? { entries } : { ...options, entries });
+    if (options !== undefined) return this.commit({ ...options, entries });
+    try {
+      this.#assertOpen();
+      const only = Array.isArray(entries) && entries.length === 1 ? entries[0] : undefined;
+      const entry = only as NewLogEntry | undefined | null;
+      if (entry) {
+        const lsn = this.#logs.appendOne(this.#log, entry);
+        if (lsn !== undefined) return this.#durably(lsn, entry.index);
+      }
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.commit({ entries });
   }
 
   commit(change: LogChange): Promise<LogWritten> {
     try {
       this.#assertOpen();
       assertChange(change);
-      if (this.#lacksField(change)) return this.#withField(change).then((it) => this.commit(it));
-      const lsn = this.#logs.write([{ log: this.#log, change }]);
-      return this.#durably(lsn);
+      if (this.#log.turn !== undefined || this.#lacksField(change)) return this.#inTurn(change);
+      return this.#now(change);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -197,6 +213,7 @@ export class RecordLogHandle implements RecordLog {
     this.#assertOpen();
     assertChange(change);
     const log = this.#log;
+    if (log.turn !== undefined) return log.turn.then(() => this.member({ log: this, ...change }));
     if (!this.#lacksField(change)) return { log, change };
     return this.#withField(change).then((it) => ({ log, change: it }));
   }
@@ -253,8 +270,29 @@ export class RecordLogHandle implements RecordLog {
     return { ...change, compact: { ...compact, field } };
   }
 
-  #durably(lsn: Lsn): Promise<LogWritten> {
-    const written = new Written({ lsn, lastIndex: this.#log.core.lastIndex });
+  #now(change: LogChange): Promise<LogWritten> {
+    const lsn = this.#logs.write([{ log: this.#log, change }]);
+    return this.#durably(lsn, this.#log.core.lastIndex);
+  }
+
+  /** See (4). */
+  async #inTurn(change: LogChange): Promise<LogWritten> {
+    const log = this.#log;
+    const made = (log.turn ?? Promise.resolve()).then(async () => {
+      const whole = this.#lacksField(change) ? await this.#withField(change) : change;
+      this.#assertOpen();
+      // Not awaited here: whoever is next need not wait for the device.
+      return { written: this.#now(whole) };
+    });
+    const turn: Promise<void> = made.then(nothing, nothing).then(() => {
+      if (log.turn === turn) log.turn = undefined;
+    });
+    log.turn = turn;
+    return (await made).written;
+  }
+
+  #durably(lsn: Lsn, lastIndex: bigint | undefined): Promise<LogWritten> {
+    const written = new Written({ lsn, lastIndex });
     const { host } = this.#logs;
     host.pass(lsn, written);
     host.kick();

@@ -16,10 +16,10 @@ import { StorageError } from "../base/errors.ts";
 import type { ChunkId, Lsn, StreamId } from "../base/units.ts";
 import type { CatalogueEntry, ChunkRow, RecordLogRow } from "../manifest/index.ts";
 import type { Log, ReplayedCommit } from "../write/index.ts";
-import type { LogChange } from "./api.ts";
+import type { LogChange, NewLogEntry } from "./api.ts";
 import { Arena } from "./arena.ts";
 import { decodeBody } from "./body.ts";
-import { Malformed, Reader, Writer } from "./bytes.ts";
+import { Malformed, Reader, U64_MAX, Writer } from "./bytes.ts";
 import { ChunkReader, type ChunkSource } from "./chunk-reader.ts";
 import { RecordLogCore } from "./core.ts";
 import { DurableMarks } from "./durable-marks.ts";
@@ -27,6 +27,7 @@ import { LogsShare } from "./logs-share.ts";
 import {
   decodeOperations,
   encodeAppend,
+  encodeOneEntry,
   encodeOperation,
   type Operation,
   roomFor,
@@ -64,6 +65,11 @@ export interface OpenLog {
   readonly marks: DurableMarks;
   /** Why it can be used no more: it was dropped. */
   gone: StorageError | undefined;
+  /**
+   * Changes that wait for a chunk, and those called after them; see RecordLogHandle (4). Never
+   * rejects. Undefined if none waits.
+   */
+  turn: Promise<void> | undefined;
 }
 
 export interface WriteMember {
@@ -91,6 +97,8 @@ export interface RecordLogsOptions {
   readonly nameOf: (stream: StreamId) => string;
 }
 
+/** With what stands before it, it fits in one frame. */
+const SMALL_PAYLOAD_BYTES_MAX = 4000;
 const NO_PAGES = { pageCount: 0, pageBytes: 0 } as const;
 
 export class RecordLogs {
@@ -102,12 +110,16 @@ export class RecordLogs {
   readonly #chunks = new Map<ChunkId, ChunkRow>();
   readonly #dirty = new Set<OpenLog>();
   readonly #arena = new Arena();
+  /** What stands before the payload of a lone entry; made anew for each. */
+  readonly #head = new Writer();
+  readonly #smallBytes: number;
   #host: LogHost | undefined;
   #unstoredBytes = 0;
 
   constructor({ rows, chunks, source, limits, nameOf }: RecordLogsOptions) {
     this.reader = new ChunkReader(source);
     this.limits = limits;
+    this.#smallBytes = Math.min(limits.maxEntryBytes, SMALL_PAYLOAD_BYTES_MAX);
     this.nameOf = nameOf;
     for (const row of chunks) if (row.kind === "records") this.#chunks.set(row.chunk, row);
     for (const { stream, state, name, lsn, body } of rows) {
@@ -134,9 +146,30 @@ export class RecordLogs {
     };
   }
 
+  /** About what the entries of a log take: in memory, and their share of their chunks. */
+  sizeBytes(stream: StreamId): number {
+    const core = this.#logs.get(stream)?.core;
+    // It was dropped, which is not durable yet.
+    if (core === undefined) return 0;
+    let bytes = core.unstoredBytes;
+    for (const { chunk, first, last } of core.ranges) {
+      const row = this.#chunks.get(chunk);
+      if (row === undefined) continue;
+      bytes += (row.fileBytes * (Number(last - first) + 1)) / Math.max(1, row.pageCount);
+    }
+    return Math.ceil(bytes);
+  }
+
   /** Memory that only a checkpoint can free. */
   get unstoredBytes(): number {
     return this.#unstoredBytes;
+  }
+
+  /** Logs whose commits no checkpoint has folded hold the store's log: from where on. */
+  holdsLog(): { readonly stream: StreamId; readonly fromLsn: Lsn }[] {
+    return [...this.#logs.values()].flatMap(({ stream, core }) => {
+      return core.holdsFrom === undefined ? [] : [{ stream, fromLsn: core.holdsFrom }];
+    });
   }
 
   attach(host: LogHost): void {
@@ -144,7 +177,7 @@ export class RecordLogs {
     for (const [stream, { core, gone }] of this.#logs) {
       // What recovery replayed is durable.
       const marks = new DurableMarks(core.lastIndex);
-      this.#logs.set(stream, { stream, core, marks, gone });
+      this.#logs.set(stream, { stream, core, marks, gone, turn: undefined });
     }
     this.#dirty.clear();
     for (const log of this.#logs.values()) if (log.core.isDirty) this.#dirty.add(log);
@@ -228,6 +261,30 @@ export class RecordLogs {
     return lsn;
   }
 
+  /**
+   * The same for what is appended most: one entry that follows the last, of the same term, small and
+   * without a field. Undefined for any other, of which nothing happened: `write` judges it.
+   */
+  appendOne(log: OpenLog, { term, index, field, payload }: NewLogEntry): Lsn | undefined {
+    const { core, marks } = log;
+    if (log.gone !== undefined || log.turn !== undefined || field !== undefined) return undefined;
+    if (!core.takes(index, term)) return undefined;
+    if (!(payload instanceof Uint8Array) || payload.length > this.#smallBytes) return undefined;
+    if (index > U64_MAX) return undefined;
+    const { log: wal, assertWritable } = this.host;
+    assertWritable();
+    encodeOneEntry(this.#head, { index, term, payloadBytes: payload.length });
+    const frames = wal.stage(log.stream);
+    frames.record(this.#head, payload);
+    const lsn = frames.seal(NO_PAGES);
+    const before = core.unstoredBytes;
+    core.appendOne(this.#arena.store(term, payload), lsn);
+    marks.append(lsn, index, wal.durableLsn);
+    this.#unstoredBytes += core.unstoredBytes - before;
+    this.#noteDirty(log);
+    return lsn;
+  }
+
   /** The log failed: what is above `durableLsn` is not to be seen. */
   dropAbove(durableLsn: Lsn): void {
     for (const { core, marks } of this.#logs.values()) core.dropAbove(marks.durable(durableLsn));
@@ -275,7 +332,7 @@ export class RecordLogs {
     assert(!this.#logs.has(stream), () => `record log ${stream} is there twice`);
     const core = new RecordLogCore(moment);
     const marks = new DurableMarks(core.lastIndex);
-    this.#logs.set(stream, { stream, core, marks, gone: undefined });
+    this.#logs.set(stream, { stream, core, marks, gone: undefined, turn: undefined });
   }
 
   /** What goes into the frames; entries become views of it, which lives on in memory. */
@@ -295,17 +352,21 @@ export class RecordLogs {
   }
 
   #apply(log: OpenLog, operations: readonly Operation[], lsn: Lsn): void {
-    const { core, marks, stream } = log;
+    const { core, marks } = log;
     const before = core.unstoredBytes;
     core.apply(operations, lsn);
     const { lastIndex, lowest } = core;
     if (lowest !== undefined) marks.truncate(lowest === "none" ? undefined : lowest);
     if (lastIndex !== undefined) marks.append(lsn, lastIndex, this.host.log.durableLsn);
     this.#unstoredBytes += core.unstoredBytes - before;
+    this.#noteDirty(log);
+  }
+
+  #noteDirty(log: OpenLog): void {
     if (this.#dirty.has(log)) return;
     this.#dirty.add(log);
-    this.#logs.delete(stream);
-    this.#logs.set(stream, log);
+    this.#logs.delete(log.stream);
+    this.#logs.set(log.stream, log);
   }
 
   #recount(): void {

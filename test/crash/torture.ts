@@ -3,6 +3,7 @@
  *
  *   npm run torture -- --rounds 200 [--callers 64] [--databases 16] [--directory path]
  *   npm run torture -- --manifest --rounds 200      the key-value store of the manifest alone
+ *   npm run torture -- --logs --rounds 200          record logs: every entry against a model
  *
  * Each round a process with many callers writes to many databases and is killed at a random moment;
  * another one opens the store and looks: every acknowledged commit must be there, nothing that was
@@ -13,6 +14,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { logTorture } from "./log-rounds.ts";
 import { manifestTorture } from "./manifest-rounds.ts";
 import { torture } from "./rounds.ts";
 
@@ -27,6 +29,7 @@ function wanted() {
       databases: { type: "string", default: "16" },
       directory: { type: "string" },
       manifest: { type: "boolean", default: false },
+      logs: { type: "boolean", default: false },
     },
   });
   const [rounds, callers, databases] = [values.rounds, values.callers, values.databases].map(
@@ -41,12 +44,14 @@ function wanted() {
     databases: databases ?? 1,
     directory: values.directory,
     manifest: values.manifest,
+    logs: values.logs,
   };
 }
 
 async function main(options: ReturnType<typeof wanted>): Promise<boolean> {
   if (options.manifest) return mainOfManifest(options);
-  const { directory: given, manifest: _, ...counts } = options;
+  if (options.logs) return mainOfLogs(options);
+  const { directory: given, manifest: _, logs: __, ...counts } = options;
   const directory = given ?? (await mkdtemp(join(tmpdir(), "bop-torture-")));
   const startedMs = Date.now();
   const rounds = await torture({
@@ -91,6 +96,29 @@ async function mainOfManifest(options: ReturnType<typeof wanted>): Promise<boole
   );
   if (isSound && given === undefined) await rm(directory, { recursive: true });
   return isSound;
+}
+
+async function mainOfLogs(options: ReturnType<typeof wanted>): Promise<boolean> {
+  const { directory: given, rounds: count } = options;
+  const directory = given ?? (await mkdtemp(join(tmpdir(), "bop-torture-")));
+  const rounds = await logTorture({
+    directory,
+    rounds: count,
+    loadMsMax: LOAD_MS_MAX,
+    onRound: ({ number, acknowledged, unacknowledged, entries, problems }) => {
+      console.log(
+        `round ${number}: ${acknowledged} acknowledged, ${unacknowledged} more found, ` +
+          `${entries} entries compared, ${problems.length} problems`,
+      );
+      for (const problem of problems) console.log(`  ${problem}`);
+    },
+  });
+  const lost = rounds.flatMap(({ problems }) => problems);
+  const acknowledged = rounds.reduce((sum, round) => sum + round.acknowledged, 0);
+  const outcome = lost.length === 0 ? "nothing lost" : `LOST; the store is in ${directory}`;
+  console.log(`${rounds.length} kills, ${acknowledged} acknowledged changes, ${outcome}`);
+  if (lost.length === 0 && given === undefined) await rm(directory, { recursive: true });
+  return lost.length === 0;
 }
 
 try {
