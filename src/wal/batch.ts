@@ -46,6 +46,13 @@ const BATCH_VERSION = 1;
 /** The one flag there is. */
 const COPIED = 1;
 
+/** Recovery looks at a header for every few KiB of log: none of it allocates. */
+const headerCopy = new Uint8Array(BATCH_HEADER.sizeBytes);
+const headerView = new DataView(headerCopy.buffer);
+const headerSummed = headerCopy.subarray(0, BATCH_HEADER.offset.headerCrc);
+const seedBytes = new Uint8Array(16);
+const seedView = new DataView(seedBytes.buffer);
+
 export interface BatchSeed {
   readonly storeId: Uint8Array;
   readonly sequence: number;
@@ -98,13 +105,14 @@ export function stampBatch(bytes: Uint8Array, stamp: BatchStamp): void {
 export function readBatchHeader(bytes: Uint8Array, segment: BatchSeed): BatchHeader | undefined {
   const { offset, sizeBytes } = BATCH_HEADER;
   if (bytes.length < sizeBytes || bytes[0] !== (BATCH_MAGIC & 255)) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let i = 0; i < sizeBytes; i++) headerCopy[i] = bytes[i] as number;
+  const view = headerView;
   if (view.getUint32(offset.magic, true) !== BATCH_MAGIC) return undefined;
   const startLsn = readU64(view, offset.startLsn);
   if (startLsn === undefined) return undefined;
   const seed = batchSeed(segment, startLsn);
   const headerCrc = view.getUint32(offset.headerCrc, true);
-  if (crc32(bytes.subarray(0, offset.headerCrc), seed) !== headerCrc) return undefined;
+  if (crc32(headerSummed, seed) !== headerCrc) return undefined;
   return {
     payloadBytes: view.getUint32(offset.payloadBytes, true),
     payloadCrc: view.getUint32(offset.payloadCrc, true),
@@ -126,10 +134,7 @@ export function readPayload(bytes: Uint8Array, header: BatchHeader): Uint8Array 
 
 /** What the checksums of whatever lies at this LSN in this segment begin with. */
 export function batchSeed({ storeId, sequence }: BatchSeed, startLsn: number): number {
-  const bytes = new Uint8Array(storeId.length + 16);
-  bytes.set(storeId);
-  const view = new DataView(bytes.buffer);
-  writeU64(view, storeId.length, sequence);
-  writeU64(view, storeId.length + 8, startLsn);
-  return crc32(bytes);
+  writeU64(seedView, 0, sequence);
+  writeU64(seedView, 8, startLsn);
+  return crc32(seedBytes, crc32(storeId));
 }

@@ -18,6 +18,7 @@ import type { WriteMemory } from "../base/driver.ts";
 import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
 import { BATCH_HEADER, stampBatch } from "./batch.ts";
 import { BatchBuffer } from "./buffer.ts";
+import type { FrameBuffer } from "./bytes.ts";
 import type { CommitFields, PageChange } from "./commit.ts";
 import type { CommitTrail } from "./commit-trail.ts";
 import { GAVE_UP, UNCHANGED } from "./delta.ts";
@@ -26,6 +27,7 @@ import {
   encodeDelta,
   encodeEntry,
   encodePage,
+  encodeRecord,
   encodeRecords,
   encodeSpill,
   FRAME_OVERHEAD_BYTES,
@@ -56,6 +58,7 @@ export interface WriteJob {
 
 /** A part of records is not shorter than this, but for the last. */
 const PART_BYTES_MIN = 4096;
+export const RECORD_BYTES_MAX = PART_BYTES_MIN;
 
 /** Buffers that are kept for reuse; more were made for a large commit and are let go. */
 const KEPT_BUFFERS = 2;
@@ -168,6 +171,13 @@ export class LogCore {
     }
   }
 
+  /** The same in one frame, for what is no longer than RECORD_BYTES_MAX in all. */
+  record(head: FrameBuffer, payload: Uint8Array): void {
+    const bytes = head.at + payload.length;
+    assert(bytes <= RECORD_BYTES_MAX, "a record that takes more than one frame");
+    encodeRecord(this.#room(bytes), head, payload);
+  }
+
   /** A group was begun, and not all of its commits are sealed. */
   get inGroup(): boolean {
     return this.#group !== undefined;
@@ -246,9 +256,16 @@ export class LogCore {
     buffer.moveTo("writing");
     this.#wallMs = Math.max(this.#wallMs, wallMs);
     const { startLsn, endLsn, payloadBytes } = buffer;
-    const { storeId } = this.#start;
-    const stamp = { storeId, sequence, startLsn, payloadBytes, copied: false };
-    stampBatch(buffer.bytes, { ...stamp, durableLsn: this.#durableEnd, wallMs: this.#wallMs });
+    // Field by field: this is on the path of every flush, and a spread takes 2 µs.
+    stampBatch(buffer.bytes, {
+      storeId: this.#start.storeId,
+      sequence,
+      startLsn,
+      payloadBytes,
+      copied: false,
+      durableLsn: this.#durableEnd,
+      wallMs: this.#wallMs,
+    });
     const bytes = buffer.bytes.subarray(0, endLsn - startLsn);
     this.#job = { bytes, startLsn, endLsn, hasFrames: buffer.hasFrames };
     return this.#job;

@@ -141,6 +141,14 @@ export function encodeRecords(into: FrameBuffer, part: Uint8Array): void {
   putBytes(into, part);
 }
 
+/** The same for operations in two pieces: what `head` holds, and what follows it. */
+export function encodeRecord(into: FrameBuffer, head: FrameBuffer, payload: Uint8Array): void {
+  into.bytes[into.at++] = FrameKind.records;
+  putVarint(into, head.at + payload.length);
+  for (let at = 0; at < head.at; at++) into.bytes[into.at++] = head.bytes[at] ?? 0;
+  putBytes(into, payload);
+}
+
 export function encodeCommit(into: FrameBuffer, commit: CommitFrame): void {
   into.bytes[into.at++] = FrameKind.commit;
   putVarint(into, commit.stream);

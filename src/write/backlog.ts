@@ -173,7 +173,7 @@ export class Backlog {
   }
 
   async #read(stretches: readonly Stretch[], assembler: CommitAssembler): Promise<void> {
-    const reader = new CommitReader(this.#parts.log);
+    const reader = new CommitReader(this.#parts.log, this.#parts.clock);
     try {
       for (let at = 0; at < stretches.length; at += SLICE_COMMITS) {
         await this.#pause();
@@ -186,7 +186,7 @@ export class Backlog {
 
   /** See (2). */
   async #pass(): Promise<void> {
-    const reader = new CommitReader(this.#parts.log);
+    const reader = new CommitReader(this.#parts.log, this.#parts.clock);
     const assembler = new CommitAssembler(lsn(this.#passLsn), (commit) => {
       const waiting = this.#waiting.get(commit.stream);
       if (waiting !== undefined && !waiting.alone) this.#hand(waiting, commit);

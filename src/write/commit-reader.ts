@@ -6,11 +6,14 @@
  *     recovery read it is BOP_CORRUPT.
  * (2) The newest batch, if nothing proves that it is durable, comes from memory: it has been written
  *     to a fresh segment, and what the old one shows may be gone.
- * (3) A segment is not let go while anything here may read it: no checkpoint ends before all commits
+ * (3) Recovery has just read what is asked for, so that memory mostly has it, and a trip through the
+ *     thread pool would take longer than the read. It is read within the call, until a read shows
+ *     that the device was asked: then the next ones go through the pool, several at a time.
+ * (4) A segment is not let go while anything here may read it: no checkpoint ends before all commits
  *     have been handed out.
  */
 import { present } from "../base/assert.ts";
-import type { File, Storage } from "../base/env.ts";
+import type { Clock, File, Storage } from "../base/env.ts";
 import { ioError } from "../base/errors.ts";
 import { KIB, MIB } from "../base/units.ts";
 import { BATCH_HEADER, type CommitAssembler, corrupt } from "../wal/index.ts";
@@ -41,6 +44,10 @@ const READ_BYTES = MIB;
 const READS_AHEAD = 3;
 /** What lies this close is read along. */
 const GAP_BYTES = 32 * KIB;
+/** A read within the call that took longer came from the device. */
+const QUICK_MS = 0.5;
+/** Reads that go through the pool before the next one is tried within the call. */
+const POOLED_READS = 64;
 const HEADER_BYTES = BATCH_HEADER.sizeBytes;
 
 /** Part of a payload that is to be read. */
@@ -58,10 +65,16 @@ type Give = (piece: Piece, cells: Uint8Array) => void;
 
 export class CommitReader {
   readonly #log: CheckedLog;
+  readonly #clock: Clock;
   readonly #files = new Map<CheckedSegment, Promise<File>>();
+  /** Those of `#files` that are open. */
+  readonly #opened = new Map<CheckedSegment, File>();
+  /** See (3). */
+  #pooledReads = 0;
 
-  constructor(log: CheckedLog) {
+  constructor(log: CheckedLog, clock: Clock) {
     this.#log = log;
+    this.#clock = clock;
   }
 
   /** Gives the assembler all frames of stretches, in order, that begin and end with a commit. */
@@ -96,6 +109,7 @@ export class CommitReader {
   async close(): Promise<void> {
     const files = await Promise.allSettled(this.#files.values());
     this.#files.clear();
+    this.#opened.clear();
     for (const opened of files) {
       if (opened.status === "fulfilled") await opened.value.close().catch(() => undefined);
     }
@@ -116,12 +130,19 @@ export class CommitReader {
       while (at < pieces.length && reads.length < READS_AHEAD) {
         const end = endOfRead(pieces, at);
         const group = pieces.slice(at, end);
+        const within = reads.length === 0 ? this.#loadWithin(group) : undefined;
+        at = within === undefined ? at : end;
+        if (within !== undefined) {
+          this.#give(group, within, give);
+          continue;
+        }
         const bytes = this.#load(group);
         bytes.catch(() => undefined); // Told when its turn comes, if it does.
         reads.push({ pieces: group, bytes });
         at = end;
       }
-      const next = present(reads.shift(), "a read that is under way");
+      const next = reads.shift();
+      if (next === undefined) continue;
       this.#give(next.pieces, await next.bytes, give);
     }
   }
@@ -134,6 +155,29 @@ export class CommitReader {
     }
     const from = payloadOffset(first.batch) + first.cellFrom;
     return this.#bytes(first.segment, from, payloadOffset(last.batch) + last.cellTo);
+  }
+
+  /** See (3). Undefined if it is to go through the pool. */
+  #loadWithin(pieces: readonly Piece[]): Uint8Array | undefined {
+    const [first, last] = [present(pieces[0], "a piece"), present(pieces.at(-1), "a piece")];
+    const file = this.#opened.get(first.segment);
+    if (file === undefined) return undefined;
+    if (this.#pooledReads > 0) {
+      this.#pooledReads -= 1;
+      return undefined;
+    }
+    if (this.#inMemory(first.segment, last.batch) !== undefined) return undefined;
+    const from = payloadOffset(first.batch) + first.cellFrom;
+    const to = payloadOffset(last.batch) + last.cellTo;
+    const beganMs = this.#clock.monotonicMs();
+    try {
+      const bytes = new Uint8Array(to - from);
+      if (file.readSync(bytes, from) < bytes.length) return undefined;
+      if (this.#clock.monotonicMs() - beganMs > QUICK_MS) this.#pooledReads = POOLED_READS;
+      return bytes;
+    } catch (cause) {
+      throw ioError("reading", first.segment.path, cause);
+    }
   }
 
   /** `give` gets the whole cells of each piece, checked. */
@@ -187,7 +231,10 @@ export class CommitReader {
   #fileOf(segment: CheckedSegment): Promise<File> {
     let file = this.#files.get(segment);
     if (file === undefined) {
-      file = this.#log.storage.open(segment.path, "read");
+      file = this.#log.storage.open(segment.path, "read").then((opened) => {
+        this.#opened.set(segment, opened);
+        return opened;
+      });
       this.#files.set(segment, file);
     }
     return file;

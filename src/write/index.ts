@@ -7,6 +7,7 @@
  *   controller      the log with the disk
  *   segment-store   which file takes batches, which come next, which are still needed
  *   watermarks      how far the log has come
+ *   reserve         room for one batch, for a start on a full disk
  *   seal            the index behind a sealed segment
  *   segment-reader  one segment read back; batch-table keeps where its batches lie
  *   archive         a damaged segment is put back from a copy
@@ -40,3 +41,4 @@ export {
   recoverLog,
 } from "./recover.ts";
 export { applyRepair, planRepair, type RepairOptions, type RepairPlan } from "./repair.ts";
+export { RESERVE_FILE } from "./reserve.ts";

@@ -87,6 +87,12 @@ export interface StagedFrames {
   records(operations: Uint8Array): void;
 
   /**
+   * The same in two pieces, so that an append makes no memory: the first `at` bytes of `head`, and
+   * the payload of its entry. RECORD_BYTES_MAX in all at most.
+   */
+  record(head: { readonly bytes: Uint8Array; at: number }, payload: Uint8Array): void;
+
+  /**
    * The commit frame. Returns the commit's LSN. With `groupCount`, this commit and those staged and
    * sealed next, in the same call, are one: recovery hands out all of them or none.
    */

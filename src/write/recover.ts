@@ -6,11 +6,14 @@
  *     and a batch that nothing proves durable is copied to it and synced before anything is served:
  *     the page cache may have shown what never reached the disk.
  * (2) A crash in either step leaves a log that is recovered to the same commits.
+ * (3) A full disk does not keep a store shut. What must be copied goes to the reserve (reserve.ts);
+ *     where nothing must, nothing is needed: the log takes no commits then until there is room for
+ *     a segment, and what it has is served. A start that copied leaves nothing for the next to copy.
  */
 import { dirname } from "node:path";
 import type { Driver } from "../base/driver.ts";
 import type { Env } from "../base/env.ts";
-import { ioError } from "../base/errors.ts";
+import { ioError, isStorageError } from "../base/errors.ts";
 import {
   CATALOGUE_STREAM,
   type Lsn,
@@ -87,7 +90,10 @@ export interface RecoveredLog {
   readonly commits: number;
   /** What waits. Close it before the log is closed. */
   readonly backlog: Backlog;
-  /** Once. Rejects with BOP_IO or BOP_DISK_FULL; what was recovered is still there then. */
+  /**
+   * Once. Rejects with BOP_IO, and with BOP_DISK_FULL where there is not even a reserve; what was
+   * recovered is still there then.
+   */
   start(): Promise<Log>;
 }
 
@@ -154,10 +160,8 @@ async function start({ options, limits, found, walked }: Recovered): Promise<Log
     { sealed, spares: spares.filter((it) => !walked.dirty.has(it)), reserved: found.reserved },
   );
   try {
-    await segments.release(checkpointLsn);
-    const firstLsn = unproven?.startLsn ?? endLsn;
-    const copy = unproven && copyFor(unproven, storeId);
-    await segments.take({ firstLsn, durableLsn: endLsn, ...(copy && { copied: copy }) });
+    await unlessFull(segments.release(checkpointLsn));
+    await takeOver(segments, { walked, storeId, isNew: found.used.length === 0 });
   } catch (error) {
     await segments.close();
     watch.stop();
@@ -166,8 +170,42 @@ async function start({ options, limits, found, walked }: Recovered): Promise<Log
   const { bufferBytes } = limits;
   const core = new LogCore({ storeId, lsn: endLsn, bufferBytes, memory: driver, wallMs, trail });
   log = new LogController({ env, limits, core, segments, watch });
-  if (unproven !== undefined) log.proveWhenIdle();
+  if (segments.active === undefined) segments.prepareSoon();
+  else {
+    segments.keepReserveSoon();
+    if (unproven !== undefined) log.proveWhenIdle();
+  }
   return log;
+}
+
+interface TakingOver {
+  readonly walked: Walked;
+  readonly storeId: Uint8Array;
+  readonly isNew: boolean;
+}
+
+/** See (1) and (3). */
+async function takeOver(segments: SegmentStore, { walked, storeId, isNew }: TakingOver) {
+  const { endLsn, unproven } = walked;
+  const from = { firstLsn: unproven?.startLsn ?? endLsn, durableLsn: endLsn };
+  const copied = unproven && copyFor(unproven, storeId);
+  try {
+    await segments.take(copied === undefined ? from : { ...from, copied });
+  } catch (error) {
+    if (isNew || !isStorageError(error, "BOP_DISK_FULL")) throw error;
+    if (copied !== undefined && !(await segments.takeReserve({ ...from, copied }))) throw error;
+  }
+}
+
+/** What the manifest has no room for is done by a later release, or a later start. */
+async function unlessFull(change: Promise<void>): Promise<boolean> {
+  try {
+    await change;
+    return true;
+  } catch (error) {
+    if (isStorageError(error, "BOP_DISK_FULL")) return false;
+    throw error;
+  }
 }
 
 /** See (1). */
@@ -205,10 +243,9 @@ function noteCopied(
 async function removeUnusable({ options, found, walked }: Omit<Recovered, "limits">) {
   const { env, unregister } = options;
   const dirty = found.spares.filter(({ sequence }) => walked.dirty.has(sequence));
-  if (dirty.length > 0) {
-    await unregister(dirty.map(({ sequence }) => segmentSequence(sequence)));
-  }
-  for (const path of [...found.orphans, ...dirty.map(({ path }) => path)]) {
+  const sequences = dirty.map(({ sequence }) => segmentSequence(sequence));
+  const struck = dirty.length > 0 && (await unlessFull(unregister(sequences)));
+  for (const path of [...found.orphans, ...(struck ? dirty.map(({ path }) => path) : [])]) {
     await env.storage.unlink(path).catch((cause) => {
       throw ioError("removing", path, cause);
     });

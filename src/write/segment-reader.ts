@@ -22,6 +22,9 @@ export interface SegmentIdentity {
   readonly sequence: number;
 }
 
+/** At once, unless something must be read first. */
+type Ready<T> = T | Promise<T>;
+
 /** Memory of one reader after the other. */
 export class ReadMemory {
   readonly #buffers: Uint8Array[] = [];
@@ -89,16 +92,18 @@ export class SegmentReader {
   }
 
   /** The header at this offset; undefined if there is none that belongs here. */
-  async headerAt(offset: number): Promise<BatchHeader | undefined> {
-    const bytes = await this.#view(offset, BATCH_HEADER.sizeBytes);
+  headerAt(offset: number): Ready<BatchHeader | undefined> {
+    const bytes = this.#view(offset, BATCH_HEADER.sizeBytes);
+    if (bytes instanceof Promise) return bytes.then((it) => readBatchHeader(it, this.identity));
     return readBatchHeader(bytes, this.identity);
   }
 
   /** What lies where the frames of this batch should, unchecked; undefined beyond the file. */
-  async payloadAt(offset: number, header: BatchHeader): Promise<Uint8Array | undefined> {
+  payloadAt(offset: number, header: BatchHeader): Ready<Uint8Array | undefined> {
     const length = BATCH_HEADER.sizeBytes + header.payloadBytes;
     if (length > this.sizeBytes - offset) return undefined;
-    return (await this.#view(offset, length)).subarray(BATCH_HEADER.sizeBytes);
+    const from = offset + BATCH_HEADER.sizeBytes;
+    return this.#view(from, header.payloadBytes);
   }
 
   /** The first header from `offset` on that `wanted` accepts; undefined if there is none. */
@@ -107,7 +112,8 @@ export class SegmentReader {
     wanted: (header: BatchHeader, offset: number) => boolean,
   ): Promise<{ readonly header: BatchHeader; readonly offset: number } | undefined> {
     for (let at = offset; at < this.sizeBytes; at += BLOCK_BYTES) {
-      const header = await this.headerAt(at);
+      const found = this.headerAt(at);
+      const header = found instanceof Promise ? await found : found;
       if (header !== undefined && wanted(header, at)) return { header, offset: at };
     }
     return undefined;
@@ -122,7 +128,7 @@ export class SegmentReader {
     await this.#file.close().catch(() => undefined);
   }
 
-  #view(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
+  #view(offset: number, length: number): Ready<Uint8Array> {
     const window = this.#window;
     const end = Math.min(offset + length, this.sizeBytes);
     if (end <= offset) return NOTHING;

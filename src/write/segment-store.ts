@@ -14,10 +14,12 @@
  *     between leaves a file that nobody needs, which the next start removes.
  * (5) Making, indexing, recycling and removing run one at a time; taking a spare only takes it off
  *     the list.
+ * (6) A file that is smaller than a segment was the reserve (reserve.ts): it is sealed as soon as it
+ *     has taken over what was to be copied. Nothing is active then until there is room.
  */
 import { assert, present } from "../base/assert.ts";
 import type { Driver, LogFile } from "../base/driver.ts";
-import type { Disposer, Env, File } from "../base/env.ts";
+import type { Disposer, Env, File, Storage } from "../base/env.ts";
 import { ioError, type StorageError, systemCode } from "../base/errors.ts";
 import {
   LSN_ZERO,
@@ -37,6 +39,7 @@ import {
 } from "../wal/index.ts";
 import type { SegmentStats } from "./log.ts";
 import { type LogLimits, MAX_SPARES } from "./options.ts";
+import { keepReserve, moveReserve, putReserveBack, reserveBytes } from "./reserve.ts";
 import { writeIndex } from "./seal.ts";
 import { type Marks, marksWithin } from "./watermarks.ts";
 
@@ -115,6 +118,7 @@ export class SegmentStore {
   #serial: Promise<unknown> = Promise.resolve();
   #making: Promise<void> | undefined;
   #closed = false;
+  #hasReserve = false;
 
   constructor(options: SegmentStoreOptions, found: FoundSegments) {
     this.#options = options;
@@ -125,7 +129,7 @@ export class SegmentStore {
     this.#spares = found.spares.map((sequence) => this.#segment(sequence));
   }
 
-  /** The segment that takes batches; undefined before the first `take` and after `poison`. */
+  /** The segment that takes batches; undefined before the first `take`, after `poison`, and (6). */
   get active(): ActiveSegment | undefined {
     return this.#active;
   }
@@ -194,12 +198,39 @@ export class SegmentStore {
       moveSegment(segment, "active");
       const { sequence, path, file } = segment;
       this.#active = { sequence, path, file, offset };
+      if (await this.#isSmall(segment)) await this.#sealActive(segment);
     } catch (cause) {
       this.#active = undefined;
       moveSegment(segment, "poisoned");
       await this.#retireHandle(segment);
       throw ioError("taking into use", segment.path, cause);
     }
+  }
+
+  /**
+   * The same on a disk that has no room for a segment, of which the last `take` was refused: what is
+   * copied goes to the reserve. False if there is none.
+   */
+  async takeReserve(
+    options: TakeOptions & Required<Pick<TakeOptions, "copied">>,
+  ): Promise<boolean> {
+    const segment = this.#segment(this.#reserved);
+    const bytes = BLOCK_BYTES + options.copied(segment.sequence).length;
+    const moved = await this.#inTurn(() => this.#announceReserve(segment, bytes));
+    if (moved) await this.take(options);
+    return moved;
+  }
+
+  /** Sees to it in the background that there is a reserve. */
+  keepReserveSoon(): void {
+    if (this.#hasReserve || this.#closed) return;
+    this.#hasReserve = true;
+    this.#inTurn(async () => {
+      if (this.#closed) return;
+      await keepReserve(this.#place, reserveBytes(this.#options.limits.bufferBytes));
+    }).catch(() => {
+      this.#hasReserve = false; // Tried again when the next segment has been made.
+    });
   }
 
   /** The device refused a write or a sync: nothing is written to this segment again. */
@@ -266,6 +297,32 @@ export class SegmentStore {
     }
   }
 
+  async #announceReserve(segment: Segment, bytes: number): Promise<boolean> {
+    const { path, sequence } = segment;
+    try {
+      if (!(await moveReserve(this.#place, { path, bytes }))) return false;
+      this.#hasReserve = false;
+      await this.#reserve(sequence + 1);
+    } catch (cause) {
+      await putReserveBack(this.#place, path);
+      throw ioError("taking the reserve as", path, cause);
+    }
+    this.#spares.push(segment);
+    return true;
+  }
+
+  /** See (6). */
+  async #isSmall({ path }: Segment): Promise<boolean> {
+    const found = await this.#options.env.storage.stat(path);
+    return found !== undefined && found.bytes < this.#options.limits.segmentBytes;
+  }
+
+  async #sealActive(segment: Segment): Promise<void> {
+    this.#active = undefined;
+    moveSegment(segment, "sealed");
+    await this.#retireHandle(segment);
+  }
+
   /** What was used before ends where the new segment begins. */
   async #sealBefore(segment: Segment, endLsn: Lsn): Promise<void> {
     for (const earlier of this.#used) {
@@ -316,6 +373,7 @@ export class SegmentStore {
       this.#unannounced ??= await this.#makeFile(this.#segment(this.#reserved));
       await this.#announce(this.#unannounced);
       this.#refusal = undefined;
+      this.keepReserveSoon();
     } catch (cause) {
       const path = this.#path(this.#reserved);
       this.#refusal = ioError("preparing", path, cause);
@@ -393,6 +451,10 @@ export class SegmentStore {
     const done = this.#serial.then(job);
     this.#serial = done.catch(() => undefined);
     return done;
+  }
+
+  get #place(): { readonly storage: Storage; readonly directory: string } {
+    return { storage: this.#options.env.storage, directory: this.#options.directory };
   }
 
   #syncDirectory(): Promise<void> {

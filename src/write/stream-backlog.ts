@@ -52,6 +52,7 @@ export class StreamBacklog {
       entry: (payload) => frames.entry(payload),
       spill: (fields) => frames.spill(fields),
       records: (operations) => frames.records(operations),
+      record: (head, payload) => frames.record(head, payload),
       seal: (commit, groupCount) => {
         const lsn = frames.seal(commit, groupCount);
         const bytes = bytesBetween(beforeLsn, lsn);

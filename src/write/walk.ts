@@ -10,6 +10,7 @@
  * (3) A batch was issued when the one before it was durable. So a valid header, even of a batch
  *     that was torn, proves what lies below it; the newest batch alone may not be durable yet,
  *     though it is read well: the page cache may be all that has it.
+ *     If that one has no frames it is cut off: it has proven the one before, and holds nothing.
  * (4) A spare in which anything was written is not used under its sequence again.
  * (5) A damaged segment that is not the newest is taken from the archive, if there is one that has
  *     it, and read again.
@@ -196,10 +197,12 @@ interface Reading {
 
 async function readBatches(reader: SegmentReader, { at, on, boundLsn }: Reading): Promise<void> {
   while (at.lsn < boundLsn) {
-    const header = await reader.headerAt(at.offset);
+    const found = reader.headerAt(at.offset);
+    const header = found instanceof Promise ? await found : found;
     if (header === undefined || header.startLsn !== at.lsn) return;
     at.durableLsn = Math.max(at.durableLsn, header.startLsn, header.durableLsn);
-    const payload = await reader.payloadAt(at.offset, header);
+    const read = reader.payloadAt(at.offset, header);
+    const payload = read instanceof Promise ? await read : read;
     if (payload === undefined || !at.table.add(at.offset, header, payload)) return;
     if (at.builder !== undefined) locate(at.builder, { at, payload });
     at.last = { offset: at.offset, startLsn: at.lsn, wallMs: header.wallMs };
@@ -235,6 +238,10 @@ async function judgeEnd(reader: SegmentReader, at: Position): Promise<End> {
   if (beyond !== undefined) throw damaged(at);
   const { last } = at;
   if (last === undefined || last.startLsn < at.durableLsn) return { unproven: undefined };
+  if (at.table.at(at.table.count - 1).payloadBytes === 0) {
+    at.lsn = last.startLsn; // See (3).
+    return { unproven: undefined };
+  }
   const header = await reader.headerAt(last.offset);
   const payload = header && (await reader.payloadAt(last.offset, header));
   const place = { ...at.table.at(at.table.count - 1) };

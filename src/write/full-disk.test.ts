@@ -1,0 +1,128 @@
+/** A log that is opened while the disk takes nothing: what it serves, what it refuses, and until when. */
+import { describe, expect, test } from "vitest";
+import type { SimulatedWorld } from "../io/index.ts";
+import type { Log } from "./index.ts";
+import { LogStore, live, WAL, worldOf } from "./log.fixture.ts";
+import { codeOf, DRIVERS } from "./running.fixture.ts";
+
+type End = "kill" | "power" | "close";
+const ENDS = ["kill", "power", "close"] as const satisfies readonly End[];
+
+interface Full {
+  readonly world: SimulatedWorld;
+  readonly store: LogStore;
+}
+
+/** A life of a few commits, cut off behind the last one: nothing has proven that one yet. */
+async function lived(io: (typeof DRIVERS)[number], bytes: number): Promise<Full> {
+  const world = await worldOf(11);
+  const store = new LogStore({ retryMs: 20 });
+  store.io = io;
+  const env = world.start();
+  await world.run(async () => {
+    const log = await store.open(env);
+    await env.clock.sleep(1000);
+    for (let n = 0; n < 6; n++) await store.commitDurably(log, bytes);
+  });
+  return { world, store };
+}
+
+async function endOf(world: SimulatedWorld, how: End, log?: Log): Promise<void> {
+  if (how === "close" && log !== undefined) await world.run(() => log.close());
+  if (how === "power") world.powerCut();
+  else world.kill();
+}
+
+function fill({ world }: Full): void {
+  world.disk.capacityBytes = 0;
+}
+
+async function reopened({ world, store }: Full): Promise<Log> {
+  const env = world.start();
+  const log = await world.run(() => store.open(env));
+  store.acknowledgedLsn = store.sealed.at(-1)?.lsn ?? 0; // It is shown, so it may not go again.
+  return log;
+}
+
+describe.each(DRIVERS)("a full disk, %s", (io) => {
+  // evidence: G1, G10
+  test.each(ENDS)(
+    "opens again and again, ended by %s each time; refuses commits, and goes on when there is room",
+    async (how) => {
+      for (const bytes of [10, 15_000, 100_000]) {
+        const full = await lived(io, bytes);
+        const { world, store } = full;
+        await endOf(world, how === "close" ? "kill" : how);
+        fill(full);
+        for (let round = 0; round < 4; round++) {
+          const log = await reopened(full);
+          expect(store.sealed).toHaveLength(6);
+          // A spare that was ready when the disk filled up is used first.
+          if (bytes < 100_000 || round > 0) {
+            expect(codeOf(() => log.admit())).toBe("BOP_DISK_FULL");
+            expect(codeOf(() => store.commit(log, 10))).toBe("BOP_DISK_FULL");
+          }
+          await endOf(world, how, log);
+        }
+        const env = world.start();
+        await world.run(async () => {
+          const log = await store.open(env);
+          await env.clock.sleep(200);
+          world.disk.capacityBytes = Number.POSITIVE_INFINITY;
+          await env.clock.sleep(500);
+          expect(codeOf(() => log.admit())).toBe("nothing");
+          for (let n = 0; n < 6; n++) await store.commitDurably(log, 70_000);
+          await store.checkpoint(env, log);
+          await store.commitDurably(log, 10);
+          expect((await env.storage.stat(`${WAL}/reserve`))?.bytes).toBeGreaterThan(128 * 1024);
+        });
+        await endOf(world, how === "close" ? "power" : how);
+        await reopened(full);
+        expect(store.sealed).toHaveLength(13);
+      }
+    },
+    60_000,
+  );
+
+  // evidence: G1, G4
+  test("a crash at any change of such a start leaves one that opens to the same commits", async () => {
+    for (let n = 1; n <= 12; n++) {
+      for (const how of ["kill", "power"] as const) {
+        const full = await lived(io, 20_000);
+        const { world, store } = full;
+        world.kill();
+        fill(full);
+        const env = world.start();
+        world.disk.crashAt(n, how);
+        await live(world, async () => {
+          const log = await store.open(env);
+          store.acknowledgedLsn = store.sealed.at(-1)?.lsn ?? 0;
+          await env.clock.sleep(50);
+          await log.close();
+        });
+        if (world.alive) world.powerCut();
+        world.disk.capacityBytes = Number.POSITIVE_INFINITY;
+        const next = world.start();
+        await world.run(async () => {
+          const log = await store.open(next);
+          await store.commitDurably(log, 20_000);
+          await log.close();
+        });
+      }
+    }
+  }, 60_000);
+});
+
+test("without a reserve, and with a batch that must be copied, a full disk is said to be full", async () => {
+  const full = await lived("standard", 10);
+  const { world, store } = full;
+  world.kill();
+  fill(full);
+  const env = world.start();
+  await world.run(() => env.storage.unlink(`${WAL}/reserve`));
+  await expect(world.run(() => store.open(env))).rejects.toMatchObject({ code: "BOP_DISK_FULL" });
+  world.kill();
+  world.disk.capacityBytes = Number.POSITIVE_INFINITY;
+  await reopened(full);
+  expect(store.sealed).toHaveLength(6);
+});
