@@ -221,6 +221,11 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     this.spilled.dropAbove(lsn);
   }
 
+  /** Nobody reads it for now: of its map nothing is kept that can be loaded again. */
+  rest(): void {
+    if (this.#commons.heldLsn === undefined) this.#map.letGo();
+  }
+
   /** The database was dropped, and a checkpoint has taken its chunks. */
   forgetSpilled(): void {
     const mapLsn = this.#map.checkpointLsn;

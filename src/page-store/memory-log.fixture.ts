@@ -81,6 +81,10 @@ export class MemoryLog implements Log {
       delta: (pageNumber, change) => this.#delta(frames, pageNumber, change),
       entry: (payload) => frames.push({ kind: "entry", payload: payload.slice() }),
       records: (payload) => frames.push({ kind: "records", payload: payload.slice() }),
+      record: (head, payload) => {
+        const operations = Buffer.concat([head.bytes.subarray(0, head.at), payload]);
+        frames.push({ kind: "records", payload: operations });
+      },
       spill: (fields) => frames.push({ kind: "spill", ...fields }),
       seal: (fields) => this.#seal({ stream, frames, ...fields }),
       discard: () => {

@@ -33,6 +33,15 @@ function tally() {
   };
 }
 
+test("a map that let go of its rows loads them again, and shows what it showed", () => {
+  const { stored, map } = mapOf({ 0: 7, 1: 9 }, 2 * MAP_ROW_PAGES);
+  expect([map.location(1), map.location(MAP_ROW_PAGES + 1)]).toEqual([7, 9]);
+  stored.get(1)?.fill(11);
+  expect(map.location(MAP_ROW_PAGES + 1)).toBe(9); // It is kept.
+  map.letGo();
+  expect([map.location(1), map.location(MAP_ROW_PAGES + 1)]).toEqual([7, 11]); // It was not.
+});
+
 describe("a location", () => {
   test("holds chunk and offset, and gives them back", () => {
     const location = locationOf(chunkId(123456), 64 * 1024 * 1024 - 8);

@@ -5,6 +5,7 @@
  * (1) Rows are loaded when they are first needed, and a row that maps share is loaded for all of
  *     them. What is loaded from the manifest is right for a map as long as the manifest's row is:
  *     so whoever changes a row of the manifest loads it into the old map first (`MapEdit` does).
+ *     Outside of a checkpoint they can be let go and loaded again (`letGo`).
  * (2) A page above the map's page count, or in a row that is not there, is nowhere.
  */
 import { assert } from "../base/assert.ts";
@@ -73,6 +74,11 @@ export class PageMap implements MapMoment {
     if (cell === undefined) return EMPTY_ROW;
     cell.locations ??= this.#load(this.stream, rowIndex) ?? EMPTY_ROW;
     return cell.locations;
+  }
+
+  /** See (1). */
+  letGo(): void {
+    for (const cell of this.#cells) cell.locations = undefined;
   }
 
   /** The map after it: the rows given, and this one's where none is. */

@@ -247,7 +247,7 @@ export class MainFile {
     const { first } = pending;
     if (first === undefined || !this.#isCommit(base, first)) return;
     try {
-      this.#staged = this.#space.stage({ base, ...pending.finished() });
+      this.#staged = this.#space.stage(pending.finished());
     } catch (error) {
       this.#doomed = true;
       throw error;

@@ -13,7 +13,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { pageNumber } from "../base/units.ts";
-import type { PageSpace, PageSpill, Snapshot } from "../page-store/index.ts";
+import type { PageSetChange, PageSpace, PageSpill, Snapshot } from "../page-store/index.ts";
 import { HEADER } from "./abi.ts";
 
 /** `bytes` bytes at `address` in the instance's memory are those at `offset` of the file. */
@@ -21,13 +21,6 @@ export interface Piece {
   readonly address: number;
   readonly bytes: number;
   readonly offset: number;
-}
-
-export interface FinishedPages {
-  readonly pageCount: number;
-  readonly pageBytes: number;
-  readonly pages: ReadonlyMap<number, Uint8Array>;
-  readonly spill?: PageSpill;
 }
 
 /** Too few would be written one by one. */
@@ -174,7 +167,7 @@ export class PendingPages {
   }
 
   /** The commit in whole pages of the size that its own header names. */
-  finished(): FinishedPages {
+  finished(): PageSetChange {
     const first = this.#own(1);
     const view = new DataView(first.buffer, first.byteOffset, first.length);
     const named = view.getUint16(HEADER.pageBytes);
@@ -183,13 +176,14 @@ export class PendingPages {
     this.#finalBytes = pageCount * pageBytes;
     if (pageBytes !== this.pageBytes) {
       const pages = this.#recut(pageBytes, pageCount);
-      return this.#withSpill({ pageCount, pageBytes, pages }, this.#recutSpill);
+      return this.#withSpill({ base: this.#base, pageCount, pageBytes, pages }, this.#recutSpill);
     }
     if (this.#finalBytes < this.#fileBytes) this.#forgetAbove(pageCount);
-    return this.#withSpill({ pageCount, pageBytes, pages: this.#pages }, this.#spill);
+    const pages = this.#pages;
+    return this.#withSpill({ base: this.#base, pageCount, pageBytes, pages }, this.#spill);
   }
 
-  #withSpill(finished: FinishedPages, spill: PageSpill | undefined): FinishedPages {
+  #withSpill(finished: PageSetChange, spill: PageSpill | undefined): PageSetChange {
     this.#finishedSpill = spill;
     return spill === undefined ? finished : { ...finished, spill };
   }
