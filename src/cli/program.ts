@@ -9,7 +9,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { directoryOption, jsonOption } from "./store.ts";
+import { directoryOption, ioOption, jsonOption } from "./store.ts";
 
 const AFTER_HELP = `
 Examples:
@@ -19,13 +19,15 @@ Examples:
   bop serve --port 8080
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (owned by another process, or read-only).
-Variables: BOP_DIRECTORY for --directory, BOP_HISTORY for the shell, BOP_DEBUG=1 for stack traces.`;
+Variables: BOP_DIRECTORY for --directory, BOP_IO for --io, BOP_HISTORY for the shell, BOP_DEBUG=1 for
+stack traces.`;
 
 /** In the order in which help lists them. */
 const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./commands/serve.ts")).serveCommand(),
   shell: async () => (await import("./commands/shell.ts")).shellCommand(),
   list: async () => (await import("./commands/list.ts")).listCommand(),
+  logs: async () => (await import("./commands/logs.ts")).logsCommand(),
   create: async () => (await import("./commands/create.ts")).createCommand(),
   rename: async () => (await import("./commands/rename.ts")).renameCommand(),
   drop: async () => (await import("./commands/drop.ts")).dropCommand(),
@@ -49,6 +51,7 @@ export async function program(argv: readonly string[]): Promise<Command> {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bop: ")) })
     .showHelpAfterError("     `bop --help` lists the commands; `bop <command> --help` explains one")
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText("after", AFTER_HELP)
     .hook("preSubcommand", handDown);
@@ -66,7 +69,7 @@ function loadersFor(argv: readonly string[]): (() => Promise<Command>)[] {
 
 /** Gives a command what stood before its name (1). What stands behind it wins. */
 function handDown(bop: Command, command: Command): void {
-  for (const name of ["directory", "json"]) {
+  for (const name of ["directory", "io", "json"]) {
     const isGiven = bop.getOptionValueSource(name) === "cli";
     if (isGiven) command.setOptionValueWithSource(name, bop.getOptionValue(name), "config");
   }

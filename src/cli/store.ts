@@ -13,8 +13,12 @@ import { CommandError } from "./exit.ts";
 import { sizeText } from "./output.ts";
 import { visible } from "./visible.ts";
 
+export type IoKind = NonNullable<ManagerOptions["io"]>;
+
 export interface StoreOptions {
   readonly directory: string;
+  /** Absent for commands that open no store: they read its files. */
+  readonly io?: IoKind;
 }
 
 /** What every store has from its first moments; one of them may be lost. */
@@ -26,6 +30,14 @@ const TELL_EVERY_MS = 1000;
 /** `--directory`, the same for every command. */
 export function directoryOption(): Option {
   return new Option("-d, --directory <path>", "the store").env("BOP_DIRECTORY").default("./data");
+}
+
+/** `--io`, the same for every command that opens a store. */
+export function ioOption(): Option {
+  return new Option("--io <kind>", "how the log is written: see docs/platforms.md")
+    .env("BOP_IO")
+    .choices(["auto", "direct", "standard"])
+    .default("auto");
 }
 
 export function jsonOption(): Option {
@@ -52,10 +64,10 @@ export function refuseWithoutStore({ directory }: StoreOptions): void {
 
 /** Runs `work` on a store that is made if it is not there. */
 export async function withNewStore<T>(
-  { directory }: StoreOptions,
+  { directory, io = "auto" }: StoreOptions,
   work: (manager: Manager) => Promise<T>,
 ): Promise<T> {
-  const manager = await openTelling(resolve(directory));
+  const manager = await openTelling(resolve(directory), { io });
   try {
     return await work(manager);
   } finally {

@@ -216,6 +216,8 @@ export interface LogOptions {
 
 export interface LogInfo {
   readonly name: string;
+  /** About what its entries take: in memory, and their share of the chunks that they lie in. */
+  readonly sizeBytes: number;
   readonly createdAt: Date;
 }
 
@@ -278,7 +280,7 @@ export interface Diagnostics {
       readonly state: string;
       readonly marks: LogMarks;
     }[];
-    /** Databases that hold the oldest log, oldest first, at most ten. */
+    /** Databases and record logs that hold the oldest log, oldest first, at most ten. */
     readonly pinned: readonly PinnedLog[];
     /** Databases whose commits recovery has found and not replayed yet. */
     readonly waitingDatabases: number;
@@ -370,7 +372,8 @@ export interface LogMarks {
 
 /** A database with commits that no checkpoint has folded: the log behind `fromLsn` is kept for it. */
 export interface PinnedLog {
-  readonly database: string;
+  readonly kind: "database" | "record-log";
+  readonly name: string;
   readonly fromLsn: number;
   /** From there to the end of the log. The next checkpoint lets all of it go. */
   readonly bytes: number;

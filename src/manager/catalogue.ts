@@ -75,6 +75,8 @@ export interface ListPage {
 export class Catalogue {
   readonly #rows = new Map<StreamId, CatalogueRow>();
   readonly #byName = new NameIndex<CatalogueRow>();
+  /** Tombstones, and imports that have not ended: few of many. */
+  readonly #rare = new Set<StreamId>();
   /** See (4). In order of LSN. */
   readonly #replaced: { readonly lsn: Lsn; readonly stream: StreamId; row?: CatalogueRow }[] = [];
   /** See (5). In order of LSN. */
@@ -89,8 +91,9 @@ export class Catalogue {
     this.#savedNextStream = opened.nextStreamId;
     this.#savedLsn = opened.catalogueLsn;
     for (const row of opened.databases) {
-      const { droppedLsn, pageCount: _pages, ...rest } = row;
-      this.#put({ ...rest, lsn: LSN_ZERO, droppedLsn });
+      const { stream, engine, pageBytes, createdAtMs, state, name, droppedLsn } = row;
+      const lsn = LSN_ZERO;
+      this.#put({ stream, engine, pageBytes, createdAtMs, state, name, lsn, droppedLsn });
     }
   }
 
@@ -136,12 +139,12 @@ export class Catalogue {
 
   /** Tombstones. */
   dropped(): CatalogueRow[] {
-    return [...this.#rows.values()].filter(({ state }) => state === "dropped");
+    return this.#rareOnes().filter(({ state }) => state === "dropped");
   }
 
   /** Those whose import has not ended. */
   importing(): CatalogueRow[] {
-    return [...this.#byName.values()].filter(({ state }) => state === "importing");
+    return this.#rareOnes().filter(({ state }) => state === "importing");
   }
 
   /** Live ones as they were at an LSN that is durable, in order of name, a page of them. See (4). */
@@ -226,14 +229,17 @@ export class Catalogue {
 
   /** Tombstones that a checkpoint at `lsn` removes. */
   removableAt(lsn: Lsn): StreamId[] {
-    return [...this.#rows.values()].flatMap(({ stream, droppedLsn }) =>
+    return this.#rareOnes().flatMap(({ stream, droppedLsn }) =>
       droppedLsn !== undefined && droppedLsn <= lsn ? [stream] : [],
     );
   }
 
   /** They are gone from the manifest. */
   removed(streams: readonly StreamId[]): void {
-    for (const stream of streams) this.#rows.delete(stream);
+    for (const stream of streams) {
+      this.#rows.delete(stream);
+      this.#rare.delete(stream);
+    }
   }
 
   /** Rows that changed behind the LSN, as they were at it: undefined where there was none. */
@@ -281,8 +287,14 @@ export class Catalogue {
     this.#put(row);
   }
 
+  #rareOnes(): CatalogueRow[] {
+    return [...this.#rare].map((stream) => present(this.#rows.get(stream), "it has a row"));
+  }
+
   #put(row: CatalogueRow): void {
     this.#rows.set(row.stream, row);
+    if (row.state !== "live") this.#rare.add(row.stream);
+    else this.#rare.delete(row.stream);
     if (row.state !== "dropped") this.#byName.set(row.name, row);
   }
 }

@@ -8,7 +8,7 @@ import type { ChangeLogFacts } from "./change.ts";
 import type { Parts } from "./open-store.ts";
 import type { Store } from "./store.ts";
 
-/** Databases that `log.pinned` names. */
+/** Databases and record logs that `log.pinned` names. */
 const PINNED_MAX = 10;
 
 export function diagnosticsOf(
@@ -63,13 +63,16 @@ export function diagnosticsOf(
 
 /** Who holds the oldest log, most first: see `pinned` of the public type. */
 function pinnedStreams(
-  { catalogue }: Store,
+  { catalogue, logs }: Store,
   { log, pages }: { readonly log: Log; readonly pages: PageStore },
 ): PinnedLog[] {
-  const oldest = pages.holdsLog().sort((a, b) => a.fromLsn - b.fromLsn);
-  return oldest.slice(0, PINNED_MAX).map(({ stream, fromLsn }) => {
-    const database = catalogue.row(stream)?.name ?? "";
-    return { database, fromLsn, bytes: bytesBetween(fromLsn, log.newestLsn) };
+  const databases = pages.holdsLog().map(({ stream, fromLsn }) => {
+    return { kind: "database" as const, name: catalogue.row(stream)?.name ?? "", fromLsn };
+  });
+  const recordLogs = logs.holdsLog().map((held) => ({ kind: "record-log" as const, ...held }));
+  const oldest = [...databases, ...recordLogs].sort((a, b) => a.fromLsn - b.fromLsn);
+  return oldest.slice(0, PINNED_MAX).map((held) => {
+    return { ...held, bytes: bytesBetween(held.fromLsn, log.newestLsn) };
   });
 }
 

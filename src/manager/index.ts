@@ -6,6 +6,7 @@
  *   options           what a store can be told; names: what a database can be called
  *   open-store        puts the layers together; store: holds them; lifecycle: its states
  *   catalogue         which databases there are; name-index: in order of name
+ *   door              who may change it while the log takes nothing new
  *   rebuild           a lost manifest made again
  *   slugs             names as segments of URLs and paths
  *   database, connection, transaction, statement, queryable

@@ -92,6 +92,49 @@ describe("jobs of a store", () => {
   });
 
   // evidence: G14
+  test("one that was discarded stays away, though the power is cut at once", async () => {
+    for (let seed = 10; seed < 20; seed += 1) {
+      const { world, open, failures } = makeWorld(seed);
+      await world.run(async () => {
+        const { jobs } = await open(async () => "ok");
+        const [kept, gone] = [SHOP, CAFE].map((at) => jobs.submit("integrity-check", at));
+        const ids = (await Promise.all([kept, gone])).map((job) => job?.id ?? 0);
+        for (const id of ids) await jobs.finished(id);
+        await jobs.discard(ids[1] ?? 0);
+        expect(jobs.list()).toMatchObject([{ id: ids[0] }]);
+      });
+      world.powerCut();
+      await world.run(async () => {
+        const { jobs } = await open(async () => "ok");
+        expect(jobs.list()).toMatchObject([{ database: `database-${SHOP}`, state: "done" }]);
+      });
+      expect(failures).toEqual([]);
+    }
+  });
+
+  test("of those that went well the newest 200 are kept, also over a restart", async () => {
+    const { world, open, failures } = makeWorld(21);
+    const count = 210;
+    const newest = Array.from({ length: 200 }, (_, n) => count - 199 + n);
+    const ids = (jobs: Jobs) => jobs.list().map(({ id }) => id);
+    await world.run(async () => {
+      const { jobs, manifest } = await open(async () => "ok");
+      for (let n = 0; n < count; n += 1) {
+        await jobs.finished((await jobs.submit("integrity-check", SHOP)).id);
+      }
+      await jobs.submit("integrity-check", CAFE);
+      await jobs.stop();
+      expect(ids(jobs)).toEqual([...newest, count + 1]);
+      await manifest.close();
+    });
+    await world.run(async () => {
+      const { jobs } = await open(async () => "ok");
+      expect(ids(jobs)).toEqual([...newest, count + 1]);
+    });
+    expect(failures).toEqual([]);
+  });
+
+  // evidence: G14
   test("a job whose process was killed is run again by the next, from its start", async () => {
     const { world, open } = makeWorld(4);
     const first = await world.run(async () => {

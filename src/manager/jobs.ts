@@ -8,7 +8,9 @@
  *     that runs. A handler that shows progress keeps its lease; one that hangs is told to stop when
  *     it ends, and what it still answers is not heard.
  * (4) What is over is kept until it is discarded, but of the done and cancelled no more than the
- *     newest KEPT_MAX.
+ *     newest KEPT_MAX. Its row goes by the manifest's journal: that it is to go survives a crash, and
+ *     nobody waits until it is gone. Nothing else is done to a row that is to go, nor is its id given
+ *     to another while the store is open, so its place among other changes does not matter.
  */
 import { assert } from "../base/assert.ts";
 import type { Clock, Disposer, Random } from "../base/env.ts";
@@ -22,6 +24,7 @@ import {
   mayMeet,
   moveJob,
   newJob,
+  removalOfJobs,
 } from "../manifest/index.ts";
 import { type JobInfo, type JobKind, jobInfo } from "./job.ts";
 
@@ -109,13 +112,12 @@ export class Jobs {
       if (pending !== undefined) return pending;
       const nowMs = this.#options.clock.wallMs();
       const job = newJob({ id: this.#nextId, kind, stream, maxAttempts: ATTEMPTS_MAX, nowMs });
-      const removeJobs = this.#superfluous();
-      await this.#options.manifest.publish({ putJobs: [job], removeJobs });
-      for (const id of removeJobs) this.#rows.delete(id);
+      await this.#options.manifest.publish({ putJobs: [job] });
       this.#nextId += 1;
       this.#rows.set(job.id, job);
       return job;
     });
+    this.#tidy();
     this.#pump();
     return this.#info(row);
   }
@@ -153,9 +155,21 @@ export class Jobs {
   async discard(id: number): Promise<void> {
     await this.#exclusively(async () => {
       if (isPending(this.#row(id))) throw new TypeError(`job ${id} is not over; cancel it first`);
-      await this.#options.manifest.publish({ removeJobs: [id] });
-      this.#rows.delete(id);
+      await this.#forget([id]);
     });
+  }
+
+  /** See (4). What cannot be forgotten now is, when the next job comes. */
+  #tidy(): void {
+    this.#exclusively(() => this.#forget(this.#superfluous())).catch((error: unknown) => {
+      if (!this.#stopped) this.#options.onFailure(error);
+    });
+  }
+
+  async #forget(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#options.manifest.enqueue(removalOfJobs(ids));
+    for (const id of ids) this.#rows.delete(id);
   }
 
   /** Starts what is due, or sets the timer for what will be. */
@@ -309,7 +323,7 @@ export class Jobs {
       ({ state }) => state === "done" || state === "cancelled",
     );
     over.sort((a, b) => a.changedAtMs - b.changedAtMs || a.id - b.id);
-    return over.slice(0, Math.max(0, over.length - KEPT_MAX + 1)).map(({ id }) => id);
+    return over.slice(0, Math.max(0, over.length - KEPT_MAX)).map(({ id }) => id);
   }
 
   #row(id: number): JobRow {

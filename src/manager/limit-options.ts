@@ -39,8 +39,8 @@ export interface LimitOptions {
   readonly writeTimeoutMs?: number;
 
   /**
-   * How long a statement or transaction waits to be let in before it is refused with the reason. 0
-   * refuses at once.
+   * How long a statement, a transaction or a change of the catalogue waits to be let in before it is
+   * refused with the reason. 0 refuses at once.
    *
    * Milliseconds, from 0 to 3,600,000. Default 5,000.
    */

@@ -78,13 +78,15 @@ class StoreManager implements Manager {
     const store = this.#store;
     store.lifecycle.assertOpen();
     let row = store.catalogue.find(checked);
-    if (row?.state === "importing") throw beingImported(checked);
     if (row === undefined) {
       if (options.create === false) throw notFound(checked);
-      row = this.#create(checked, options);
-    } else {
-      refuseMismatch(row, options);
+      const opened = store.door.enter();
+      if (opened !== undefined) await opened;
+      row = store.catalogue.find(checked); // Another may have made it meanwhile.
     }
+    if (row?.state === "importing") throw beingImported(checked);
+    if (row === undefined) row = this.#create(checked, options);
+    else refuseMismatch(row, options);
     const database = await this.#open(row.stream);
     await store.durable(row.lsn);
     database.assertOpen();
@@ -106,14 +108,16 @@ class StoreManager implements Manager {
 
   async rename(from: string, to: string): Promise<void> {
     const [source, target] = [databaseName(from), databaseName(to)];
-    this.#store.lifecycle.assertWritable();
+    const opened = this.#store.door.enter();
+    if (opened !== undefined) await opened;
     const { stream } = this.#live(source);
     await this.#store.durable(this.#store.catalogue.rename(stream, target));
   }
 
   async drop(name: string): Promise<void> {
     const checked = databaseName(name);
-    this.#store.lifecycle.assertWritable();
+    const opened = this.#store.door.enter();
+    if (opened !== undefined) await opened;
     const { stream } = this.#live(checked);
     await this.#store.durable(this.#store.drop(stream, checked));
   }
@@ -127,6 +131,8 @@ class StoreManager implements Manager {
     const file = await openSqliteFile(store.env.storage, path);
     try {
       const { engine } = store.options;
+      const opened = store.door.enter();
+      if (opened !== undefined) await opened;
       const { stream } = store.catalogue.create({
         name: checked,
         engine,
@@ -213,7 +219,6 @@ class StoreManager implements Manager {
   }
 
   #create(name: DatabaseName, options: DatabaseOptions): CatalogueRow {
-    this.#store.lifecycle.assertWritable();
     const { engine = this.#store.options.engine, pageBytes = DEFAULT_PAGE_BYTES } = options;
     return this.#store.catalogue.create({
       name,
@@ -242,6 +247,8 @@ class StoreManager implements Manager {
       if (store.lifecycle.state === "open") store.drop(stream, "");
       throw error;
     }
+    const opened = store.door.enter();
+    if (opened !== undefined) await opened;
     await store.durable(store.catalogue.publish(stream));
   }
 

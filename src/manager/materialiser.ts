@@ -11,7 +11,8 @@
  *     commit of the manifest.
  * (2) Only what is durable is saved, in order of LSN, each entry once: the mark that says how far it
  *     is moves in the same commit.
- * (3) A commit carries at most ENTRIES_MAX entries, so that it holds up nobody else for long.
+ * (3) A commit carries at most ENTRIES_MAX entries: what they mean to the change log is planned in one
+ *     go, and holds up nobody else for long.
  * (4) The timer keeps the process alive: somebody may read the changes and wait for just this one.
  * (5) A failure leaves the entries where they are. It is tried again after a pause, by the next
  *     checkpoint, or when the store is opened next.
@@ -21,7 +22,7 @@ import type { Lsn } from "../base/units.ts";
 import type { PageStore } from "../page-store/index.ts";
 import type { Catalogue, CatalogueRow } from "./catalogue.ts";
 
-const ENTRIES_MAX = 1000;
+const ENTRIES_MAX = 256;
 const PAUSE_AFTER_FAILURE_MS = 1000;
 
 export interface MaterialiserOptions {

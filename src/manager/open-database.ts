@@ -55,6 +55,8 @@ export interface OpenDatabaseOptions {
   readonly kick: () => void;
   /** A connection was opened; there may be too many now. */
   readonly onConnect: () => void;
+  /** Nobody reads or writes for now. */
+  readonly onRest: () => void;
 }
 
 export class OpenDatabase {
@@ -200,6 +202,7 @@ export class OpenDatabase {
   trim(): void {
     assert(this.idle, "connections in use are not trimmed");
     this.#closeSeats();
+    this.options.onRest();
   }
 
   /** What the connections have in memory may not be durable: they go, and what waits is refused. */

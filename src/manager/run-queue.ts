@@ -14,6 +14,8 @@ import type { OpenDatabase } from "./open-database.ts";
 const TURN_MS_MAX = 5;
 /** Promises between a flush and the next append of who waited for it: his own functions. */
 const CALLBACKS_DEEP = 4;
+/** Promises behind a flush within which one that appends is taken for one who waited for it. */
+const FRESH_CALLBACKS = 10;
 
 export class RunQueue {
   readonly #clock: Clock;
@@ -23,6 +25,9 @@ export class RunQueue {
   #stopped = false;
   /** A request to write is on its way within this turn. */
   #within = false;
+  /** A flush within this turn has just woken who waited for it. */
+  #isFresh = false;
+  #freshCount = 0;
   #turnedMs = Number.NEGATIVE_INFINITY;
   /** Transactions that have a writer now. */
   #holds = 0;
@@ -45,11 +50,12 @@ export class RunQueue {
   /**
    * As `kickSoon`, for one whose answer lets him go on at once, again and again: behind the promise
    * callbacks that are ready now, without waiting for the event loop. It has its turn all the same:
-   * when it had none for a while, this one waits for it.
+   * when it had none for a while, this one waits for it. So does one that was not woken by a flush:
+   * he may be the first of many whom the network brings in one turn, and who are to share.
    */
   kickWithin(): void {
     if (this.#scheduled || this.#within || this.#stopped) return;
-    if (this.#clock.monotonicMs() - this.#turnedMs > TURN_MS_MAX) {
+    if (!this.#isFresh || this.#clock.monotonicMs() - this.#turnedMs > TURN_MS_MAX) {
       this.#arm();
       return;
     }
@@ -71,7 +77,21 @@ export class RunQueue {
   async #afterCallbacks(): Promise<void> {
     for (let n = 0; n < CALLBACKS_DEEP; n++) await undefined;
     this.#within = false;
+    this.#ask();
+  }
+
+  /** Asks the log to write what was sealed. */
+  #ask(): void {
     this.#kick({ inline: this.#ready.size === 0 && this.#holds === 0 });
+    void this.#stayFresh();
+  }
+
+  async #stayFresh(): Promise<void> {
+    this.#freshCount += 1;
+    const mine = this.#freshCount;
+    this.#isFresh = true;
+    for (let n = 0; n < FRESH_CALLBACKS; n++) await undefined;
+    if (mine === this.#freshCount) this.#isFresh = false;
   }
 
   #arm(): void {
@@ -92,6 +112,6 @@ export class RunQueue {
       if (this.#clock.monotonicMs() > endMs) break;
     }
     if (this.#ready.size > 0) this.#arm();
-    this.#kick({ inline: this.#ready.size === 0 && this.#holds === 0 });
+    this.#ask();
   }
 }

@@ -18,6 +18,7 @@ import type { Catalogue, CatalogueRow } from "./catalogue.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { diagnosticsOf } from "./diagnostics.ts";
+import { Door } from "./door.ts";
 import { Engines } from "./engines.ts";
 import { FaultKeeper } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
@@ -56,6 +57,8 @@ export class Store {
   readonly changes: ChangeFeed;
   readonly jobs: Jobs;
   readonly logs: Logs;
+  /** Of the catalogue. */
+  readonly door: Door;
   readonly #log: Log;
   readonly #pages: PageStore;
   readonly #engines: Engines;
@@ -75,6 +78,7 @@ export class Store {
     this.faults = new FaultKeeper(env.clock);
     this.fleet = new Fleet(options.maxConnections);
     this.gate = new OutputGate(log.durableLsn);
+    this.door = this.#openDoor();
     this.#engines = new Engines(env);
     this.#runQueue = new RunQueue(env.clock, (kick) => log.kick(kick));
     this.#checkpointer = new Checkpointer({
@@ -230,6 +234,17 @@ export class Store {
     this.lifecycle.moveTo("closed");
   }
 
+  #openDoor(): Door {
+    return new Door({
+      clock: this.env.clock,
+      admit: () => {
+        this.lifecycle.assertWritable();
+        this.#log.admit();
+      },
+      admissionTimeoutMs: this.options.limits.admissionTimeoutMs,
+    });
+  }
+
   #openLogs(): Logs {
     const { catalogue, logCatalogue, recordLogs } = this.parts;
     return new Logs(
@@ -239,6 +254,7 @@ export class Store {
         nextStreamId: () => catalogue.nextStreamId,
         wallMs: () => this.env.clock.wallMs(),
         durable: (lsn) => this.durable(lsn),
+        enter: () => this.door.enter(),
       },
       {
         log: this.#log,
@@ -276,6 +292,7 @@ export class Store {
       onConnect: () => {
         if (this.fleet.connected()) this.env.clock.turn(() => this.fleet.sweep());
       },
+      onRest: () => this.#pages.rest(stream),
     });
   }
 

@@ -13,6 +13,10 @@ import { type Lsn, type SegmentSequence, segmentSequence } from "../base/units.t
 import type { Manifest } from "../manifest/index.ts";
 import { type PublishedFacts, type SuperblockFacts, SuperblockFile } from "../page-store/index.ts";
 
+/** The mirror is a file of its own, and may be newer than the manifest that came back. */
+const REMEDY =
+  "; `bop rebuild --replace` makes the manifest again from its mirror, if that is newer";
+
 export interface SuperblockPlaces {
   readonly storage: Storage;
   readonly directory: string;
@@ -73,14 +77,16 @@ export class Superblocks {
 function compare({ superblock }: SuperblockFile, manifest: Manifest, file: string): void {
   const { opened, generation } = manifest;
   if (Buffer.compare(superblock.storeId, opened.storeId) !== 0) {
-    throw damaged(file, "superblock and manifest belong to different stores; one was replaced");
+    const why = "superblock and manifest belong to different stores; one was replaced";
+    throw damaged(file, why, REMEDY);
   }
   if (generation < superblock.manifestGeneration) {
     const seen = `${generation}, and the superblock has seen ${superblock.manifestGeneration}`;
-    throw damaged(file, `the manifest is an old copy: its generation is ${seen}`);
+    throw damaged(file, `the manifest is an old copy: its generation is ${seen}`, REMEDY);
   }
   if (opened.checkpointLsn < superblock.checkpointLsn) {
-    throw damaged(file, "the manifest is older than the checkpoint that the superblock names");
+    const why = "the manifest is older than the checkpoint that the superblock names";
+    throw damaged(file, why, REMEDY);
   }
 }
 
@@ -101,8 +107,8 @@ function firstFacts({ opened, generation }: Manifest): SuperblockFacts {
   };
 }
 
-function damaged(file: string, why: string): StorageError {
-  return new StorageError("BOP_CORRUPT", `the store cannot be opened: ${why}`, {
+function damaged(file: string, why: string, remedy = ""): StorageError {
+  return new StorageError("BOP_CORRUPT", `the store cannot be opened: ${why}${remedy}`, {
     details: { file, offset: 0, why },
   });
 }

@@ -48,6 +48,11 @@ export function batchOf(change: ManifestChange): Batch {
   return { marks: marksOf(change), operations, ...(changeLog && { changeLog }) };
 }
 
+/** Of such as are over: a pending one is cancelled first. */
+export function removalOfJobs(ids: readonly number[]): Operation[] {
+  return ids.map((id) => remove(jobs, id));
+}
+
 function marksOf(change: ManifestChange): Partial<Marks> {
   const { checkpointLsn, catalogueLsn, durableLsn, nextStreamId, nextChunkId, clean } = change;
   return {
@@ -73,7 +78,6 @@ function* operationsOf(change: ManifestChange): Generator<Operation> {
   for (const row of change.putRecordLogs ?? []) yield put(recordLogs, row);
   for (const row of change.putChunks ?? []) yield put(chunks, row);
   for (const sequence of change.addSegments ?? []) yield put(segments, sequence);
-  for (const id of change.removeJobs ?? []) yield remove(jobs, id);
   for (const row of change.putJobs ?? []) {
     yield put(jobs, row);
     yield isPending(row) ? put(pendingJobs, row) : remove(pendingJobs, row);

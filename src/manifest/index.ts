@@ -34,6 +34,7 @@
  */
 export { auditManifest, type ManifestAudit } from "./audit.ts";
 export { auditMirror, type MirrorAudit } from "./audit-mirror.ts";
+export { removalOfJobs } from "./batch.ts";
 export {
   type CatalogueEntry,
   decodeCatalogueEntry,

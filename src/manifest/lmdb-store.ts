@@ -273,7 +273,11 @@ function own(environment: Environment, key: Uint8Array, claim: ClaimValue): Owne
       if (found === undefined) root.putSync(RESERVE_KEY, Buffer.alloc(RESERVE_BYTES));
       return true;
     });
-    if (owned && found === undefined) root.removeSync(RESERVE_KEY);
+    if (owned && found === undefined) {
+      root.removeSync(RESERVE_KEY);
+      // One commit more: the next owner's slot reads the newest, and keeps what that one freed.
+      root.putSync(RESERVE_KEY, Buffer.alloc(1));
+    }
     environment.slot ??= slot;
     return { owned, found };
   } catch (error) {

@@ -35,7 +35,8 @@ export interface Manifest {
   publish(change: ManifestChange): Promise<number>;
   /**
    * Resolves when the operations survive a crash; they take place soon after, in order, exactly once:
-   * at the next start at the latest, before anything is served. Throws BOP_BACKPRESSURE.
+   * at the next start at the latest, before anything is served. For what nobody waits to see, as
+   * tidying up: what is put here must not be put otherwise meanwhile. Throws BOP_BACKPRESSURE.
    */
   enqueue(operations: readonly Operation[]): Promise<void>;
   /** A component has done its part up to a generation. */
@@ -150,8 +151,6 @@ export interface ManifestChange {
   readonly removeSegments?: readonly SegmentSequence[];
   readonly clean?: boolean;
   readonly putJobs?: readonly JobRow[];
-  /** By id. Such as are over: a pending one is cancelled first. */
-  readonly removeJobs?: readonly number[];
   /** Records, acknowledgements and cursors that go with it. */
   readonly changeLog?: ChangeLogRequest;
 }

@@ -4,7 +4,8 @@
  *
  * (1) Nothing is handed out before the journal is empty: what was enqueued before a crash is in what
  *     `opened` says.
- * (2) What is read later (rows of the page map, of the change log) is read from what is committed.
+ * (2) It is read in slices: a store of many databases holds nobody up who shares the process.
+ * (3) What is read later (rows of the page map, of the change log) is read from what is committed.
  */
 import type { Clock } from "../base/env.ts";
 import { chunkId, LSN_ZERO, type StreamId, streamId } from "../base/units.ts";
@@ -17,6 +18,7 @@ import type { KeyValueStore, OpenKeyValueStore } from "./key-value.ts";
 import { STATE_KEY, STORE_KEY } from "./keys.ts";
 import type { Manifest, ManifestChange, ManifestState, ManifestStats } from "./manifest.ts";
 import { migrate, required } from "./migrations.ts";
+import { Pace } from "./pace.ts";
 import { SCHEMA_VERSION, TABLES } from "./schema.ts";
 import { type Operation, put, type Table } from "./table.ts";
 import { chunks } from "./tables/chunks.ts";
@@ -30,6 +32,9 @@ import { segments } from "./tables/segments.ts";
 import { decodeState, decodeStore, encodeState, encodeStore } from "./tables/state.ts";
 import { watermarks } from "./tables/watermarks.ts";
 import { Writer } from "./writer.ts";
+
+/** Rows that are read in one go. */
+const ROWS_AT_ONCE = 64;
 
 export interface ManifestOptions {
   readonly openStore: OpenKeyValueStore;
@@ -90,19 +95,21 @@ class StoredManifest implements Manifest {
     readonly generations: Generations;
     readonly changeLog: ChangeLog;
     readonly directory: string;
+    readonly opened: ManifestState;
   }) {
     this.#writer = parts.writer;
     this.#journal = parts.journal;
     this.#generations = parts.generations;
     this.#directory = parts.directory;
     this.changeLog = parts.changeLog;
-    this.opened = readAll(parts.writer, parts.directory);
+    this.opened = parts.opened;
   }
 
   static async open(store: KeyValueStore, options: ManifestOptions): Promise<StoredManifest> {
     const { directory, openStore, clock, delayMs = 0 } = options;
     const state = decodeState(required(store, STATE_KEY, directory));
-    const generations = new Generations(clock, rowsOf(store, watermarks, directory));
+    const reading: Reading = { file: directory, pace: new Pace(clock) };
+    const generations = new Generations(clock, await rowsOf(store, watermarks, reading));
     generations.reached("manifest", state.generation);
     const writer = new Writer(store, state, {
       clock,
@@ -128,10 +135,11 @@ class StoredManifest implements Manifest {
       file: directory,
     });
     await journal.replay({
-      pending: rowsOf(store, pendingBatches, directory),
-      dead: rowsOf(store, deadLetters, directory),
+      pending: await rowsOf(store, pendingBatches, reading),
+      dead: await rowsOf(store, deadLetters, reading),
     });
-    return new StoredManifest({ writer, journal, generations, changeLog, directory });
+    const opened = await readAll(writer, reading);
+    return new StoredManifest({ writer, journal, generations, changeLog, directory, opened });
   }
 
   get generation(): number {
@@ -192,23 +200,46 @@ class StoredManifest implements Manifest {
   }
 }
 
-function readAll({ store, state }: Writer, directory: string): ManifestState {
-  const { storeId } = decodeStore(required(store, STORE_KEY, directory));
+/** See (2). */
+interface Reading {
+  readonly file: string;
+  readonly pace: Pace;
+}
+
+async function readAll({ store, state }: Writer, reading: Reading): Promise<ManifestState> {
+  const { storeId } = decodeStore(required(store, STORE_KEY, reading.file));
   const { generation: _, rows: _rows, ...marks } = state;
   return {
     storeId,
     ...marks,
-    databases: rowsOf(store, databases, directory),
-    recordLogs: rowsOf(store, recordLogs, directory),
-    chunks: rowsOf(store, chunks, directory),
-    segments: rowsOf(store, segments, directory),
-    jobs: rowsOf(store, jobs, directory),
+    databases: await rowsOf(store, databases, reading),
+    recordLogs: await rowsOf(store, recordLogs, reading),
+    chunks: await rowsOf(store, chunks, reading),
+    segments: await rowsOf(store, segments, reading),
+    jobs: await rowsOf(store, jobs, reading),
   };
 }
 
-function rowsOf<Key, Row>(store: KeyValueStore, table: Table<Key, Row>, file: string): Row[] {
-  const { from, to } = table.range();
+/** Nobody writes meanwhile: what is read in several goes is of one moment. */
+async function rowsOf<Key, Row>(
+  store: KeyValueStore,
+  table: Table<Key, Row>,
+  { file, pace }: Reading,
+): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const { key, value } of store.range(from, to)) rows.push(table.decode({ key, value, file }));
-  return rows;
+  const { from: first, to } = table.range();
+  let from = first;
+  while (true) {
+    let last: Uint8Array | undefined;
+    let count = 0;
+    for (const { key, value } of store.range(from, to)) {
+      rows.push(table.decode({ key, value, file }));
+      last = key;
+      count += 1;
+      if (count === ROWS_AT_ONCE) break;
+    }
+    if (last === undefined || count < ROWS_AT_ONCE) return rows;
+    from = Uint8Array.of(...last, 0); // The next key there can be.
+    await pace.look();
+  }
 }

@@ -50,7 +50,7 @@ export interface OwnershipOptions {
   readonly owned: string;
 }
 
-interface Owner {
+export interface Owner {
   readonly pid: number;
   readonly bootId: string;
   readonly startedAt: string;
@@ -183,7 +183,7 @@ function whoIs(owner: Owner | undefined, env: Env): string {
   return `process ${pid}${where}, since ${new Date(openedAtMs).toISOString()}`;
 }
 
-function encodeOwner(owner: Owner): Uint8Array {
+export function encodeOwner(owner: Owner): Uint8Array {
   const payload = new ByteWriter()
     .u32(owner.pid)
     .text(owner.bootId)
@@ -197,7 +197,8 @@ function encodeOwner(owner: Owner): Uint8Array {
   return seal(payload, { key: OWNER_KEY, version: VERSION, generation: 0 });
 }
 
-function decodeOwner(value: Uint8Array, file: string): Owner | undefined {
+/** Undefined for a damaged one. Throws BOP_FORMAT. */
+export function decodeOwner(value: Uint8Array, file: string): Owner | undefined {
   try {
     return unseal({ key: OWNER_KEY, value, file }, { version: VERSION, parse: parseOwner });
   } catch (error) {

@@ -22,7 +22,11 @@ export class Pace {
   /** Undefined if there is time left: awaiting that costs a turn of the microtasks and no more. */
   step(): Promise<void> | undefined {
     this.#steps += 1;
-    if (this.#steps % LOOK_EVERY !== 0) return undefined;
+    return this.#steps % LOOK_EVERY === 0 ? this.look() : undefined;
+  }
+
+  /** The same behind a large step: the clock is looked at. */
+  look(): Promise<void> | undefined {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#sinceMs < SLICE_MS) return undefined;
     return new Promise((resolve) => {

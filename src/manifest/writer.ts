@@ -16,6 +16,7 @@
  */
 import type { Clock } from "../base/env.ts";
 import { isStorageError, StorageError } from "../base/errors.ts";
+import type { Lsn } from "../base/units.ts";
 import { type Batch, nextMarks, type Receipt } from "./batch.ts";
 import type { ChangeLog, ChangeLogCommit } from "./change-log.ts";
 import type { ChangeLogRequest } from "./change-log-core.ts";
@@ -63,6 +64,8 @@ interface Group {
   readonly draft: Draft;
   readonly accepted: Pending[];
   readonly requests: ChangeLogRequest[];
+  /** Of the first request, if it stays alone. */
+  changes: { readonly commit: ChangeLogCommit | undefined; readonly durableLsn: Lsn } | undefined;
   readonly moved: WatermarkRow[];
   state: StateValue;
 }
@@ -137,8 +140,8 @@ export class Writer {
     const group = await this.#group(batches);
     if (group.accepted.length === 0) return;
     try {
-      const { draft, requests, state } = group;
-      const changes = this.#plan(requests, state);
+      const { draft, state } = group;
+      const changes = this.#planned(group);
       const operations = [...draft.operations(), ...(changes?.operations ?? [])];
       const next = { ...state, rows: await this.#counted(operations) };
       await this.#store.commit([...operations, encodeState(next)], () => this.#pace.step());
@@ -172,6 +175,7 @@ export class Writer {
       draft: new Draft(this.#store, { generation, file }),
       accepted: [],
       requests: [],
+      changes: undefined,
       moved: [],
       state: { ...this.#state, generation },
     };
@@ -208,11 +212,18 @@ export class Writer {
     for (const _ of indexNames(draft)) await this.#pace.step();
     for (const _ of checkRows(draft, next)) await this.#pace.step();
     if (changeLog !== undefined) {
-      this.#plan([changeLog], { ...state, ...next });
+      const commit = this.#plan([changeLog], { ...state, ...next });
+      group.changes ??= { commit, durableLsn: next.durableLsn };
       group.requests.push(changeLog);
     }
     for (const { after } of draft.changes(watermarks)) if (after) group.moved.push(after);
     group.state = { ...state, ...next };
+  }
+
+  /** What came alone was planned when it was looked at. */
+  #planned({ requests, changes, state }: Group): ChangeLogCommit | undefined {
+    const isAlone = requests.length === 1 && changes?.durableLsn === state.durableLsn;
+    return isAlone ? changes.commit : this.#plan(requests, state);
   }
 
   #plan(requests: readonly ChangeLogRequest[], state: StateValue): ChangeLogCommit | undefined {

@@ -1,7 +1,7 @@
 /** `bop checkpoint`: the log folded into chunks. */
 import { Command } from "commander";
 import { Output, sizeText } from "../output.ts";
-import { directoryOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
+import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
 
 interface CheckpointOptions extends StoreOptions {
   readonly json?: boolean;
@@ -15,6 +15,7 @@ export function checkpointCommand(): Command {
         "start reads less. The store does so by itself; this does it now.",
     )
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText("after", "\nExample:\n  bop checkpoint --directory /srv/data")
     .action((options: CheckpointOptions) =>

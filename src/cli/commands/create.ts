@@ -6,7 +6,13 @@ import type { EngineKind } from "../../sqlite/index.ts";
 import { nameArgument } from "../arguments.ts";
 import { findDatabase } from "../databases.ts";
 import { Output } from "../output.ts";
-import { directoryOption, jsonOption, type StoreOptions, withNewStore } from "../store.ts";
+import {
+  directoryOption,
+  ioOption,
+  jsonOption,
+  type StoreOptions,
+  withNewStore,
+} from "../store.ts";
 
 interface CreateOptions extends StoreOptions {
   readonly engine: EngineKind;
@@ -32,6 +38,7 @@ export function createCommand(): Command {
         .default("4096"),
     )
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",

@@ -6,7 +6,7 @@ import { nameArgument } from "../arguments.ts";
 import { existingDatabase } from "../databases.ts";
 import { CommandError, UsageError } from "../exit.ts";
 import { Output, sizeText } from "../output.ts";
-import { directoryOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
+import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
 
 interface DropOptions extends StoreOptions {
   readonly yes?: boolean;
@@ -20,6 +20,7 @@ export function dropCommand(): Command {
     .addArgument(nameArgument("the database"))
     .option("-y, --yes", "do not ask")
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText("after", "\nExamples:\n  bop drop tenant-42\n  bop drop tenant-42 --yes")
     .action((name: string, options: DropOptions) => {

@@ -9,6 +9,7 @@ import { progressBar } from "../progress.ts";
 import {
   directoryOption,
   interruptible,
+  ioOption,
   jsonOption,
   type StoreOptions,
   withStore,
@@ -25,6 +26,7 @@ export function exportCommand(): Command {
     .addArgument(nameArgument("the database"))
     .argument("<file>", "a file that does not exist yet")
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",

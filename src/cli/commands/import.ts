@@ -10,6 +10,7 @@ import { progressBar } from "../progress.ts";
 import {
   directoryOption,
   interruptible,
+  ioOption,
   jsonOption,
   type StoreOptions,
   withNewStore,
@@ -30,6 +31,7 @@ export function importCommand(): Command {
     .argument("<file>", "a SQLite file that no program is writing to")
     .requiredOption("--as <name>", "name of the new database", checkedName)
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText("after", "\nExample:\n  bop import shop.sqlite --as shop")
     .action((file: string, options: ImportOptions) => {

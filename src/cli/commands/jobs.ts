@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import type { JobInfo, Manager } from "../../manager/index.ts";
 import { Output } from "../output.ts";
-import { directoryOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
+import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
 import { numberCell, tableText, textCell } from "../table.ts";
 
 interface JobsCommandOptions extends StoreOptions {
@@ -14,6 +14,7 @@ export function jobsCommand(): Command {
     .summary("list work in the background")
     .description("List jobs that are pending, and those that are over and kept, oldest first.")
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText("after", "\nExamples:\n  bop jobs\n  bop jobs --json")
     .action((options: JobsCommandOptions) =>

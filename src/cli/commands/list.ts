@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { DatabaseInfo, Manager } from "../../manager/index.ts";
 import { everyDatabase } from "../databases.ts";
 import { Output, sizeText } from "../output.ts";
-import { directoryOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
+import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
 import { numberCell, tableText, textCell } from "../table.ts";
 
 interface ListCommandOptions extends StoreOptions {
@@ -17,6 +17,7 @@ export function listCommand(): Command {
     .description("List the databases of the store with their size and engine.")
     .option("--prefix <text>", "only names that begin with it")
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText("after", "\nExamples:\n  bop list\n  bop list --prefix tenant- --json")
     .action((options: ListCommandOptions) =>

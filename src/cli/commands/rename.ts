@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { nameArgument } from "../arguments.ts";
 import { existingDatabase } from "../databases.ts";
 import { Output } from "../output.ts";
-import { directoryOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
+import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
 
 interface RenameOptions extends StoreOptions {
   readonly json?: boolean;
@@ -16,6 +16,7 @@ export function renameCommand(): Command {
     .addArgument(nameArgument("the database", "<from>"))
     .addArgument(nameArgument("its new name", "<to>"))
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText("after", "\nExample:\n  bop rename tenant-42 customer-42")
     .action((from: string, to: string, options: RenameOptions) =>

@@ -14,7 +14,7 @@ import { systemEnv } from "../../io/index.ts";
 import type { Diagnostics } from "../../manager/index.ts";
 import { startServer } from "../../server/index.ts";
 import { UsageError } from "../exit.ts";
-import { directoryOption, openTelling } from "../store.ts";
+import { directoryOption, type IoKind, ioOption, openTelling } from "../store.ts";
 
 interface ServeOptions {
   readonly directory: string;
@@ -22,7 +22,7 @@ interface ServeOptions {
   readonly port: number;
   readonly autoCreate: boolean;
   readonly engine: "sqlite" | "libsql";
-  readonly io: "auto" | "direct" | "standard";
+  readonly io: IoKind;
   readonly allowInsecure: boolean;
   readonly logLevel: string;
 }
@@ -62,12 +62,7 @@ export function serveCommand(): Command {
         .choices(["sqlite", "libsql"])
         .default("sqlite"),
     )
-    .addOption(
-      new Option("--io <kind>", "how the log is written: see docs/platforms.md")
-        .env("BOP_IO")
-        .choices(["auto", "direct", "standard"])
-        .default("auto"),
-    )
+    .addOption(ioOption())
     .addOption(
       new Option("--allow-insecure", "listen where others can reach it, without authentication")
         .env("BOP_ALLOW_INSECURE")

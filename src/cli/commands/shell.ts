@@ -12,6 +12,7 @@ import { ShellSession } from "../shell/session.ts";
 import { runTerminal } from "../shell/terminal.ts";
 import {
   directoryOption,
+  ioOption,
   jsonOption,
   type StoreOptions,
   withNewStore,
@@ -43,6 +44,7 @@ export function shellCommand(): Command {
     .option("--create", "create the database if there is none of that name")
     .option("--continue", "in a pipe: go on after an error")
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption().conflicts("mode"))
     .addHelpText("after", EXAMPLES)
     .action(async (name: string, options: ShellCommandOptions) => {

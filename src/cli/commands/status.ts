@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import type { Diagnostics } from "../../manager/index.ts";
 import { Output, sizeText } from "../output.ts";
-import { directoryOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
+import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
 import { visible } from "../visible.ts";
 
 interface StatusOptions extends StoreOptions {
@@ -14,6 +14,7 @@ export function statusCommand(): Command {
     .summary("show how the store fares")
     .description("Show how the store fares: its databases, log, chunks and last fault.")
     .addOption(directoryOption())
+    .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText("after", "\nExamples:\n  bop status\n  bop status --json | jq .log.durableLsn")
     .action((options: StatusOptions) =>
