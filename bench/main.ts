@@ -4,7 +4,8 @@
  *
  *     npm run bench                       everything, about ten minutes, of which "disk" takes most
  *     npm run bench -- commit             scenarios whose name begins with "commit"
- *     npm run bench -- reads tenants      groups: commits, tenants, reads
+ *     npm run bench -- wal reads          groups: commits, tenants, logs, reopen, latency (which
+ *                                         are "wal"), reads, large, manifest
  *     npm run bench -- --rounds 9 --scale 0.1 --json --directory /mnt/disk
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -17,6 +18,7 @@ import { loadPeer } from "./peer.ts";
 import { reportLines, verdictsOf } from "./report.ts";
 import { commitMany, commitManyIndexed, commitOne } from "./scenarios/commits.ts";
 import { largeTransaction } from "./scenarios/large.ts";
+import { commitLatencies } from "./scenarios/latency.ts";
 import { manifestFleet } from "./scenarios/manifest.ts";
 import { manifestWriter } from "./scenarios/manifest-writer.ts";
 import { pointSelect, rangeSelect } from "./scenarios/reads.ts";
@@ -25,14 +27,28 @@ import { reopen } from "./scenarios/reopen.ts";
 import { commitTenants, diskTenants } from "./scenarios/tenants.ts";
 import { tpcbBatches, tpcbClosures, tpcbEarlyClosures } from "./scenarios/tpcb.ts";
 
+const COMMITS = [
+  commitOne,
+  commitMany,
+  commitManyIndexed,
+  tpcbBatches,
+  tpcbClosures,
+  tpcbEarlyClosures,
+];
+const TENANTS = [commitTenants, diskTenants];
+const LOGS = [logMany, logOne];
+
+/** A scenario may be in several groups; it runs once. */
 const GROUPS: Readonly<Record<string, readonly Scenario[]>> = {
-  commits: [commitOne, commitMany, commitManyIndexed, tpcbBatches, tpcbClosures, tpcbEarlyClosures],
-  tenants: [commitTenants, diskTenants],
+  commits: COMMITS,
+  tenants: TENANTS,
   reopen: [reopen],
   reads: [pointSelect, rangeSelect],
   large: [largeTransaction],
   manifest: [manifestWriter, manifestFleet],
-  logs: [logMany, logOne],
+  logs: LOGS,
+  latency: commitLatencies,
+  wal: [...COMMITS, ...TENANTS, ...LOGS, reopen, ...commitLatencies],
 };
 
 /** Ignored by git, and on the disk that the checkout is on: /tmp is often no disk at all. */
@@ -40,14 +56,15 @@ const DATA = join(import.meta.dirname, "data");
 const RESULTS = join(import.meta.dirname, "results");
 
 function select(words: readonly string[]): Scenario[] {
-  const all = Object.values(GROUPS).flat();
+  const all = [...new Set(Object.values(GROUPS).flat())];
   if (words.length === 0) return all;
-  return words.flatMap((word) => {
+  const wanted = words.flatMap((word) => {
     const chosen = GROUPS[word] ?? all.filter(({ name }) => name.startsWith(word));
     if (chosen.length > 0) return chosen;
     const names = [...Object.keys(GROUPS), ...all.map(({ name }) => name)];
     throw new RangeError(`there is no scenario "${word}"; there are ${names.join(", ")}`);
   });
+  return [...new Set(wanted)];
 }
 
 function positive(text: string, name: string): number {

@@ -36,8 +36,13 @@ describe("the README", () => {
 
   afterAll(() => rmSync(reader.folder, { recursive: true, force: true }));
 
-  test("has a program for each of the three ways in, and each says what it prints", () => {
-    expect(programs.map(({ name }) => name)).toEqual(["embedded.ts", "client.ts", "libsql.ts"]);
+  test("has a program for each of the ways in, and each says what it prints", () => {
+    expect(programs.map(({ name }) => name)).toEqual([
+      "embedded.ts",
+      "client.ts",
+      "libsql.ts",
+      "logs.ts",
+    ]);
     for (const { prints } of programs) expect(prints).not.toEqual([]);
   });
 
@@ -51,6 +56,12 @@ describe("the README", () => {
     const server = await startServer(reader);
     expect(await runProgram(reader, client, server.url)).toEqual(client.prints);
     expect(await server.stop()).toBe(0);
+  });
+
+  test("takes a reader to a record log, and to what has changed", async () => {
+    await runProgram(reader, program("embedded.ts"));
+    const logs = program("logs.ts");
+    expect(await runProgram(reader, logs)).toEqual(logs.prints);
   });
 
   test("takes a reader to the same client in the same process", async () => {

@@ -33,18 +33,18 @@ test("seeds that once failed pass", { timeout: 120_000 }, async () => {
 describe("a disk that fails", () => {
   seedTests("faults", {
     fact: "what was acknowledged stays, what was refused has changed nothing",
-    seeds: 100,
+    seeds: 60,
   });
 });
 
 // evidence: G2
 describe("readers beside writers, and power cuts", () => {
-  seedTests("reveal", { fact: "what was shown is there afterwards", seeds: 100 });
+  seedTests("reveal", { fact: "what was shown is there afterwards", seeds: 60 });
 });
 
 // evidence: G1
 describe("transactions too large for memory, crashes and faults", () => {
-  seedTests("large-transactions", { fact: "each is there wholly or not at all", seeds: 50 });
+  seedTests("large-transactions", { fact: "each is there wholly or not at all", seeds: 40 });
 });
 
 // evidence: G13
@@ -54,7 +54,7 @@ describe("an indexer of a store that crashes", () => {
 
 // evidence: G17
 describe("a device that hangs", () => {
-  seedTests("hang", { fact: "it is waited for, and nothing is claimed meanwhile", seeds: 50 });
+  seedTests("hang", { fact: "it is waited for, and nothing is claimed meanwhile", seeds: 30 });
 });
 
 // evidence: G1
@@ -67,5 +67,5 @@ describe("a long log, reopened", () => {
 
 // evidence: G11
 describe("imports that crashes cut off", () => {
-  seedTests("import", { fact: "the database is there wholly or not at all", seeds: 100 });
+  seedTests("import", { fact: "the database is there wholly or not at all", seeds: 50 });
 });

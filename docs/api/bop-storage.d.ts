@@ -192,7 +192,7 @@ export interface Diagnostics {
             readonly state: string;
             readonly marks: LogMarks;
         }[];
-        /** Databases that hold the oldest log, oldest first, at most ten. */
+        /** Databases and record logs that hold the oldest log, oldest first, at most ten. */
         readonly pinned: readonly PinnedLog[];
         /** Databases whose commits recovery has found and not replayed yet. */
         readonly waitingDatabases: number;
@@ -539,8 +539,8 @@ export interface LimitOptions {
      */
     readonly writeTimeoutMs?: number;
     /**
-     * How long a statement or transaction waits to be let in before it is refused with the reason. 0
-     * refuses at once.
+     * How long a statement, a transaction or a change of the catalogue waits to be let in before it is
+     * refused with the reason. 0 refuses at once.
      *
      * Milliseconds, from 0 to 3,600,000. Default 5,000.
      */
@@ -605,6 +605,8 @@ export interface LogEntry {
 
 export interface LogInfo {
     readonly name: string;
+    /** About what its entries take: in memory, and their share of the chunks that they lie in. */
+    readonly sizeBytes: number;
     readonly createdAt: Date;
 }
 

@@ -62,6 +62,34 @@ describe("commands on a store", () => {
     expect(JSON.parse((await bop(["list", "--json"], at)).stdout).databases).toHaveLength(1);
   });
 
+  test("record logs are listed with what they hold, indexes being exact", async () => {
+    const directory = join(folder, "logs");
+    const manager = await Manager.open({ directory });
+    const raft = await manager.log("raft-1");
+    const payload = new Uint8Array(1000);
+    const first = 2n ** 60n;
+    await raft.append([first, first + 1n].map((index) => ({ term: 1n, index, payload })));
+    await manager.log("empty");
+    await manager.close();
+    const shown = JSON.parse((await bop(["logs", "-d", directory, "--json"])).stdout);
+    const indexes = { firstIndex: `${first}`, lastIndex: `${first + 1n}` };
+    expect(shown.logs).toEqual([
+      { name: "empty", sizeBytes: 0, createdAt: expect.any(String) },
+      {
+        name: "raft-1",
+        ...indexes,
+        durableIndex: indexes.lastIndex,
+        sizeBytes: expect.any(Number),
+        createdAt: expect.any(String),
+      },
+    ]);
+    expect(shown.logs[1].sizeBytes).toBeGreaterThan(2000);
+    const { stdout } = await bop(["logs", "-d", directory, "--prefix", "raft"]);
+    expect(stdout).toMatch(/name .*first .*last .*durable .*size[\s\S]*raft-1/);
+    expect(stdout).not.toContain("empty");
+    expect((await bop(["logs", "-d", store])).stdout).toBe("no record logs\n");
+  });
+
   test("options before the command and behind it are the same, and behind wins", async () => {
     const before = await bop(["--directory", store, "list"]);
     const both = await bop(["--directory", join(folder, "nowhere"), "list", "-d", store]);

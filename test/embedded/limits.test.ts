@@ -59,6 +59,45 @@ beforeEach(async () => {
 });
 
 describe.each(DRIVERS)("a store whose device hangs, %s", (io) => {
+  // evidence: G2
+  test("shows a transaction what is only committed if it asked for that, and lets nothing out", async () => {
+    const limits = { writeTimeoutMs: 60_000 };
+    await within({ io, limits, inlineFlushMs: 0 }, async ({ world, env, manager, notes }) => {
+      world.disk.hangNext({ operation: FLUSH[io], pathPattern: WAL, ms: 5000 });
+      const writing = notes.exec("insert into note (body) values ('one')");
+      await env.clock.sleep(100);
+      const steps: string[] = [];
+      const count = async (reveal: "durable" | "committed") => {
+        const other = await manager.database("notes");
+        return other
+          .transaction(
+            async (tx) => {
+              const found = await tx.prepare("select count(*) from note").pluck().get();
+              steps.push(`${reveal} sees ${found}`);
+              if (reveal === "committed") throw new Error("changed my mind");
+            },
+            { reveal, timeoutMs: 60_000 },
+          )
+          .catch(() => {})
+          .then(() => steps.push(`${reveal} ends`));
+      };
+      const early = count("committed");
+      await env.clock.sleep(1000);
+      expect(steps).toEqual(["committed sees 1"]);
+      const late = count("durable");
+      await env.clock.sleep(1000);
+      expect(steps).toEqual(["committed sees 1"]);
+      await Promise.all([writing, early, late]);
+      expect(steps.toSorted()).toEqual([
+        "committed ends",
+        "committed sees 1",
+        "durable ends",
+        "durable sees 1",
+      ]);
+      await manager.close();
+    });
+  });
+
   // evidence: G17
   test("keeps callers waiting who are in, and those at the door until their time is up", async () => {
     const limits = { writeTimeoutMs: 200, admissionTimeoutMs: 3000 };
@@ -98,6 +137,64 @@ describe.each(DRIVERS)("a store whose device hangs, %s", (io) => {
       await Promise.all([first, second]);
       expect(await notes.prepare("select body from note").pluck().all()).toEqual(["one", "two"]);
       await manager.close();
+    });
+  });
+});
+
+describe.each(DRIVERS)("the catalogue while the device hangs, %s", (io) => {
+  test("is changed by those who are patient, in order, and by nobody who is not", async () => {
+    const limits = { writeTimeoutMs: 200, admissionTimeoutMs: 60_000 };
+    await within({ io, limits, inlineFlushMs: 0 }, async ({ world, env, manager, notes }) => {
+      await manager.database("old");
+      world.disk.hangNext({ operation: FLUSH[io], pathPattern: WAL, ms: 20_000 });
+      const first = notes.exec("insert into note (body) values ('one')");
+      await env.clock.sleep(1000);
+      const changes = [
+        manager.database("new"),
+        manager.rename("new", "newer"),
+        manager.drop("old"),
+        manager.log("raft"),
+        manager.renameLog("raft", "events"),
+      ];
+      expect((await manager.list()).map(({ name }) => name)).toEqual(["notes", "old"]);
+      await Promise.all([first, ...changes]);
+      expect((await manager.list()).map(({ name }) => name)).toEqual(["newer", "notes"]);
+      expect((await manager.logs()).map(({ name }) => name)).toEqual(["events"]);
+      await manager.close();
+    });
+  });
+
+  test("refuses when the time is up, and nothing was done", async () => {
+    const limits = { writeTimeoutMs: 200, admissionTimeoutMs: 3000 };
+    await within({ io, limits, inlineFlushMs: 0 }, async ({ world, env, manager, notes }) => {
+      await manager.database("old");
+      world.disk.hangNext({ operation: FLUSH[io], pathPattern: WAL, ms: 20_000 });
+      const first = notes.exec("insert into note (body) values ('one')");
+      await env.clock.sleep(1000);
+      const refused = [
+        manager.database("new"),
+        manager.rename("old", "older"),
+        manager.drop("old"),
+        manager.log("raft"),
+      ].map(refusalOf);
+      expect(await Promise.all(refused)).toEqual(["device", "device", "device", "device"]);
+      await first;
+      expect((await manager.list()).map(({ name }) => name)).toEqual(["notes", "old"]);
+      expect(await manager.logs()).toEqual([]);
+      await manager.close();
+    });
+  });
+
+  test("a store that closes does not keep those who wait at the door", async () => {
+    const limits = { writeTimeoutMs: 200, admissionTimeoutMs: 60_000 };
+    await within({ io, limits, inlineFlushMs: 0 }, async ({ world, env, manager, notes }) => {
+      world.disk.hangNext({ operation: FLUSH[io], pathPattern: WAL, ms: 20_000 });
+      const first = notes.exec("insert into note (body) values ('one')");
+      await env.clock.sleep(1000);
+      const late = manager.database("new").catch((error: unknown) => error);
+      const closed = manager.close();
+      expect(await late).toMatchObject({ code: "BOP_CLOSED" });
+      await Promise.allSettled([first, closed]);
     });
   });
 });

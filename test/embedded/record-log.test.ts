@@ -75,6 +75,26 @@ describe("record logs of a store", () => {
     expect(manager.diagnostics().recordLogs.chunks).toBe(0);
   });
 
+  test("hold the store's log until a checkpoint has folded them, and diagnostics names them", async () => {
+    const manager = await openStore();
+    const pinned = () => manager.diagnostics().log.pinned.map(({ kind, name }) => [kind, name]);
+    const [one, two] = [await manager.log("one"), await manager.log("two")];
+    await manager.checkpoint();
+    expect(pinned()).toEqual([]);
+    await two.append(entries(1, 3));
+    await one.setHardState({ term: 1n });
+    await two.append(entries(4, 5));
+    expect(pinned()).toEqual([
+      ["record-log", "two"],
+      ["record-log", "one"],
+    ]);
+    const [oldest] = manager.diagnostics().log.pinned;
+    expect(oldest?.bytes).toBeGreaterThan(200);
+    await manager.checkpoint();
+    expect(pinned()).toEqual([]);
+    await manager.close();
+  });
+
   test("of a chunk of which little is left the rest is carried over, and nothing else changes", async () => {
     const manager = await openStore({ logCacheBytes: 0 });
     const [log, idle] = [await manager.log("one"), await manager.log("idle")];
@@ -121,6 +141,65 @@ describe("record logs of a store", () => {
     let index = 1;
     while (turns < 3 && index < 100_000) await log.append([entry(index++)]);
     expect(turns).toBe(3);
+  });
+
+  test("what is called behind a compaction that must read a chunk counts behind it", async () => {
+    const directory = await temporaryDirectory();
+    const first = await openStore({ directory });
+    await (await first.log("one")).append(entries(1, 50));
+    await first.close();
+    const manager = await openStore({ directory });
+    const [log, other] = [await manager.log("one"), await manager.log("one")];
+    const number = (value: number) => ({ stable: { n: new Uint8Array([value]) } });
+    const done = await Promise.all([
+      log.commit({ compact: { upToIndex: 20n }, ...number(1) }),
+      other.append([entry(51)]),
+      log.append([entry(52)], number(2)),
+      log.commit({ compact: { upToIndex: 30n }, ...number(3) }),
+      other.append([entry(53)]),
+      log.append([entry(55)]).catch(({ code: refused }) => ({ lsn: Number.NaN, refused })),
+      log.append([entry(54)], number(4)),
+    ]);
+    expect(done[5]).toMatchObject({ refused: "BOP_LOG_GAP" });
+    const lsns = done.map(({ lsn }) => lsn).filter((lsn) => !Number.isNaN(lsn));
+    expect(lsns).toEqual([...lsns].sort((a, b) => a - b));
+    expect([log.boundary?.index, log.lastIndex]).toEqual([30n, 54n]);
+    expect(await log.readStable("n")).toEqual(new Uint8Array([4]));
+    await log.append([entry(55)]);
+    expect(log.lastIndex).toBe(55n);
+    await manager.close();
+  });
+
+  test("small entries, large ones, new terms and what is refused stand in order, and are kept", async () => {
+    const directory = await temporaryDirectory();
+    const manager = await openStore({ directory });
+    const log = await manager.log("one");
+    const given: NewLogEntry[] = [];
+    const waiting: Promise<unknown>[] = [];
+    for (let index = 1; index <= 400; index++) {
+      const bytes = index % 50 === 0 ? 9000 : index % 7 === 0 ? 4001 : index % 300;
+      const term = BigInt(1 + Math.floor(index / 40));
+      const field = index % 11 === 0 ? { field: new Uint8Array([index & 255]) } : {};
+      const payload = new Uint8Array(bytes).fill(index & 255);
+      given.push({ term, index: BigInt(index), payload: payload.slice(), ...field });
+      waiting.push(log.append([{ term, index: BigInt(index), payload, ...field }]));
+      // What was given is the log's from the call on.
+      payload.fill(0);
+    }
+    expect(log.lastIndex).toBe(400n);
+    await expect(log.append([entry(400)])).rejects.toEqual(code("BOP_LOG_CONFLICT"));
+    await expect(log.append([entry(402)])).rejects.toEqual(code("BOP_LOG_GAP"));
+    await expect(log.append([entry(401)])).rejects.toEqual(code("BOP_LOG_TERM"));
+    for (const nonsense of [null, "entry", 7, { ...given[0], index: 401n, payload: "text" }]) {
+      await expect(log.append([nonsense as unknown as NewLogEntry])).rejects.toThrow(TypeError);
+    }
+    const written = await Promise.all(waiting);
+    expect(written.at(-1)).toMatchObject({ lastIndex: 400n });
+    const kept = given.map(({ field = new Uint8Array(0), ...rest }) => ({ ...rest, field }));
+    expect(await log.read({ from: 1n })).toEqual(kept);
+    await manager.close();
+    const again = await (await openStore({ directory })).log("one");
+    expect(await again.read({ from: 1n })).toEqual(kept);
   });
 
   test("what is no log, no entry or no range is refused before anything happens", async () => {

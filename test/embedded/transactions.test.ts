@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { openDatabase, openStore } from "../support/store.ts";
+import { openDatabase } from "../support/store.ts";
 
 async function counter(engine: "sqlite" | "libsql" = "sqlite") {
   const db = await openDatabase({ engine });
@@ -168,9 +168,8 @@ describe("transactions", () => {
     expect(await count()).toBe(1);
   });
 
-  test("those that may see what is only committed share flushes, and end when they are durable", async () => {
-    const manager = await openStore({ inlineFlushMs: 0 });
-    const db = await manager.database("test");
+  test("those that may see what is only committed run one behind the other all the same", async () => {
+    const db = await openDatabase();
     await db.exec("create table t (n integer not null); insert into t values (0)");
     const add = async () =>
       db.transaction(
@@ -181,12 +180,8 @@ describe("transactions", () => {
         },
         { reveal: "committed" },
       );
-    const before = manager.diagnostics().log;
     const seen = await Promise.all(Array.from({ length: 40 }, add));
-    const after = manager.diagnostics().log;
     expect(seen.toSorted((a, b) => (a ?? 0) - (b ?? 0))).toEqual(seen.map((_, index) => index));
-    expect(after.commits - before.commits).toBe(40);
-    expect(after.flushes - before.flushes).toBeLessThan(20);
     const lost = db.transaction(
       () => {
         throw new Error("changed my mind");

@@ -2,7 +2,7 @@
 import type { FuzzTarget } from "../target.ts";
 import { pageChunk, superblock } from "./files.ts";
 import { delta, fileHeader, frames, segment, segmentIndex } from "./log.ts";
-import { catalogueEntry, manifestRow, mirrorEntry } from "./manifest.ts";
+import { catalogueEntry, manifestRow, mirrorEntry, ownerRecord } from "./manifest.ts";
 import { logBody, logOperations, recordChunk } from "./records.ts";
 import { pageOne, sqliteFile } from "./sqlite-file.ts";
 import { baton, hranaPipeline, splitter, sqlText } from "./text.ts";
@@ -20,6 +20,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   superblock,
   manifestRow,
   mirrorEntry,
+  ownerRecord,
   catalogueEntry,
   hranaPipeline,
   baton,

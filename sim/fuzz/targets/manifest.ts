@@ -1,8 +1,12 @@
-/** DECODERS OF THE MANIFEST: values under their keys, entries of the catalogue. */
+/** DECODERS OF THE MANIFEST: values under their keys, the owner's record, entries of the catalogue. */
 
 import { crc32 } from "node:zlib";
 import { isStorageError } from "../../../src/base/errors.ts";
 import { chunkId, lsn, segmentSequence, streamId } from "../../../src/base/units.ts";
+import {
+  decodeState as decodeChangeLog,
+  encodeState as encodeChangeLog,
+} from "../../../src/manifest/change-log.ts";
 import {
   auditManifest,
   auditMirror,
@@ -11,6 +15,7 @@ import {
   encodeCatalogueEntry,
   type KeyValuePair,
 } from "../../../src/manifest/index.ts";
+import { OWNER_KEY } from "../../../src/manifest/keys.ts";
 import {
   decodeMirrorEntry,
   decodeMirrorHeader,
@@ -20,9 +25,12 @@ import {
   MIRROR_HEADER,
   type MirrorEntry,
 } from "../../../src/manifest/mirror-format.ts";
+import { decodeOwner, encodeOwner } from "../../../src/manifest/owner.ts";
 import { SCHEMA_VERSION, TABLES } from "../../../src/manifest/schema.ts";
 import { chunks } from "../../../src/manifest/tables/chunks.ts";
+import { cursors } from "../../../src/manifest/tables/cursors.ts";
 import { databases } from "../../../src/manifest/tables/databases.ts";
+import { jobs } from "../../../src/manifest/tables/jobs.ts";
 import { pageMap } from "../../../src/manifest/tables/page-map.ts";
 import { recordLogs } from "../../../src/manifest/tables/record-logs.ts";
 import { segments } from "../../../src/manifest/tables/segments.ts";
@@ -72,11 +80,43 @@ export const manifestRow: FuzzTarget = {
     }
     again(() => decodeState(found), encodeState, decodeState);
     again(
+      () => decodeChangeLog(found),
+      (it) => encodeChangeLog(it, 1),
+      decodeChangeLog,
+    );
+    again(
       () => decodeStore(found),
       (it) => encodeStore(it, 1),
       decodeStore,
     );
   },
+};
+
+/** Under a key of its own. A damaged one is undefined: see owner.ts (5). */
+export const ownerRecord: FuzzTarget = {
+  name: "owner-record",
+  bytesMax: 512,
+  seeds: () => [encodeOwner(OWNER), encodeOwner({ ...OWNER, clean: true, bootId: "" })],
+  mend(bytes) {
+    const crcAt = bytes.length - 4;
+    if (crcAt > 0) putCrc(bytes, crcAt, crc32(bytes.subarray(0, crcAt), crc32(OWNER_KEY)));
+  },
+  check(bytes) {
+    const owner = refusable(() => decodeOwner(bytes, PLACE.file))?.value;
+    if (owner === undefined) return;
+    same(decodeOwner(encodeOwner(owner), PLACE.file), owner, "an owner survives encoding");
+  },
+};
+
+const OWNER = {
+  pid: 4711,
+  bootId: "5f3a",
+  startedAt: "99",
+  nonce: "00ff",
+  openedAtMs: 1_700_000_000_000,
+  clean: false,
+  openCount: 3,
+  crashCount: 1,
 };
 
 /** What was decoded is encoded and decoded to the same. */
@@ -100,6 +140,12 @@ function rows(): KeyValuePair[] {
   const locations = new Float64Array(512);
   locations.set([2 ** 24 + 16, 2 ** 24 + 80], 3);
   const name = { name: "tenant-42", createdAtMs: 99, lsn: lsn(8192), stream: streamId(3) };
+  const job = { id: 1, kind: "integrity-check", stream: streamId(3), state: "leased" } as const;
+  const times = { createdAtMs: 1, changedAtMs: 2, dueAtMs: 3 };
+  const lease = { holder: "00ff", untilMs: 9 };
+  const tried = { attempts: 1, maxAttempts: 5, progress: { done: 1, total: 2 }, message: "" };
+  const counted = { oldest: 1, next: 3, bytes: 90, atMs: 9, advancedLsn: lsn(8192) };
+  const removed = { removedRecords: 4, removedBytes: 200, evictions: 1 };
   const size = { engine: "libsql", pageBytes: 4096, pageCount: 7 } as const;
   return [
     databases.encode({ ...name, ...size, state: "live" }, 5),
@@ -112,6 +158,10 @@ function rows(): KeyValuePair[] {
     encodeStore({ schemaVersion: SCHEMA_VERSION, storeId: new Uint8Array(16) }, 1),
     pageMap.encode({ stream: streamId(3), rowIndex: 0, locations }, 5),
     segments.encode(segmentSequence(1), 5),
+    jobs.encode({ ...job, ...times, ...tried, lease }, 5),
+    jobs.encode({ ...job, ...times, ...tried, state: "failed", lease: undefined }, 5),
+    cursors.encode({ name: "mirror", state: "active", acknowledged: 2, atMs: 9 }, 5),
+    encodeChangeLog({ ...counted, ...removed }, 5),
   ];
 }
 
