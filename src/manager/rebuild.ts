@@ -144,7 +144,7 @@ async function moveAside(options: RebuildOptions): Promise<string | undefined> {
     const isThere = hasManifest(store);
     await store.close();
     if (!isThere) return undefined; // Made by an open that found nothing, or by a rebuild cut off.
-    const message = `there is a manifest in ${place}; if it is damaged, have it replaced`;
+    const message = `there is a manifest in ${place}; if it is damaged, rebuild with replace (--replace)`;
     throw new StorageError("BOP_EXISTS", message, { details: { name: place } });
   }
   if ((await env.storage.stat(place)) === undefined) return undefined;
