@@ -16,6 +16,8 @@ const CONNECTS_PER_SWEEP = 64;
 export class Fleet {
   readonly #open = new Map<StreamId, Promise<OpenDatabase>>();
   readonly #ready = new Map<StreamId, OpenDatabase>();
+  /** See OpenDatabaseOptions. */
+  readonly uses = { count: 0 };
   readonly #maxConnections: number;
   #connects = 0;
 
@@ -73,7 +75,7 @@ export class Fleet {
     for (const database of this.#ready.values()) count += database.connectionCount;
     if (count <= this.#maxConnections) return;
     const idle = [...this.#ready.values()].filter((database) => database.idle);
-    idle.sort((a, b) => a.usedMs - b.usedMs);
+    idle.sort((a, b) => a.lastUse - b.lastUse);
     for (const database of idle) {
       if (count <= this.#maxConnections) return;
       count -= database.connectionCount;

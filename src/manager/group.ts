@@ -121,11 +121,11 @@ function runAlone(member: Member, context: GroupContext): Outcome {
 
 function inSession(member: BatchMember, context: GroupContext, run: () => Outcome): Outcome {
   const { seat, schemaChanged } = context;
-  const { session, acceptedMs, timeoutMs, statements } = member;
+  const { session, deadlineMs, statements } = member;
   seat.enter(session);
-  if (timeoutMs !== undefined) seat.connection.deadline(acceptedMs + timeoutMs);
+  if (deadlineMs !== undefined) seat.connection.deadline(deadlineMs);
   const outcome = run();
-  if (timeoutMs !== undefined) seat.connection.deadline(undefined);
+  if (deadlineMs !== undefined) seat.connection.deadline(undefined);
   if (changesSchema(statements, seat)) schemaChanged();
   member.outcome = outcome;
   return outcome;
@@ -137,11 +137,11 @@ function changesSchema(statements: readonly BatchStatement[], seat: Seat): boole
 
 function runStatement(member: StatementMember, context: GroupContext): Outcome {
   const { seat } = context;
-  const { session, shape, acceptedMs, timeoutMs } = member;
+  const { session, shape, deadlineMs } = member;
   let statement: PreparedStatement | undefined;
   let outcome: Outcome;
   seat.enter(session);
-  if (timeoutMs !== undefined) seat.connection.deadline(acceptedMs + timeoutMs);
+  if (deadlineMs !== undefined) seat.connection.deadline(deadlineMs);
   try {
     statement = seat.statement(member.sql);
     statement.bind(member.parameters);
@@ -152,7 +152,7 @@ function runStatement(member: StatementMember, context: GroupContext): Outcome {
     statement?.reset();
     outcome = { error: interrupted(error, member.timeoutMs) };
   }
-  if (timeoutMs !== undefined) seat.connection.deadline(undefined);
+  if (deadlineMs !== undefined) seat.connection.deadline(undefined);
   if (statement?.traits.changesSchema) context.schemaChanged();
   member.outcome = outcome;
   return outcome;

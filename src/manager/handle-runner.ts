@@ -6,8 +6,8 @@
  *     pragmas) is refused with a pointer to what has.
  * (2) A text that does not compile for a read goes to the writer, which sees the newest schema and
  *     has the last word.
- * (3) What the writer has compiled before, and is no read, goes to the writer at once: a database
- *     that is only written to needs no second connection.
+ * (3) No connection is opened to find out what the writer's has found out before, that a text is no
+ *     read: a database that is only written to needs no second one.
  * (4) Before it reads, a session's own waiting writes are run, if the writer is free.
  */
 import type { Lsn } from "../base/units.ts";
@@ -36,12 +36,15 @@ export class HandleRunner implements Runner {
   run<T>(call: Call<T>): Promise<T> {
     const { database, session } = this;
     try {
-      const known = database.compiledToWrite(call.sql);
-      if (known !== undefined && !isPlainRead(known)) {
-        refuseForHandle(known);
-        return this.#write(call);
+      let seat = database.openReadSeat(session);
+      if (seat === undefined) {
+        const known = database.compiledToWrite(call.sql);
+        if (known !== undefined && !isPlainRead(known)) {
+          refuseForHandle(known);
+          return this.#write(call);
+        }
+        seat = database.readSeat(session);
       }
-      let seat = database.readSeat(session);
       let statement = this.#compiled(seat, call.sql);
       if (statement !== undefined) {
         refuseForHandle(statement);
@@ -99,8 +102,9 @@ export class HandleRunner implements Runner {
         statements,
         shape,
         session,
-        acceptedMs: database.options.env.clock.monotonicMs(),
+        waitingSinceMs: 0,
         timeoutMs,
+        deadlineMs: this.#deadlineMs(timeoutMs),
         outcome: undefined,
         release: resolve as (answer: unknown) => void,
         refuse: reject,
@@ -111,12 +115,12 @@ export class HandleRunner implements Runner {
   /** Runs by itself, with the writer, from its first statement to its last. */
   script(sql: string, timeoutMs?: number): Promise<void> {
     const { database, session } = this;
-    const { gate, env } = database.options;
+    const { gate } = database.options;
     return new Promise((resolve, reject) => {
       database.writer.push({
         kind: "alone",
         session,
-        acceptedMs: env.clock.monotonicMs(),
+        waitingSinceMs: 0,
         refuse: reject,
         run: () => {
           const beforeLsn = database.space.newestLsn;
@@ -162,9 +166,7 @@ export class HandleRunner implements Runner {
 
   #write<T>(call: Call<T>): Promise<T> {
     const { database, session } = this;
-    const { env } = database.options;
     return new Promise<T>((resolve, reject) => {
-      const acceptedMs = env.clock.monotonicMs();
       const member: Member = {
         kind: "member",
         statements: undefined,
@@ -172,14 +174,20 @@ export class HandleRunner implements Runner {
         parameters: call.parameters,
         shape: call.shape,
         session,
-        acceptedMs,
+        waitingSinceMs: 0,
         timeoutMs: call.timeoutMs,
+        deadlineMs: this.#deadlineMs(call.timeoutMs),
         outcome: undefined,
         release: resolve as (answer: unknown) => void,
         refuse: reject,
       };
       database.writer.push(member);
     });
+  }
+
+  #deadlineMs(timeoutMs: number | undefined): number | undefined {
+    if (timeoutMs === undefined) return undefined;
+    return this.database.options.env.clock.monotonicMs() + timeoutMs;
   }
 
   #compiled(seat: Seat, sql: string): PreparedStatement | undefined {

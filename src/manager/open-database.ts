@@ -49,10 +49,14 @@ export interface OpenDatabaseOptions {
   readonly admissionTimeoutMs: number;
   /** Puts the database on the list of those whose writer wants to run. */
   readonly schedule: (database: OpenDatabase) => void;
-  /** A transaction took the writer of this database, or gave it back. */
+  /** The same, for one whose writer was just given back. */
+  readonly follow: (database: OpenDatabase) => void;
+  /** A transaction has the writer of this database and goes on (1), or waits or gave it back (-1). */
   readonly countHold: (change: 1 | -1) => void;
   /** Asks that what was committed be written, since somebody waits for it. */
   readonly kick: () => void;
+  /** Shared by all databases: how often one was used. */
+  readonly uses: { count: number };
   /** A connection was opened; there may be too many now. */
   readonly onConnect: () => void;
   /** Nobody reads or writes for now. */
@@ -69,8 +73,8 @@ export class OpenDatabase {
   #readerSeat: Seat | undefined;
   #hasForeignKeys: boolean | undefined;
   #closed: StorageError | undefined;
-  /** Monotonic time of the last use; for closing what is idle. */
-  usedMs = 0;
+  /** When it was last used, by the count of uses of all databases; for closing what is idle. */
+  lastUse = 0;
 
   constructor(options: OpenDatabaseOptions) {
     this.options = options;
@@ -81,11 +85,12 @@ export class OpenDatabase {
       admissionTimeoutMs: options.admissionTimeoutMs,
       newestLsn: () => space.newestLsn,
       schedule: () => options.schedule(this),
+      follow: () => options.follow(this),
       foreignKeys: () => this.hasForeignKeys(),
       schemaChanged: () => this.schemaChanged(),
       countHold: options.countHold,
       openSeat: () => {
-        this.usedMs = env.clock.monotonicMs();
+        this.#used();
         return this.writerSeat();
       },
     });
@@ -135,20 +140,29 @@ export class OpenDatabase {
 
   /** A seat that shows what a session may see, for compiling, or for one read after `holdRead`. */
   readSeat(session: Session): Seat {
+    const open = this.openReadSeat(session);
+    if (open !== undefined) return open;
+    const seat = this.#connect();
+    seat.connection.share();
+    seat.horizon = this.horizonOf(session);
+    this.#readerSeat = seat;
+    return seat;
+  }
+
+  /** The same, if it takes no second connection that is not open. */
+  openReadSeat(session: Session): Seat | undefined {
     this.assertOpen();
     const horizon = this.horizonOf(session);
     if (!this.writer.held && this.space.newestLsn <= horizon) return this.#openWriterSeat();
-    if (this.#readerSeat?.connection.open !== true) {
-      this.#readerSeat = this.#connect();
-      this.#readerSeat.connection.share();
-    }
-    this.#readerSeat.horizon = horizon;
-    return this.#readerSeat;
+    const seat = this.#readerSeat;
+    if (seat?.connection.open !== true) return undefined;
+    seat.horizon = horizon;
+    return seat;
   }
 
   /** Makes a read seat ready for one synchronous read that nothing comes between. */
   holdRead(seat: Seat, session: Session): void {
-    this.usedMs = this.options.env.clock.monotonicMs();
+    this.#used();
     const horizon = this.horizonOf(session);
     const { newestLsn } = this.space;
     seat.holdRead(earlierLsn(newestLsn, horizon));
@@ -217,6 +231,13 @@ export class OpenDatabase {
     this.#closed = error;
     this.writer.close(error);
     this.#closeSeats();
+  }
+
+  /** Cheaper than a look at the clock, which every read would take. */
+  #used(): void {
+    const { uses } = this.options;
+    uses.count += 1;
+    this.lastUse = uses.count;
   }
 
   #closeSeats(): void {

@@ -25,11 +25,13 @@ export class RunQueue {
   #stopped = false;
   /** A request to write is on its way within this turn. */
   #within = false;
+  /** Callers whose work ran before the last flush was asked for. */
+  #ranCount = 0;
   /** A flush within this turn has just woken who waited for it. */
   #isFresh = false;
   #freshCount = 0;
   #turnedMs = Number.NEGATIVE_INFINITY;
-  /** Transactions that have a writer now. */
+  /** Transactions that have a writer now, and do not wait for a flush. */
   #holds = 0;
 
   constructor(clock: Clock, kick: (options: { inline: boolean }) => void) {
@@ -37,9 +39,29 @@ export class RunQueue {
     this.#kick = kick;
   }
 
+  /**
+   * The writer of the database has work. It runs in the next turn; behind the promise callbacks that
+   * are ready now if it is the work of one who was alone with his last, and was woken by its flush:
+   * nobody is there to share with. See `kickWithin`.
+   */
   add(database: OpenDatabase): void {
     this.#ready.add(database);
+    if (this.#ranCount > 1) this.#arm();
+    else this.kickWithin();
+  }
+
+  /**
+   * As `add`, for work that waited while a transaction had the writer: it runs behind the promise
+   * callbacks that are ready now, so that transactions in a row share the turn, and with it the
+   * flush, unless the turn has lasted long enough.
+   */
+  follow(database: OpenDatabase): void {
+    this.#ready.add(database);
     this.#arm();
+    if (this.#stopped || this.#clock.monotonicMs() - this.#turnedMs > TURN_MS_MAX) return;
+    queueMicrotask(() => {
+      if (this.#ready.delete(database)) database.writer.run();
+    });
   }
 
   /** Somebody waits for what was committed outside of a writer's run. */
@@ -63,7 +85,7 @@ export class RunQueue {
     void this.#afterCallbacks();
   }
 
-  /** A transaction has a writer, or has given it back: while one has, there is more to run. */
+  /** A transaction with a writer goes on, or it waits or has ended: while one goes on, there is more. */
   countHold(change: 1 | -1): void {
     this.#holds += change;
   }
@@ -77,7 +99,8 @@ export class RunQueue {
   async #afterCallbacks(): Promise<void> {
     for (let n = 0; n < CALLBACKS_DEEP; n++) await undefined;
     this.#within = false;
-    this.#ask();
+    if (this.#ready.size > 0) this.#runReady(this.#turnedMs + TURN_MS_MAX);
+    else this.#ask();
   }
 
   /** Asks the log to write what was sealed. */
@@ -105,12 +128,17 @@ export class RunQueue {
 
   #run(): void {
     this.#turnedMs = this.#clock.monotonicMs();
-    const endMs = this.#turnedMs + TURN_MS_MAX;
+    this.#runReady(this.#turnedMs + TURN_MS_MAX);
+  }
+
+  #runReady(endMs: number): void {
+    let count = 0;
     for (const database of this.#ready) {
       this.#ready.delete(database);
-      database.writer.run();
+      count += database.writer.run();
       if (this.#clock.monotonicMs() > endMs) break;
     }
+    this.#ranCount = count;
     if (this.#ready.size > 0) this.#arm();
     this.#ask();
   }

@@ -45,6 +45,8 @@ export class SeatRunner implements Runner {
   #last: Promise<void> | undefined;
   #readonly = false;
   #pinned: StorageError | undefined;
+  /** A function's transaction is open: it is the function that ends it, by returning. */
+  scoped = false;
   /** Within a transaction, show what it saw before that is durable. See (3). */
   revealsCommitted = false;
   /** Temp objects or settings were made on the connection: it cannot serve anybody else. */
@@ -72,7 +74,7 @@ export class SeatRunner implements Runner {
   }
 
   run<T>(call: Call<T>): Promise<T> {
-    return this.#inOrder(call.sql, () => this.#execute(call));
+    return this.#inOrder(call);
   }
 
   script(sql: string, timeoutMs?: number): Promise<void> {
@@ -126,6 +128,11 @@ export class SeatRunner implements Runner {
     }
   }
 
+  /** Calls that were made so far are not done. */
+  get busy(): boolean {
+    return this.#last !== undefined;
+  }
+
   /** Resolves when the calls that were made so far are done. */
   settled(): Promise<void> {
     return this.#last ?? Promise.resolve();
@@ -141,12 +148,12 @@ export class SeatRunner implements Runner {
     return this.#gate({ answer: undefined }, seenLsn);
   }
 
-  async #inOrder<T>(sql: string, execute: () => Promise<T>): Promise<T> {
-    if (this.#last === undefined && !this.#needsWriter(sql)) return execute();
+  #inOrder<T>(call: Call<T>): Promise<T> {
+    if (this.#last === undefined && !this.#needsWriter(call.sql)) return this.#execute(call);
     return this.#inTurn(async () => {
       this.#assertUsable();
-      if (this.#needsWriter(sql)) await this.#takeWriter();
-      return execute();
+      if (this.#needsWriter(call.sql)) await this.#takeWriter();
+      return this.#execute(call);
     });
   }
 
@@ -219,6 +226,7 @@ export class SeatRunner implements Runner {
       this.#setHorizon();
       statement = seat.statement(call.sql);
       if (this.#readonly && !statement.readonly) throw readOnlyTransaction();
+      if (this.scoped && statement.traits.kind === "transaction") throw endsByReturning();
       if (statement.traits.sessionBound) this.changed = true;
       seat.enter(session);
       if (call.timeoutMs !== undefined) this.#setDeadline(call.timeoutMs);
@@ -230,10 +238,11 @@ export class SeatRunner implements Runner {
       outcome = { error: interrupted(error, call.timeoutMs) };
     }
     const seen = this.#pinned === undefined ? this.#wind(statement, call) : this.#seenLsn();
-    return this.#gate(outcome, seen).then((answer) => {
-      const { finish } = call.shape;
-      return finish === undefined ? answer : finish(answer, seen);
-    });
+    const { finish } = call.shape;
+    if (finish !== undefined && "answer" in outcome) {
+      outcome = { answer: finish(outcome.answer, seen) };
+    }
+    return this.#gate(outcome, seen);
   }
 
   /** What is due after a statement, whatever became of it. Returns the LSN that it saw. */
@@ -257,8 +266,22 @@ export class SeatRunner implements Runner {
   #gate<T>(outcome: Outcome<T>, seen: Lsn = this.#seenLsn()): Promise<T> {
     const { gate, kick } = this.database.options;
     if (gate.isOpen(seen) || (this.revealsCommitted && this.inTransaction)) return settle(outcome);
+    if (this.#releaseWriter !== undefined) return this.#waitWithWriter(outcome, seen);
     kick();
     return gate.passed(seen).then(() => settle(outcome));
+  }
+
+  /** Nobody who shares its database can go on, so that the flush may as well happen at once. */
+  async #waitWithWriter<T>(outcome: Outcome<T>, seen: Lsn): Promise<T> {
+    const { gate, kick, countHold } = this.database.options;
+    countHold(-1);
+    kick();
+    try {
+      await gate.passed(seen);
+    } finally {
+      countHold(1);
+    }
+    return settle(outcome);
   }
 
   /** The commit, if there was one, is the session's; and the writer goes back with it. */
@@ -331,7 +354,7 @@ function acquireWriter(database: OpenDatabase, session: Session): Promise<() => 
     database.writer.push({
       kind: "hold",
       session,
-      acceptedMs: clock.monotonicMs(),
+      waitingSinceMs: 0,
       get cancelled(): boolean {
         return !waiting;
       },
@@ -346,6 +369,12 @@ function busy(): SqliteError {
     sqliteCode: "SQLITE_BUSY",
     extendedCode: SQLITE_BUSY,
   });
+}
+
+function endsByReturning(): TypeError {
+  return new TypeError(
+    "a transaction ends when its function returns or throws; for savepoints use tx.transaction",
+  );
 }
 
 function readOnlyTransaction(): SqliteError {

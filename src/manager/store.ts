@@ -287,8 +287,10 @@ export class Store {
       },
       admissionTimeoutMs: this.options.limits.admissionTimeoutMs,
       schedule: (database) => this.#runQueue.add(database),
+      follow: (database) => this.#runQueue.follow(database),
       countHold: (change) => this.#runQueue.countHold(change),
       kick: () => this.#runQueue.kickSoon(),
+      uses: this.fleet.uses,
       onConnect: () => {
         if (this.fleet.connected()) this.env.clock.turn(() => this.fleet.sweep());
       },

@@ -15,7 +15,7 @@
 import { assert } from "../base/assert.ts";
 import type { Disposer } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
-import type { PreparedStatement } from "../sqlite/index.ts";
+import { laterLsn } from "../base/units.ts";
 import type { Transaction, TransactionOptions } from "./api.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { refuseUnknown } from "./options.ts";
@@ -23,6 +23,7 @@ import { QueryableBase } from "./queryable.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { closedError, SeatRunner } from "./seat-runner.ts";
 import type { Session } from "./session.ts";
+import type { Hold } from "./work.ts";
 
 const DEFAULT_TIMEOUT_MS = 5000;
 const MODES = ["immediate", "deferred", "read"] as const;
@@ -76,22 +77,23 @@ export async function transactOn<T>(
 async function runScoped<T>(runner: SeatRunner, fn: Body<T>, limits: Limits): Promise<T> {
   const scope = new Scope(runner);
   const { seenLsn } = runner;
+  runner.scoped = true;
   const guard = new Guard(scope, { ...limits, database: runner.database });
   try {
     const result = await guard.race(fn, scope);
-    await runner.settled();
+    if (runner.busy) await runner.settled();
     guard.assertIntact();
-    scope.end(closedError("transaction"));
+    scope.end(transactionClosed);
     runner.command("COMMIT");
-    await runner.durable();
-    await runner.durable(seenLsn);
+    await runner.durable(laterLsn(seenLsn, runner.seenLsn));
     return result;
   } catch (error) {
-    scope.end(closedError("transaction"));
+    scope.end(transactionClosed);
     runner.abandon();
     await runner.durable(seenLsn);
     throw guard.reason ?? error;
   } finally {
+    runner.scoped = false;
     guard.dispose();
   }
 }
@@ -134,36 +136,61 @@ interface Place {
 }
 
 /** Waits for the writer's turn; the transaction runs on the writer's own seat. */
-function beginOnWriter(place: Place, { timeoutMs, signal }: Limits): Promise<SeatRunner> {
-  const { database, session } = place;
-  const { clock } = database.options.env;
+function beginOnWriter(place: Place, limits: Limits): Promise<SeatRunner> {
   return new Promise((resolve, reject) => {
-    let waiting = true;
-    const stop = (settle: () => void): void => {
-      if (!waiting) return;
-      waiting = false;
-      timer.dispose();
-      signal?.removeEventListener("abort", aborted);
-      settle();
-    };
-    const timer = clock.deadline(timeoutMs, () => stop(() => reject(timedOut(timeoutMs))));
-    const aborted = (): void => stop(() => reject(signal?.reason));
-    signal?.addEventListener("abort", aborted);
-    database.writer.push({
-      kind: "hold",
-      session,
-      acceptedMs: clock.monotonicMs(),
-      get cancelled(): boolean {
-        return !waiting;
-      },
-      start: (releaseWriter) => {
-        const seat = database.writerSeat();
-        seat.connection.command("BEGIN IMMEDIATE");
-        stop(() => resolve(new SeatRunner({ ...place, seat, releaseWriter })));
-      },
-      refuse: (error) => stop(() => reject(error)),
-    });
+    place.database.writer.push(new WriterWait(place, limits, { resolve, reject }));
   });
+}
+
+interface Settlers {
+  readonly resolve: (runner: SeatRunner) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** A transaction that waits for the writer, until its time or its caller's patience is over. */
+class WriterWait implements Hold {
+  readonly kind = "hold";
+  readonly session: Session;
+  waitingSinceMs = 0;
+  cancelled = false;
+  readonly #database: OpenDatabase;
+  readonly #signal: AbortSignal | undefined;
+  readonly #settlers: Settlers;
+  readonly #timer: Disposer;
+  readonly #aborted: (() => void) | undefined;
+
+  constructor({ database, session }: Place, limits: Limits, settlers: Settlers) {
+    const { clock } = database.options.env;
+    const { timeoutMs, signal } = limits;
+    this.session = session;
+    this.#database = database;
+    this.#signal = signal;
+    this.#settlers = settlers;
+    this.#timer = clock.deadline(timeoutMs, () => this.refuse(timedOut(timeoutMs)));
+    this.#aborted = signal && (() => this.refuse(signal.reason));
+    if (this.#aborted !== undefined) signal?.addEventListener("abort", this.#aborted);
+  }
+
+  start(releaseWriter: () => void): void {
+    const { session } = this;
+    const database = this.#database;
+    const seat = database.writerSeat();
+    seat.connection.command("BEGIN IMMEDIATE");
+    this.#end();
+    this.#settlers.resolve(new SeatRunner({ database, session, seat, releaseWriter }));
+  }
+
+  refuse(error: unknown): void {
+    if (this.cancelled) return;
+    this.#end();
+    this.#settlers.reject(error);
+  }
+
+  #end(): void {
+    this.cancelled = true;
+    this.#timer.dispose();
+    if (this.#aborted !== undefined) this.#signal?.removeEventListener("abort", this.#aborted);
+  }
 }
 
 async function beginOnSpare(place: Place, mode: "deferred" | "read"): Promise<SeatRunner> {
@@ -180,19 +207,14 @@ class Guard {
   readonly #timer: Disposer;
   readonly #signal: AbortSignal | undefined;
   readonly #abort = (): void => this.#end(this.#signal?.reason);
-  readonly #ended: Promise<never>;
   readonly #scope: Scope;
-  #rejectEnded: (reason: unknown) => void = () => {};
+  #reject: (reason: unknown) => void = () => {};
   reason: unknown;
 
   constructor(scope: Scope, options: Limits & { readonly database: OpenDatabase }) {
     const { timeoutMs, signal, database } = options;
     this.#scope = scope;
     this.#signal = signal;
-    this.#ended = new Promise((_resolve, reject) => {
-      this.#rejectEnded = reject;
-    });
-    this.#ended.catch(() => {});
     const { clock } = database.options.env;
     this.#timer = clock.deadline(timeoutMs, () => this.#end(timedOut(timeoutMs)));
     signal?.addEventListener("abort", this.#abort);
@@ -200,9 +222,11 @@ class Guard {
 
   /** The function's result, unless the guard comes first. */
   race<T>(fn: Body<T>, scope: Scope): Promise<T> {
-    const running = (async () => fn(scope))();
-    running.catch(() => {});
-    return Promise.race([running, this.#ended]);
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      if (this.reason !== undefined) reject(this.reason);
+      else (async () => fn(scope))().then(resolve, reject);
+    });
   }
 
   assertIntact(): void {
@@ -216,8 +240,8 @@ class Guard {
 
   #end(reason: unknown): void {
     this.reason = reason ?? new Error("aborted");
-    this.#scope.end(reason instanceof StorageError ? reason : closedError("transaction"));
-    this.#rejectEnded(this.reason);
+    this.#scope.end(reason instanceof StorageError ? () => reason : transactionClosed);
+    this.#reject(this.reason);
   }
 }
 
@@ -227,14 +251,14 @@ class Scope extends QueryableBase implements Transaction {
   readonly #seatRunner: SeatRunner;
   readonly #depth: number;
   #child: Scope | undefined;
-  #ended: StorageError | undefined;
+  #ended: (() => StorageError) | undefined;
 
   constructor(seatRunner: SeatRunner, depth = 0) {
     super();
     this.#seatRunner = seatRunner;
     this.#depth = depth;
     this.runner = {
-      run: <T>(call: Call<T>) => this.#guarded(() => this.#checked(call)),
+      run: <T>(call: Call<T>) => this.#run(call),
       iterate: (call: RowCall) => {
         this.#assertCurrent();
         return seatRunner.iterate(call);
@@ -263,25 +287,24 @@ class Scope extends QueryableBase implements Transaction {
       }
       throw error;
     } finally {
-      child.end(closedError("transaction"));
+      child.end(transactionClosed);
       this.#child = undefined;
     }
   }
 
-  /** From now on every call is refused; a nested scope's too. */
-  end(error: StorageError): void {
+  /** From now on every call is refused with this error; a nested scope's too. */
+  end(error: () => StorageError): void {
     this.#child?.end(error);
     this.#ended ??= error;
   }
 
-  /** A user's COMMIT is noticed when it is compiled, and is never stepped. */
-  #checked<T>(call: Call<T>): Promise<T> {
-    const { shape } = call;
-    const collect: typeof shape.collect = (statement, seat) => {
-      refuseTransactionControl(statement);
-      return shape.collect(statement, seat);
-    };
-    return this.#seatRunner.run({ ...call, shape: { ...shape, collect } });
+  #run<T>(call: Call<T>): Promise<T> {
+    try {
+      this.#assertCurrent();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#seatRunner.run(call);
   }
 
   async #script(sql: string, timeoutMs: number | undefined): Promise<void> {
@@ -298,7 +321,7 @@ class Scope extends QueryableBase implements Transaction {
   }
 
   #assertOpen(): void {
-    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#ended !== undefined) throw this.#ended();
     this.#seatRunner.database.assertOpen();
   }
 
@@ -310,12 +333,8 @@ class Scope extends QueryableBase implements Transaction {
   }
 }
 
-function refuseTransactionControl({ traits }: PreparedStatement): void {
-  if (traits.kind !== "transaction") return;
-  throw new TypeError(
-    "a transaction ends when its function returns or throws; for savepoints use tx.transaction",
-  );
-}
+/** Made when it is asked for, which is rarely: an error with its stack costs as much as a statement. */
+const transactionClosed = (): StorageError => closedError("transaction");
 
 function timedOut(timeoutMs: number): StorageError {
   const advice = "inside of it, use the handle that its function was given";

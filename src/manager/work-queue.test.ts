@@ -8,7 +8,7 @@ function work(): Work {
   return {
     kind: "alone",
     session: new Session(),
-    acceptedMs: 0,
+    waitingSinceMs: 0,
     run: () => {},
     refuse: () => {},
   };

@@ -25,8 +25,8 @@ export interface Shape<T> {
 
 interface Settled {
   readonly session: Session;
-  /** Monotonic time at which it was accepted. */
-  readonly acceptedMs: number;
+  /** Monotonic time at which it was first turned away for now; 0 if it never was. */
+  waitingSinceMs: number;
   refuse(error: unknown): void;
 }
 
@@ -35,8 +35,9 @@ export type Member = StatementMember | BatchMember;
 
 interface Shareable extends Settled {
   readonly kind: "member";
-  /** Time after `acceptedMs` at which it is interrupted; undefined for none. */
+  /** What the caller allowed, and the monotonic time at which that is over; undefined for none. */
   readonly timeoutMs: number | undefined;
+  readonly deadlineMs: number | undefined;
   /** Filled while it runs. */
   outcome: Outcome | undefined;
   release(answer: unknown): void;

@@ -27,6 +27,8 @@ export interface WriterOptions extends Omit<WriterContext, "seat"> {
   readonly admissionTimeoutMs: number;
   /** Asks for a call of `run` in the next turn of the event loop. */
   readonly schedule: () => void;
+  /** The same, for work that waited behind a hold: sooner, if others have had their turn. */
+  readonly follow: () => void;
   /** A hold began (1) or ended (-1). */
   readonly countHold: (change: 1 | -1) => void;
   /** The writer's seat, opened if it is not. */
@@ -157,7 +159,7 @@ export class Writer {
         if (!mine) return;
         mine = false;
         this.#setHeld(false);
-        if (this.#queue.length > 0) this.#schedule();
+        if (this.#queue.length > 0) this.#options.follow();
       });
     } catch (error) {
       mine = false;
@@ -175,7 +177,9 @@ export class Writer {
 
   /** The front could not begin: a full log lets go in time, everything else is its answer. */
   #turnedAway(work: Work, error: unknown): void {
-    const waitedMs = this.#clock.monotonicMs() - work.acceptedMs;
+    const nowMs = this.#clock.monotonicMs();
+    if (work.waitingSinceMs === 0) work.waitingSinceMs = nowMs;
+    const waitedMs = nowMs - work.waitingSinceMs;
     if (refusedAtTheDoor(error) && waitedMs < this.#options.admissionTimeoutMs) {
       const { retryAfterMs } = (error as StorageError<"BOP_BACKPRESSURE">).details;
       this.#pause = this.#clock.deadline(retryAfterMs, () => {
