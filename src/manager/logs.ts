@@ -14,6 +14,8 @@ import type {
   ShareChange,
 } from "../page-store/index.ts";
 import {
+  commitTogether,
+  type HandleMember,
   type LogHost,
   type LogMember,
   type LogsShare,
@@ -22,7 +24,6 @@ import {
   RecordLogHandle,
   type RecordLogs,
   type RecordLogsStats,
-  type WriteMember,
 } from "../record-log/index.ts";
 import type { ListOptions, LogInfo, LogOptions } from "./api.ts";
 import { type LogCatalogue, type LogRow, logNameTaken } from "./log-catalogue.ts";
@@ -138,23 +139,21 @@ export class Logs implements CheckpointParticipant {
       throw new TypeError("commitLogs: want an array of { log, … }");
     }
     const { logs, durable } = this.#parts;
-    const given: WriteMember[] = [];
-    for (const member of members as readonly LogMember[]) {
-      if (!(member.log instanceof RecordLogHandle)) {
-        throw new TypeError("commitLogs: every member names a log of this manager");
-      }
-      const taken = member.log.member(member);
-      // Nothing waits where nothing has to: the order of calls is the order of changes.
-      given.push(taken instanceof Promise ? await taken : taken);
-    }
+    const given = (members as readonly LogMember[]).map((member): HandleMember => {
+      if (member.log instanceof RecordLogHandle) return member.log.member(member);
+      throw new TypeError("commitLogs: every member names a log of this manager");
+    });
     if (!given.every(({ log }) => logs.owns(log))) {
       throw new TypeError("commitLogs: every member names a log of this manager");
     }
     if (new Set(given.map(({ log }) => log)).size < given.length) {
       throw new TypeError("commitLogs: a log appears twice");
     }
-    const lsn = logs.write(given);
-    const written = given.map(({ log }) => ({ lsn, lastIndex: log.core.lastIndex }));
+    const { lsn, written } = await commitTogether(given, (whole) => {
+      const at = logs.write(whole);
+      const told = whole.map(({ log }) => ({ lsn: at, lastIndex: log.core.lastIndex }));
+      return { lsn: at, written: told };
+    });
     await durable(lsn);
     return written;
   }

@@ -28,7 +28,7 @@ export { decodeBody as decodeLogBody } from "./body.ts";
 export type { ChunkWork, NewChunkFile } from "./checkpoint.ts";
 export type { ChunkSource } from "./chunk-reader.ts";
 export type { LogsShare, LogsWritten } from "./logs-share.ts";
-export { RecordLogHandle } from "./record-log.ts";
+export { commitTogether, type HandleMember, RecordLogHandle } from "./record-log.ts";
 export {
   type LogHost,
   type RecordLogLimits,

@@ -208,14 +208,21 @@ export class RecordLogHandle implements RecordLog {
     this.#isClosed = true;
   }
 
-  /** For a change over several logs: what `RecordLogs.write` takes, or a promise of it. */
-  member({ log: _log, ...change }: LogMember): WriteMember | Promise<WriteMember> {
+  /** For a change over several logs, see `commitTogether`. Throws what refuses it as it stands. */
+  member({ log: _log, ...change }: LogMember): HandleMember {
     this.#assertOpen();
     assertChange(change);
     const log = this.#log;
-    if (log.turn !== undefined) return log.turn.then(() => this.member({ log: this, ...change }));
-    if (!this.#lacksField(change)) return { log, change };
-    return this.#withField(change).then((it) => ({ log, change: it }));
+    return {
+      log,
+      change,
+      waits: log.turn !== undefined || this.#lacksField(change),
+      whole: async () => {
+        const whole = this.#lacksField(change) ? await this.#withField(change) : change;
+        this.#assertOpen();
+        return { log, change: whole };
+      },
+    };
   }
 
   /** One answer of `read`; see (2). */
@@ -277,18 +284,13 @@ export class RecordLogHandle implements RecordLog {
 
   /** See (4). */
   async #inTurn(change: LogChange): Promise<LogWritten> {
-    const log = this.#log;
-    const made = (log.turn ?? Promise.resolve()).then(async () => {
+    const made = await inTurnOf([this.#log], async () => {
       const whole = this.#lacksField(change) ? await this.#withField(change) : change;
       this.#assertOpen();
       // Not awaited here: whoever is next need not wait for the device.
       return { written: this.#now(whole) };
     });
-    const turn: Promise<void> = made.then(nothing, nothing).then(() => {
-      if (log.turn === turn) log.turn = undefined;
-    });
-    log.turn = turn;
-    return (await made).written;
+    return made.written;
   }
 
   #durably(lsn: Lsn, lastIndex: bigint | undefined): Promise<LogWritten> {
@@ -332,6 +334,40 @@ export class RecordLogHandle implements RecordLog {
     if (isGone) return logCompacted({ log, index, firstIndex });
     return logUnavailable({ log, index, lastIndex: core.lastIndex });
   }
+}
+
+/**
+ * Runs when what waits on these logs is done, and before what is called later. The turns of all of
+ * them are taken at once, so that nobody waits for one who waits for him.
+ */
+function inTurnOf<T>(logs: readonly OpenLog[], work: () => Promise<T>): Promise<T> {
+  const made = Promise.all(logs.map(({ turn }) => turn)).then(work);
+  const turn: Promise<void> = made.then(nothing, nothing).then(() => {
+    for (const log of logs) if (log.turn === turn) log.turn = undefined;
+  });
+  for (const log of logs) log.turn = turn;
+  return made;
+}
+
+/** One log of a change over several, and what is still to be read for it. */
+export interface HandleMember extends WriteMember {
+  /** Something comes before it, or its change is not whole yet. */
+  readonly waits: boolean;
+  whole(): Promise<WriteMember>;
+}
+
+/** Calls `write` with the members, in their turn on each of the logs: at once, if nothing waits. */
+export function commitTogether<T>(
+  members: readonly HandleMember[],
+  write: (members: readonly WriteMember[]) => T,
+): T | Promise<T> {
+  if (!members.some(({ waits }) => waits)) return write(members);
+  const logs = members.map(({ log }) => log);
+  return inTurnOf(logs, async () => {
+    const whole: WriteMember[] = [];
+    for (const member of members) whole.push(await member.whole());
+    return write(whole);
+  });
 }
 
 /** See (3). */

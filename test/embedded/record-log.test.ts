@@ -170,6 +170,37 @@ describe("record logs of a store", () => {
     await manager.close();
   });
 
+  test("a change over several logs that must read a chunk comes before what is called behind it", async () => {
+    const directory = await temporaryDirectory();
+    const field = (text: string) => new TextEncoder().encode(text);
+    const first = await openStore({ directory });
+    const written = entries(1, 3).map((one) => ({ ...one, field: field("old") }));
+    await (await first.log("one")).append(written);
+    await first.close(); // Opened again, memory has nothing of them: fields lie in a chunk.
+    const manager = await openStore({ directory });
+    const [one, two] = [await manager.log("one"), await manager.log("two")];
+    const replace = (index: bigint) => ({
+      truncateAfter: index - 1n,
+      entries: [{ term: 1n, index, payload: field("x"), field: field("new") }],
+    });
+    const done = await Promise.all([
+      manager.commitLogs([
+        { log: one, compact: { upToIndex: 2n } },
+        { log: two, entries: [entry(1)] },
+      ]),
+      one.commit(replace(2n)).catch(({ code: refused }) => refused),
+      two.append([entry(2)]),
+      manager.commitLogs([
+        { log: two, entries: [entry(3)] },
+        { log: one, ...replace(3n) },
+      ]),
+    ]);
+    expect(done[1]).toBe("BOP_LOG_COMPACTED");
+    expect(one.boundary).toEqual({ index: 2n, term: 1n, field: field("old") });
+    expect([one.lastIndex, two.lastIndex]).toEqual([3n, 3n]);
+    expect(await one.fieldAt(3n)).toEqual(field("new"));
+  });
+
   test("small entries, large ones, new terms and what is refused stand in order, and are kept", async () => {
     const directory = await temporaryDirectory();
     const manager = await openStore({ directory });
