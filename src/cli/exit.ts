@@ -44,7 +44,8 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set(["BOP_LOCKED", "BOP_READ_ONLY"]
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   BOP_BACKPRESSURE: "the device is behind; try again in a moment",
-  BOP_CORRUPT: "the damaged part is not served; restore it from a copy",
+  BOP_CORRUPT:
+    "the damaged part is not served; `bop verify` tells all damage, `bop verify --repair` what of the log can be kept",
   BOP_DISK_FULL: "make room on the device and run the command again",
   BOP_EXISTS: "choose another name, or remove what has it",
   BOP_FORMAT: "use the version of bop that wrote the store",

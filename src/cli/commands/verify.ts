@@ -12,7 +12,7 @@ import {
   verifyStore,
 } from "../../manager/index.ts";
 import { openLmdbStore } from "../../manifest/index.ts";
-import { EXIT, UsageError } from "../exit.ts";
+import { EXIT } from "../exit.ts";
 import { Output, sizeText } from "../output.ts";
 import { directoryOption, jsonOption, refuseWithoutStore, type StoreOptions } from "../store.ts";
 import { visible } from "../visible.ts";
@@ -32,7 +32,7 @@ export function verifyCommand(): Command {
     )
     .argument("[directory]", "the store; the same as --directory")
     .option("--repair", "cut a damaged log where the damage begins; says what that loses, and asks")
-    .option("-y, --yes", "with --repair: do not ask")
+    .option("-y, --yes", "with --repair: do not ask; without a terminal to ask at, it only says")
     .addOption(directoryOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -42,11 +42,7 @@ export function verifyCommand(): Command {
     )
     .action((directory: string | undefined, options: VerifyCommandOptions) => {
       const wanted = { ...options, directory: resolve(directory ?? options.directory) };
-      if (options.repair !== true) return run(wanted);
-      if (options.yes !== true && !process.stdin.isTTY) {
-        throw new UsageError("to repair without being asked, add --yes");
-      }
-      return repair(wanted);
+      return options.repair === true ? repair(wanted) : run(wanted);
     });
 }
 
@@ -88,6 +84,10 @@ function lossText({ damage, keptLsn, lostToLsn, lost }: RepairLoss): string {
 }
 
 async function confirms(): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    process.stderr.write("there is no terminal to ask at: to cut the log there, add --yes\n");
+    return false;
+  }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const answer = await terminal.question("Cut the log there? This cannot be undone. (yes/no) ");
   terminal.close();
