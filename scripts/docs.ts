@@ -17,6 +17,7 @@ const ENTRIES = {
   "docs/api/bop-storage.d.ts": "index.d.ts",
   "docs/api/bop-storage-libsql.d.ts": "libsql/index.d.ts",
   "docs/api/bop-storage-contract.d.ts": "record-log/contract/index.d.ts",
+  "docs/api/bop-storage-contract-object-store.d.ts": "sink/contract/index.d.ts",
 } as const;
 
 /** What the snapshots should say, from declarations emitted now. */

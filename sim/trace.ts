@@ -85,6 +85,7 @@ function tracedStorage(storage: Storage, trace: Trace): Storage {
     mkdir: (path) => note(`mkdir ${path}`, storage.mkdir(path)),
     list: (path) => note(`list ${path}`, storage.list(path)),
     rename: (from, to) => note(`rename ${from} ${to}`, storage.rename(from, to)),
+    link: (from, to) => note(`link ${from} ${to}`, storage.link(from, to)),
     unlink: (path) => note(`unlink ${path}`, storage.unlink(path)),
     stat: (path) => note(`stat ${path}`, storage.stat(path)),
     syncDirectory: (path) => note(`syncDirectory ${path}`, storage.syncDirectory(path)),

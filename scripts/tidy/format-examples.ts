@@ -3,12 +3,14 @@
  * says what the code no longer does. A reader of another language can be tested against them.
  */
 
+import { createHash } from "node:crypto";
 import { chunkId, lsn, streamId } from "../../src/base/units.ts";
 import { ChunkEncoder, FILE_HEADER, RecordChunkEncoder } from "../../src/chunk/index.ts";
 import { encodeCatalogueEntry } from "../../src/manifest/catalogue-entry.ts";
 import { databases } from "../../src/manifest/tables/databases.ts";
 import { Writer } from "../../src/record-log/bytes.ts";
 import { encodeEntries } from "../../src/record-log/operations.ts";
+import { encodeTrailer } from "../../src/sink/folder/object-file.ts";
 import { BATCH_HEADER, stampBatch } from "../../src/wal/batch.ts";
 import { encodeCommit, encodeEntry, encodePage } from "../../src/wal/frame.ts";
 import { encodeSegmentHeader } from "../../src/wal/segment.ts";
@@ -31,6 +33,7 @@ export const EXAMPLES: Readonly<Record<string, () => string>> = {
     ),
   "file header": () => hexDump(chunk().subarray(0, FILE_HEADER.sizeBytes)),
   batch: () => hexDump(batch()),
+  object: () => hexDump(objectFile()),
   "segment index": () => hexDump(segmentIndex()),
   chunk: () => hexDump(chunk()),
   "record chunk": () => hexDump(recordChunk()),
@@ -42,6 +45,13 @@ export const EXAMPLES: Readonly<Record<string, () => string>> = {
 };
 
 /** The catalogue creates "a" as stream 1; then stream 1 commits a page that is mostly zeros. */
+function objectFile(): Uint8Array {
+  const body = Buffer.from("hello");
+  const sha256 = createHash("sha256").update(body).digest("hex");
+  const putId = Buffer.from(STORE_ID).toString("hex");
+  return Buffer.concat([body, encodeTrailer({ putId, sha256, sizeBytes: body.length })]);
+}
+
 function batch(): Uint8Array {
   const into = { bytes: new Uint8Array(4096), at: BATCH_HEADER.sizeBytes };
   const created = into.at;
@@ -142,6 +152,9 @@ function databaseRow() {
     pageCount: 1,
     lsn: lsn(160),
     createdAtMs: CREATED_MS,
+    createdLsn: lsn(80),
+    family: streamId(1),
+    flat: true,
   } as const;
   return databases.encode(row, 1);
 }

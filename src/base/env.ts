@@ -75,6 +75,8 @@ export interface Storage {
   /** Names in a directory, sorted. */
   list(path: string): Promise<readonly string[]>;
   rename(from: string, to: string): Promise<void>;
+  /** A second name for a file. Fails with EEXIST if `to` is taken: of two callers one succeeds. */
+  link(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   /** Undefined if there is nothing at the path. */
   stat(path: string): Promise<{ readonly bytes: number; readonly kind: PathKind } | undefined>;

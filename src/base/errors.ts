@@ -73,14 +73,70 @@ export interface ErrorDetails {
     readonly index: bigint;
     readonly lastIndex: bigint | undefined;
   };
-  /** There is no database, or no record log, of that name. */
-  BOP_NOT_FOUND: { readonly database: string };
+  /**
+   * There is no database, or no record log, of that name; or no snapshot of it, or (with an empty
+   * `database`) of the store.
+   */
+  BOP_NOT_FOUND: { readonly database: string; readonly snapshot?: string };
   /** The commit may or may not survive: the log failed after it was issued. Reopen and look. */
   BOP_OUTCOME_UNKNOWN: { readonly lsn: Lsn; readonly durableLsn: Lsn };
   /** The store takes no more writes since its log failed. Reopen it to recover. */
   BOP_READ_ONLY: { readonly durableLsn: Lsn; readonly why: string };
   /** The rows of an answer take more than `limitBytes`. Ask for fewer (LIMIT), or use iterate. */
   BOP_RESULT_TOO_LARGE: { readonly limitBytes: number };
+  /**
+   * An object of the folder or bucket is not what was put, or a body is not what it was said to be.
+   * It is not served and not stored. Read again; if it stays so, restore from another copy.
+   */
+  BOP_SINK_CORRUPT: { readonly store: string; readonly key: string; readonly why: string };
+  /**
+   * The folder or bucket says no, and waiting does not change that: no permission, no such bucket,
+   * a request that it does not take. Mend what `reason` names, then go on.
+   */
+  BOP_SINK_REFUSED: {
+    readonly store: string;
+    readonly operation: string;
+    readonly key: string;
+    readonly reason: "bucket" | "permission" | "request";
+  };
+  /** The folder or bucket cannot be reached, or is too busy. Nothing was changed. Try again later. */
+  BOP_SINK_UNAVAILABLE: {
+    readonly store: string;
+    readonly operation: string;
+    readonly key: string;
+    /** How long the service asks to be left alone, where it does. */
+    readonly retryAfterMs: number | undefined;
+  };
+  /** The folder or bucket lacks what a store needs of it. Choose another. */
+  BOP_SINK_UNFIT: { readonly store: string; readonly failed: readonly string[] };
+  /**
+   * What was to be stored or deleted may have been, or may be yet. Repeat it with the same put id
+   * and the same body, or look.
+   */
+  BOP_SINK_UNKNOWN: {
+    readonly store: string;
+    readonly operation: string;
+    readonly key: string;
+    readonly retryAfterMs: number | undefined;
+  };
+  /**
+   * The moment lies outside of what is kept of the database: `oldestLsn` is the oldest that can be
+   * had. Ask for a later one; snapshots keep a moment for as long as they exist.
+   */
+  BOP_SNAPSHOT_GONE: {
+    readonly lsn: Lsn;
+    readonly oldestLsn: Lsn;
+    readonly database?: string;
+  };
+  /**
+   * The reader was open for longer than `maxReaderAgeMs`, and its moment was given back. Read again,
+   * in shorter transactions, or take a snapshot and read that.
+   */
+  BOP_SNAPSHOT_TOO_OLD: {
+    readonly database: string;
+    readonly ageMs: number;
+    readonly maxReaderAgeMs: number;
+  };
   /** SQLite refused the statement; `sqliteCode` says why. See SqliteError. */
   BOP_SQLITE: { readonly sqliteCode: string; readonly extendedCode: number };
   /** Not done within the time it was given; it was undone. */
@@ -91,10 +147,13 @@ export interface ErrorDetails {
 
 export type ErrorCode = keyof ErrorDetails;
 
-/** Codes whose operation was not done and may succeed if simply tried again. */
+/** Codes whose operation may simply be tried again: it was not done, or doing it twice is safe. */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   "BOP_BACKPRESSURE",
   "BOP_DISK_FULL",
+  "BOP_SINK_CORRUPT",
+  "BOP_SINK_UNAVAILABLE",
+  "BOP_SINK_UNKNOWN",
   "BOP_TIMEOUT",
 ]);
 

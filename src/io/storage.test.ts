@@ -174,6 +174,20 @@ describe.each([
       await Promise.all([a.close(), b.close()]);
     }));
 
+  test("a second name leads to the same file, and a name that is taken is refused", () =>
+    inPlace(async ({ env, directory }) => {
+      const { storage } = env;
+      const a = await storage.open(`${directory}/a`, "create");
+      await a.write(bytes(1, 2), 0);
+      await storage.link(`${directory}/a`, `${directory}/b`);
+      expect(await codeOf(storage.link(`${directory}/a`, `${directory}/b`))).toBe("EEXIST");
+      expect(await codeOf(storage.link(`${directory}/none`, `${directory}/c`))).toBe("ENOENT");
+      await storage.unlink(`${directory}/a`);
+      expect(await storage.list(directory)).toEqual(["b"]);
+      expect(await storage.stat(`${directory}/b`)).toEqual({ bytes: 2, kind: "file" });
+      await a.close();
+    }));
+
   test("directories are made with their parents, listed in order, and told from files", () =>
     inPlace(async ({ env, directory }) => {
       const { storage } = env;

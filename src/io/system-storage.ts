@@ -14,7 +14,7 @@ import {
   mkdirSync,
   renameSync,
 } from "node:fs";
-import { mkdir, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
 import type { File, OpenMode, PathKind, Storage } from "../base/env.ts";
 import { systemCode } from "../base/errors.ts";
 import { spillingScratch } from "./scratch-file.ts";
@@ -51,6 +51,7 @@ export function systemStorage(scratchDirectory: string): Storage {
     },
     list: async (path) => (await readdir(path)).sort(),
     rename,
+    link,
     unlink,
     stat: statOf,
     syncDirectory,

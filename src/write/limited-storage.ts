@@ -24,6 +24,7 @@ export function limitedStorage(storage: Storage, maxConcurrentWrites: number): S
     mkdir: (path) => permits.during(() => storage.mkdir(path)),
     list: (path) => storage.list(path),
     rename: (from, to) => permits.during(() => storage.rename(from, to)),
+    link: (from, to) => permits.during(() => storage.link(from, to)),
     unlink: (path) => permits.during(() => storage.unlink(path)),
     stat: (path) => storage.stat(path),
     syncDirectory: (path) => permits.during(() => storage.syncDirectory(path)),

@@ -18,6 +18,7 @@ export function watchedStorage(storage: Storage, watch: OperationWatch): Storage
     mkdir: (path) => on("creating", path, () => storage.mkdir(path)),
     list: (path) => on("listing", path, () => storage.list(path)),
     rename: (from, to) => on("renaming", from, () => storage.rename(from, to)),
+    link: (from, to) => on("linking", from, () => storage.link(from, to)),
     unlink: (path) => on("removing", path, () => storage.unlink(path)),
     stat: (path) => on("looking at", path, () => storage.stat(path)),
     syncDirectory: (path) => on("sync", path, () => storage.syncDirectory(path)),

@@ -19,6 +19,7 @@ export type DiskOperation =
   | "truncate"
   | "preallocate"
   | "rename"
+  | "link"
   | "unlink"
   | "mkdir"
   | "list"

@@ -65,6 +65,17 @@ export class SimulatedStorage implements Storage {
     return this.#call("rename", from, () => this.#rename(from, to));
   }
 
+  link(from: string, to: string): Promise<void> {
+    return this.#call("link", to, () => {
+      const node = this.#disk.tree.file(from, "link");
+      const { directory, name } = this.#disk.tree.parent(to, "link");
+      if (directory.get(name) !== undefined) {
+        throw systemError("EEXIST", { operation: "link", path: to });
+      }
+      directory.put(name, { node, order: this.#disk.nextOrder() });
+    });
+  }
+
   unlink(path: string): Promise<void> {
     return this.#call("unlink", path, () => {
       this.#disk.tree.file(path, "unlink");
