@@ -5,7 +5,7 @@
  *     npm run bench                       everything, about ten minutes, of which "disk" takes most
  *     npm run bench -- commit             scenarios whose name begins with "commit"
  *     npm run bench -- wal reads          groups: commits, tenants, logs, reopen, latency (which
- *                                         are "wal"), reads, large, manifest
+ *                                         are "wal"), reads, large, manifest, pages, cache
  *     npm run bench -- --rounds 9 --scale 0.1 --json --directory /mnt/disk
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -21,6 +21,8 @@ import { largeTransaction } from "./scenarios/large.ts";
 import { commitLatencies } from "./scenarios/latency.ts";
 import { manifestFleet } from "./scenarios/manifest.ts";
 import { manifestWriter } from "./scenarios/manifest-writer.ts";
+import { pageCache } from "./scenarios/page-cache.ts";
+import { checkpointDelays, fork, openMany, pageReads } from "./scenarios/pages.ts";
 import { pointSelect, rangeSelect } from "./scenarios/reads.ts";
 import { logMany, logOne } from "./scenarios/record-log.ts";
 import { reopen } from "./scenarios/reopen.ts";
@@ -47,7 +49,9 @@ const GROUPS: Readonly<Record<string, readonly Scenario[]>> = {
   large: [largeTransaction],
   manifest: [manifestWriter, manifestFleet],
   logs: LOGS,
+  pages: [fork, openMany, pageReads, ...checkpointDelays],
   latency: commitLatencies,
+  cache: [pageCache],
   wal: [...COMMITS, ...TENANTS, ...LOGS, reopen, ...commitLatencies],
 };
 

@@ -41,6 +41,7 @@ describe("the README", () => {
       "embedded.ts",
       "client.ts",
       "libsql.ts",
+      "forks.ts",
       "logs.ts",
     ]);
     for (const { prints } of programs) expect(prints).not.toEqual([]);
@@ -56,6 +57,11 @@ describe("the README", () => {
     const server = await startServer(reader);
     expect(await runProgram(reader, client, server.url)).toEqual(client.prints);
     expect(await server.stop()).toBe(0);
+  });
+
+  test("takes a reader to a fork, to the past, and back out of both", async () => {
+    const forks = program("forks.ts");
+    expect(await runProgram(reader, forks)).toEqual(forks.prints);
   });
 
   test("takes a reader to a record log, and to what has changed", async () => {

@@ -42,9 +42,14 @@ export class CatalogueModel {
 
   /** An empty database, or an import of what another one holds. */
   create(name: string, source?: DatabaseModel): SubmittedChange {
-    const label = `${name}#${++this.#lastDatabase}`;
+    const label = this.#label(name);
     const database = source?.copy(label) ?? new DatabaseModel(label, () => ++this.#lastId);
     return this.#submit({ type: "create", name }, database);
+  }
+
+  /** A fork of what another one holds now, while others may write to it. */
+  fork(name: string, origin: DatabaseModel): SubmittedChange {
+    return this.#submit({ type: "create", name }, origin.branch(this.#label(name)));
   }
 
   rename(database: DatabaseModel, name: string): SubmittedChange {
@@ -95,6 +100,10 @@ export class CatalogueModel {
     const why = reasons.length > 0 ? reasons.join("; or ") : `newest is [${newest}]`;
     promise(false, `recovered [${names}] is no state that it may be in: ${why}`);
     return this.#settled;
+  }
+
+  #label(name: string): string {
+    return `${name}#${++this.#lastDatabase}`;
   }
 
   #submit(change: Change, database: DatabaseModel): SubmittedChange {

@@ -28,6 +28,8 @@ export interface Submitted {
   /** Acknowledgements, of any transaction, before it was submitted. */
   readonly after: number;
   outcome: "pending" | "acknowledged" | "refused" | "unknown";
+  /** Every transaction with a higher id was submitted when somebody knew of this one. */
+  knownAt: number | undefined;
 }
 
 export interface NewTransaction {
@@ -48,6 +50,8 @@ export class DatabaseModel {
   readonly #revealed = new Set<number>();
   /** The longest list that was shown. */
   #shown: readonly number[] = [];
+  /** Moments of it that are being taken. */
+  readonly #branches = new Set<DatabaseModel>();
 
   constructor(label: string, nextId: () => number) {
     this.label = label;
@@ -66,14 +70,36 @@ export class DatabaseModel {
 
   /** What a complete copy of it holds, in a database of another name. */
   copy(label: string): DatabaseModel {
-    const copy = new DatabaseModel(label, this.#nextId);
-    for (const each of this.#submitted) {
-      if (each.outcome !== "acknowledged") continue;
-      copy.#submitted.push(each);
-      copy.#byId.set(each.id, each);
-    }
-    copy.#acknowledged.push(...this.#acknowledged);
+    return this.#copied(label, ({ outcome }) => outcome === "acknowledged");
+  }
+
+  /**
+   * A moment of it that somebody is about to take: what was acknowledged is in it, and whatever is
+   * under way or comes may be, until what it holds has been seen and adopted.
+   */
+  branch(label: string): DatabaseModel {
+    const branch = this.#copied(label, ({ outcome }) => outcome !== "refused");
+    this.#branches.add(branch);
+    return branch;
+  }
+
+  /** As it was when it held exactly these. */
+  asOf(ids: readonly number[], label: string): DatabaseModel {
+    const copy = this.copy(label);
+    copy.adopt(ids);
     return copy;
+  }
+
+  /** Nothing is under way any more: what a branch does not hold by now never comes. */
+  calm(): void {
+    this.#branches.clear();
+  }
+
+  /** Of those that were acknowledged, the ones that every moment must have which has a later id. */
+  owedBefore(id: number): number[] {
+    return this.#submitted.flatMap(({ id: own, knownAt }) =>
+      knownAt !== undefined && knownAt < id ? [own] : [],
+    );
   }
 
   get acknowledgedCount(): number {
@@ -88,14 +114,16 @@ export class DatabaseModel {
   submit({ kind, queued = true, apply = () => {} }: NewTransaction): Submitted {
     const after = this.#acknowledged.length;
     const id = this.#nextId();
-    const submitted: Submitted = { id, kind, queued, apply, after, outcome: "pending" };
-    this.#submitted.push(submitted);
-    this.#byId.set(id, submitted);
+    const made = { id, kind, queued, apply, after } as const;
+    const submitted: Submitted = { ...made, outcome: "pending", knownAt: undefined };
+    this.#take(submitted);
+    for (const branch of this.#branches) branch.#take(submitted);
     return submitted;
   }
 
   acknowledge(transaction: Submitted): void {
     transaction.outcome = "acknowledged";
+    transaction.knownAt = this.#nextId();
     this.#acknowledged.push(transaction.id);
   }
 
@@ -144,6 +172,7 @@ export class DatabaseModel {
     for (const each of kept) if (each !== undefined) this.#submitted.push(each);
     this.#acknowledged.splice(0, this.#acknowledged.length, ...ids);
     this.#revealed.clear();
+    this.#branches.clear();
     this.#shown = [...ids];
   }
 
@@ -156,6 +185,18 @@ export class DatabaseModel {
       transaction.apply(state);
     }
     return state;
+  }
+
+  #take(submitted: Submitted): void {
+    this.#submitted.push(submitted);
+    this.#byId.set(submitted.id, submitted);
+  }
+
+  #copied(label: string, isIn: (each: Submitted) => boolean): DatabaseModel {
+    const copy = new DatabaseModel(label, this.#nextId);
+    for (const each of this.#submitted) if (isIn(each)) copy.#take(each);
+    copy.#acknowledged.push(...this.#acknowledged);
+    return copy;
   }
 
   /** See (3). A read may be older than one that was shown before, when they ran side by side. */

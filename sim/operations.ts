@@ -55,8 +55,8 @@ const BODY_BYTES_MAX = 900;
 const KEYS = 400;
 const TOTAL = ACCOUNTS * BALANCE;
 
-/** Thrown by transactions that are to be rolled back. */
-class ChangeOfMind extends Error {}
+/** Thrown by transactions that are to be rolled back, and for what was rightly refused. */
+export class ChangeOfMind extends Error {}
 
 export const OPERATIONS: Readonly<Record<OperationKind, Operation>> = {
   insert: ({ commit, database, random }) =>

@@ -5,7 +5,7 @@
  *     they have been shown and must stay, whatever happens during the rest of the comparison.
  * (2) Then every row must be what these transactions made, and every database must be intact.
  */
-import type { Database, Manager } from "../src/index.ts";
+import type { Database, Manager, Queryable } from "../src/index.ts";
 import type { DatabaseModel } from "./database-model.ts";
 import { promise } from "./failure.ts";
 import type { Life } from "./life.ts";
@@ -46,14 +46,21 @@ export async function verify(life: Life, manager: Manager): Promise<Found[]> {
   return found;
 }
 
-/** A recovered store again, without a crash between: it must hold exactly the same. */
-async function opsOf(database: Database): Promise<number[]> {
+/** The transactions that are there, in order. */
+export async function opsOf(database: Queryable): Promise<number[]> {
   const query = "select count(*) from sqlite_schema where name = 'op'";
   if ((await database.prepare(query).pluck().get()) === 0) return [];
   return parseOps(await database.prepare(READ_OPS).pluck().get());
 }
 
-async function verifyContent({ database, model }: Found): Promise<void> {
+/** A moment that was kept holds exactly what its model had been told of. */
+export async function verifyMoment(moment: Queryable, model: DatabaseModel): Promise<void> {
+  const problem = model.problemWith(await opsOf(moment), { holes: false });
+  promise(problem === undefined, () => `${model.label}: a moment shows ${problem}`);
+  await verifyContent({ database: moment, model });
+}
+
+export async function verifyContent({ database, model }: Content): Promise<void> {
   const ids = await opsOf(database);
   const verdict = await database.pragma("integrity_check");
   const isIntact = verdict.length === 1 && verdict[0]?.integrity_check === "ok";
@@ -64,12 +71,17 @@ async function verifyContent({ database, model }: Found): Promise<void> {
   await verifyItems(database, { model, state });
 }
 
+export interface Content {
+  readonly database: Queryable;
+  readonly model: DatabaseModel;
+}
+
 interface Expected {
   readonly model: DatabaseModel;
   readonly state: State;
 }
 
-async function verifyAccounts(database: Database, { model, state }: Expected): Promise<void> {
+async function verifyAccounts(database: Queryable, { model, state }: Expected): Promise<void> {
   const query = "select id, balance from account order by id";
   const rows = await database.prepare(query).raw<[number, number]>().all();
   const there = JSON.stringify(rows);
@@ -79,7 +91,7 @@ async function verifyAccounts(database: Database, { model, state }: Expected): P
   promise(sum === ACCOUNTS * BALANCE, () => `${model.label}: money was made, ${sum} in all`);
 }
 
-async function verifyItems(database: Database, { model, state }: Expected): Promise<void> {
+async function verifyItems(database: Queryable, { model, state }: Expected): Promise<void> {
   const query = "select key, version, text from item order by key";
   const rows = await database.prepare(query).raw<[number, number, string]>().all();
   for (const [key, version, text] of rows) {

@@ -65,6 +65,11 @@ describe("a long log, reopened", () => {
   });
 });
 
+// evidence: G22
+describe("families of databases, and moments that are kept", () => {
+  seedTests("forks", { fact: "each shows its moment, and nothing is left over", seeds: 8 });
+});
+
 // evidence: G11
 describe("imports that crashes cut off", () => {
   seedTests("import", { fact: "the database is there wholly or not at all", seeds: 50 });

@@ -39,6 +39,10 @@ export interface SwarmOptions {
   readonly io: "standard" | "direct";
   readonly writeTimeoutMs: number;
   readonly transactionMemoryBytes: number;
+  /** The past that is kept; by default that of the store. */
+  readonly historyMs?: number;
+  readonly historyBytes?: number;
+  readonly checkpointAgeMs?: number;
 }
 
 const LIBSQL_SHARE = 0.1;
@@ -74,9 +78,13 @@ export function swarm(random: SeededRandom): SwarmOptions {
 export function storeLimits(options: SwarmOptions) {
   const { engine, segmentBytes, checkpointLogBytes, overlayBytes } = options;
   const { inlineFlushMs, maxConnections, transactionMemoryBytes, io, writeTimeoutMs } = options;
+  const { historyMs, historyBytes, checkpointAgeMs } = options;
   const limits = { engine, segmentBytes, checkpointLogBytes, overlayBytes };
   return {
     ...limits,
+    ...(historyMs !== undefined && { historyMs }),
+    ...(historyBytes !== undefined && { historyBytes }),
+    ...(checkpointAgeMs !== undefined && { checkpointAgeMs }),
     inlineFlushMs,
     maxConnections,
     transactionMemoryBytes,

@@ -5,17 +5,22 @@ export type {
   Change,
   ChangeLogOptions,
   ChangesOptions,
+  CollectOptions,
+  CollectReport,
   Connection,
   CursorInfo,
   CursorOptions,
   Database,
   DatabaseInfo,
   DatabaseOptions,
+  DatabaseSnapshot,
   Diagnostics,
   ExecOptions,
   ExecuteOptions,
   ExecuteResult,
+  FamilyNode,
   FaultContext,
+  ForkOptions,
   JobHandle,
   JobInfo,
   LimitOptions,
@@ -25,6 +30,7 @@ export type {
   Queryable,
   Row,
   RunResult,
+  SnapshotInfo,
   Statement,
   StatementDescription,
   StatementParameters,
@@ -33,6 +39,7 @@ export type {
   TransferOptions,
 } from "./manager/index.ts";
 export { Manager, type ManagerOptions, nameOfSlug, slugOf } from "./manager/index.ts";
+export type { PageCacheStats } from "./page-cache/index.ts";
 export type {
   HardState,
   LogBoundary,

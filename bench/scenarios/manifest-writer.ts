@@ -38,6 +38,9 @@ async function open(directory: string): Promise<Side> {
       pageCount: 1,
       lsn: lsn(0),
       createdAtMs: 1,
+      createdLsn: lsn(0),
+      family: streamId(next + at),
+      flat: true,
     }));
   const put = async (count: number): Promise<void> => {
     const putDatabases = rows(count);

@@ -56,6 +56,27 @@ export interface ChangesOptions extends CursorOptions {
     readonly signal?: AbortSignal;
 }
 
+export interface CollectOptions {
+    /** Looks, and changes nothing. Default false. */
+    readonly dryRun?: boolean;
+}
+
+/** What a collection did, or would do. */
+export interface CollectReport {
+    /** Chunk files that go, and their bytes. */
+    readonly chunks: number;
+    readonly chunkBytes: number;
+    /** States of databases that go. */
+    readonly versions: number;
+    /** Chunks that are compacted: what is used of them moves together. */
+    readonly compacted: number;
+    /** Chunks in which an older state of a database has pages, by what keeps that state. */
+    readonly kept: Readonly<Record<KeepReason, number>>;
+    /** Bytes of chunks per byte of pages in them that anybody can reach. */
+    readonly amplificationBefore: number;
+    readonly amplificationAfter: number;
+}
+
 export interface ColumnInfo {
     readonly name: string;
     /** As declared in CREATE TABLE; undefined for expressions. */
@@ -113,6 +134,20 @@ export interface Database extends Queryable {
     connect(): Promise<Connection>;
     /** Writes a consistent copy to a file that any SQLite opens. Refuses an existing file. */
     export(path: string, options?: TransferOptions): Promise<void>;
+    /**
+     * A database that begins as this one is now, or was at a moment, and goes its own way from there.
+     * Takes milliseconds whatever the size: they share pages until one of them changes one. Resolves
+     * when durable. See docs/forks.md.
+     */
+    fork(name: string, options?: ForkOptions): Promise<Database>;
+    /** Keeps this moment under a name, until it is dropped. */
+    snapshot(name: string): Promise<SnapshotInfo>;
+    /** What it can be read at: its own snapshots, in order of name, then those of the store. */
+    snapshots(): Promise<SnapshotInfo[]>;
+    /** Forgets a snapshot of its own. What was opened of it stays open. */
+    dropSnapshot(name: string): Promise<void>;
+    /** Opens a moment for reading: its own snapshot of that name, or else the store's. Close it. */
+    openSnapshot(name: string): Promise<DatabaseSnapshot>;
     /** Gives the handle back. Its statements throw BOP_CLOSED. Idempotent. */
     close(): Promise<void>;
 }
@@ -126,6 +161,13 @@ export interface DatabaseInfo {
     /** Size at the newest durable commit: pages × bytes of a page. */
     readonly sizeBytes: number;
     readonly createdAt: Date;
+    /** Undefined for what is no fork. The name is that of now; undefined once the origin is gone. */
+    readonly forkedFrom: {
+        readonly name: string | undefined;
+        readonly lsn: number;
+    } | undefined;
+    /** How many it has of its own. */
+    readonly snapshots: number;
 }
 
 export interface DatabaseOptions {
@@ -142,6 +184,19 @@ export interface DatabaseOptions {
      * but the store's.
      */
     readonly maxBacklogBytes?: number;
+}
+
+/** A moment of a database, open for reading. What would write is refused with BOP_READ_ONLY. */
+export interface DatabaseSnapshot extends Queryable, SnapshotInfo {
+    /** Name of the database, as it is now. */
+    readonly database: string;
+    readonly engine: EngineKind;
+    /** A session of its own: BEGIN, temp tables, changed pragmas. Close it. */
+    connect(): Promise<Connection>;
+    /** Writes the moment to a file that any SQLite opens. Refuses an existing file. */
+    export(path: string, options?: TransferOptions): Promise<void>;
+    /** Lets go of the moment. Statements throw BOP_CLOSED from then on. Idempotent. */
+    close(): Promise<void>;
 }
 
 /** Plain, serialisable facts about a store. */
@@ -196,6 +251,15 @@ export interface Diagnostics {
         readonly pinned: readonly PinnedLog[];
         /** Databases whose commits recovery has found and not replayed yet. */
         readonly waitingDatabases: number;
+        /** The past that forks can begin in: from here on, up to now. */
+        readonly history: {
+            readonly fromLsn: number;
+            /** When that was, or some time before. */
+            readonly fromTime: Date;
+            /** On disk, of segments that are kept for this alone. */
+            readonly bytes: number;
+            readonly segments: number;
+        };
     };
     /** How the log is written. */
     readonly io: {
@@ -217,10 +281,24 @@ export interface Diagnostics {
         readonly cacheBytes: number;
         readonly cacheHits: number;
         readonly cacheMisses: number;
+        /** What is in the page cache, what goes through it, and what is read ahead into it. */
+        readonly cache: PageCacheStats;
         readonly chunks: number;
         readonly chunkBytes: number;
+        /** Bytes of chunks per byte of pages in them that can be reached, at least: see docs/space.md. */
+        readonly spaceAmplification: number;
         readonly checkpoints: number;
+        /** What the last one did, and why it ran; undefined before the first since the store was opened. */
+        readonly lastCheckpoint: CheckpointFacts | undefined;
+        /** Why the last one failed; undefined once one has succeeded. It is tried again by itself. */
+        readonly checkpointFailure: string | undefined;
+        /** Of `overlayBytes`, what the last checkpoint had to keep, since readers see it. */
+        readonly heldBytes: number;
         readonly openSnapshots: number;
+        /** Of iterators and transactions that only read, the one that has been open the longest. */
+        readonly oldestReader: OldestReader | undefined;
+        /** Readers that were ended since they were older than `maxReaderAgeMs`. */
+        readonly endedReaders: number;
     };
     readonly manifest: {
         /** Counts its commits, over all openings of the store. */
@@ -384,9 +462,13 @@ export interface ErrorDetails {
         readonly index: bigint;
         readonly lastIndex: bigint | undefined;
     };
-    /** There is no database, or no record log, of that name. */
+    /**
+     * There is no database, or no record log, of that name; or no snapshot of it, or (with an empty
+     * `database`) of the store.
+     */
     BOP_NOT_FOUND: {
         readonly database: string;
+        readonly snapshot?: string;
     };
     /** The commit may or may not survive: the log failed after it was issued. Reopen and look. */
     BOP_OUTCOME_UNKNOWN: {
@@ -401,6 +483,66 @@ export interface ErrorDetails {
     /** The rows of an answer take more than `limitBytes`. Ask for fewer (LIMIT), or use iterate. */
     BOP_RESULT_TOO_LARGE: {
         readonly limitBytes: number;
+    };
+    /**
+     * An object of the folder or bucket is not what was put, or a body is not what it was said to be.
+     * It is not served and not stored. Read again; if it stays so, restore from another copy.
+     */
+    BOP_SINK_CORRUPT: {
+        readonly store: string;
+        readonly key: string;
+        readonly why: string;
+    };
+    /**
+     * The folder or bucket says no, and waiting does not change that: no permission, no such bucket,
+     * a request that it does not take. Mend what `reason` names, then go on.
+     */
+    BOP_SINK_REFUSED: {
+        readonly store: string;
+        readonly operation: string;
+        readonly key: string;
+        readonly reason: "bucket" | "permission" | "request";
+    };
+    /** The folder or bucket cannot be reached, or is too busy. Nothing was changed. Try again later. */
+    BOP_SINK_UNAVAILABLE: {
+        readonly store: string;
+        readonly operation: string;
+        readonly key: string;
+        /** How long the service asks to be left alone, where it does. */
+        readonly retryAfterMs: number | undefined;
+    };
+    /** The folder or bucket lacks what a store needs of it. Choose another. */
+    BOP_SINK_UNFIT: {
+        readonly store: string;
+        readonly failed: readonly string[];
+    };
+    /**
+     * What was to be stored or deleted may have been, or may be yet. Repeat it with the same put id
+     * and the same body, or look.
+     */
+    BOP_SINK_UNKNOWN: {
+        readonly store: string;
+        readonly operation: string;
+        readonly key: string;
+        readonly retryAfterMs: number | undefined;
+    };
+    /**
+     * The moment lies outside of what is kept of the database: `oldestLsn` is the oldest that can be
+     * had. Ask for a later one; snapshots keep a moment for as long as they exist.
+     */
+    BOP_SNAPSHOT_GONE: {
+        readonly lsn: Lsn;
+        readonly oldestLsn: Lsn;
+        readonly database?: string;
+    };
+    /**
+     * The reader was open for longer than `maxReaderAgeMs`, and its moment was given back. Read again,
+     * in shorter transactions, or take a snapshot and read that.
+     */
+    BOP_SNAPSHOT_TOO_OLD: {
+        readonly database: string;
+        readonly ageMs: number;
+        readonly maxReaderAgeMs: number;
     };
     /** SQLite refused the statement; `sqliteCode` says why. See SqliteError. */
     BOP_SQLITE: {
@@ -446,6 +588,24 @@ export interface ExecuteResult {
     readonly lastInsertRowid: bigint;
 }
 
+/** A database among its relatives. */
+export interface FamilyNode {
+    /** Undefined for one that is gone, tombstone and all, and of which only forks are left. */
+    readonly name: string | undefined;
+    /** Stays the same when the database is renamed, and is never given to another. */
+    readonly stream: number;
+    readonly state: "live" | "dropped";
+    /** Size at its newest durable commit, as if it were alone; 0 for a dropped one. */
+    readonly sizeBytes: number;
+    /** LSN of the origin that it was forked at; undefined for the root. */
+    readonly forkedAtLsn: number | undefined;
+    readonly createdAt: Date | undefined;
+    /** Its own, in order of name. */
+    readonly snapshots: readonly SnapshotInfo[];
+    /** In order of the LSN at which they were forked. */
+    readonly forks: readonly FamilyNode[];
+}
+
 export interface FaultContext {
     /** The error's code, or its class. */
     readonly kind: string;
@@ -457,6 +617,19 @@ export interface FaultContext {
     readonly at: Date;
     /** Faults since the store was opened. */
     readonly count: number;
+}
+
+export interface ForkOptions {
+    /**
+     * The moment that the fork begins with. A time or an LSN must lie within the history that is kept;
+     * a snapshot is one of this database or, if it has none of that name, of the store. Default: now,
+     * which is what every commit that was acknowledged, and this handle's own, have made of it.
+     */
+    readonly at?: Date | {
+        readonly lsn: number;
+    } | {
+        readonly snapshot: string;
+    };
 }
 
 /** What Raft must remember before it answers. */
@@ -545,6 +718,20 @@ export interface LimitOptions {
      * Milliseconds, from 0 to 3,600,000. Default 5,000.
      */
     readonly admissionTimeoutMs?: number;
+    /**
+     * Free space of the file system that checkpoints leave to the log and the manifest. One that would
+     * not leave so much does not begin: it is BOP_DISK_FULL, and is tried again until there is room.
+     *
+     * Bytes, from 0 to 1 TiB. Default 4 MiB.
+     */
+    readonly reserveBytes?: number;
+    /**
+     * How long an iterator, or a transaction that only reads, may stay open. Older ones are ended with
+     * BOP_SNAPSHOT_TOO_OLD, so that what they see need not be kept. Writers have `timeoutMs`.
+     *
+     * Milliseconds, from 100 to 2,592,000,000 (30 days). Default: as long as they want.
+     */
+    readonly maxReaderAgeMs?: number;
 }
 
 export interface ListOptions {
@@ -659,12 +846,20 @@ export interface ManagerOptions {
      */
     readonly foreignKeys?: boolean;
     /**
-     * Memory for checkpointed pages, shared by all databases. Pages that are not yet checkpointed
-     * come on top: see `overlayBytes`.
+     * Memory for checkpointed pages, shared by all databases, with all that is needed to find them:
+     * nine tenths of it or more are pages, if these have 2 KiB or more. Pages that are not yet
+     * checkpointed come on top: see `overlayBytes`.
      *
      * Bytes, from 1 MiB to 64 GiB. Default 64 MiB.
      */
     readonly cacheBytes?: number;
+    /**
+     * How checkpoints store pages that shrink by an eighth or more. `none`: as they are. `deflate`:
+     * text and JSON take half the disk or less; a page that is not in memory takes some five times as
+     * long to read, and a checkpoint 0.1 ms more for each page of 4 KiB. What is stored already stays
+     * as it is until it is rewritten, so it can be changed at any time. Default "none".
+     */
+    readonly compression?: "none" | "deflate";
     /**
      * Memory for pages that were changed since the last checkpoint. Reaching it starts a checkpoint.
      *
@@ -678,6 +873,28 @@ export interface ManagerOptions {
      * Bytes, from 64 KiB to 64 GiB. Default 256 MiB.
      */
     readonly checkpointLogBytes?: number;
+    /**
+     * Age of the oldest commit that no checkpoint has folded, at which one does though neither log nor
+     * memory asks for it: so that a store with few writes reopens quickly after a crash, too.
+     *
+     * Milliseconds, from 1,000 to 2,592,000,000 (30 days). Default 600,000 (ten minutes).
+     */
+    readonly checkpointAgeMs?: number;
+    /**
+     * How long the past of databases is kept: until then a fork can begin at any commit, not only at
+     * snapshots. Checkpoints keep older states of pages and of the log for it. 0 keeps none.
+     *
+     * Milliseconds, from 0 to 2,592,000,000 (30 days). Default 3,600,000 (an hour).
+     */
+    readonly historyMs?: number;
+    /**
+     * Log that is kept for `historyMs` and for nothing else, at most: where more is written in that
+     * time, the window is shorter. The past begins at a checkpoint, so less than what
+     * `checkpointLogBytes` fills keeps nothing beyond the log that no checkpoint has folded.
+     *
+     * Bytes, from 0 to 1 TiB. Default 512 MiB.
+     */
+    readonly historyBytes?: number;
     /**
      * Size of a log segment, a file that is preallocated and recycled.
      *
@@ -778,6 +995,36 @@ export interface NewLogEntry {
     readonly payload: Uint8Array;
 }
 
+export interface PageCacheStats {
+    readonly hits: number;
+    readonly misses: number;
+    readonly insertions: number;
+    /** Pages that were not kept: too large, or everything was pinned. */
+    readonly refused: number;
+    readonly evictions: number;
+    /** Frames that the hand looked at to find them. */
+    readonly evictionAttempts: number;
+    /** Pages that are there, and their bytes. */
+    readonly frames: number;
+    readonly bytes: number;
+    /** All memory that is taken, tables included; never more than the budget. */
+    readonly memoryBytes: number;
+    readonly budgetBytes: number;
+    /** Share of the budget that pages take which were used since the hand last passed them. */
+    readonly pressure: number;
+    /** Pages that are pinned. */
+    readonly pinned: number;
+    /** Pages that had changed in memory. */
+    readonly damaged: number;
+    /** Pages read ahead; of these: asked for later, evicted before that. */
+    readonly readAhead: {
+        readonly issued: number;
+        readonly used: number;
+        readonly wasted: number;
+    };
+    readonly observers: ObserverStats;
+}
+
 /** What can run SQL: a database, a connection, a transaction. */
 export interface Queryable {
     /**
@@ -848,6 +1095,15 @@ export interface RunResult {
     readonly lastInsertRowid: number | bigint;
     /** Position of the commit in the store's log; of the snapshot, if nothing was written. */
     readonly lsn: number;
+}
+
+export interface SnapshotInfo {
+    readonly name: string;
+    /** Of one database, or of all that there were. */
+    readonly scope: "database" | "store";
+    /** The moment: commits at or below this LSN are in it. */
+    readonly lsn: number;
+    readonly createdAt: Date;
 }
 
 /** What a caller may bind. A boolean binds as 0 or 1; undefined is refused, since it hides typos. */

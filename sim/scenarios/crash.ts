@@ -71,7 +71,7 @@ export async function lastLives(simulation: Simulation): Promise<void> {
 }
 
 /** Every chunk on disk is known to the store, and every known chunk is on disk. */
-async function verifyFiles(
+export async function verifyFiles(
   { env }: Life,
   manager: Awaited<ReturnType<Life["open"]>>,
 ): Promise<void> {

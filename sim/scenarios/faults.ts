@@ -60,7 +60,7 @@ async function faultyLife(life: Life): Promise<void> {
 }
 
 /** Undefined if the faults did not let it open, which must be said by a typed error. */
-async function openDespite(life: Life): Promise<Manager | undefined> {
+export async function openDespite(life: Life): Promise<Manager | undefined> {
   const { tally } = life.simulation;
   try {
     return await life.open();
@@ -74,7 +74,7 @@ async function openDespite(life: Life): Promise<Manager | undefined> {
 }
 
 /** Chooses what goes wrong from now on. */
-function harm(simulation: Simulation): void {
+export function harm(simulation: Simulation): void {
   const { random, world, stores, tally, trace } = simulation;
   const { disk } = world;
   const kind = random.pick(["writes", "syncs", "everything", "full", "reads", "manifest"] as const);
@@ -108,7 +108,7 @@ function everyCall(chance: number): FaultChances {
   return { ...often, ...seldom, ...names };
 }
 
-function heal({ world, trace }: Simulation): void {
+export function heal({ world, trace }: Simulation): void {
   world.disk.heal();
   world.disk.capacityBytes = Number.POSITIVE_INFINITY;
   trace.note("healed");

@@ -5,11 +5,14 @@
 import type { SimulationOptions } from "../simulation.ts";
 import { changes } from "./changes.ts";
 import { crash } from "./crash.ts";
+import { families } from "./families.ts";
 import { faults } from "./faults.ts";
+import { forks } from "./forks.ts";
 import { hang } from "./hang.ts";
 import { importing } from "./import.ts";
 import { largeTransactions } from "./large-transactions.ts";
 import { manifest } from "./manifest.ts";
+import { pages } from "./pages.ts";
 import { recordLog } from "./record-log.ts";
 import { recovery } from "./recovery.ts";
 import { reveal } from "./reveal.ts";
@@ -21,9 +24,12 @@ export const SCENARIOS = {
   faults,
   reveal,
   import: importing,
+  forks,
+  families,
   changes,
   "large-transactions": largeTransactions,
   manifest,
+  pages,
   hang,
   "record-log": recordLog,
   recovery,

@@ -5,14 +5,22 @@
  * (1) Every byte of the file is covered by a checksum or must be zero, so a change anywhere is seen.
  * (2) Header, directory, footer and records must tell one story.
  */
+import { assert } from "../base/assert.ts";
 import { type ChunkEntry, decodeDirectory, decodeFooter, FOOTER } from "./chunk-directory.ts";
 import { CHUNK_BODY_OFFSET, type ChunkHeader, decodeHeader } from "./chunk-header.ts";
-import { pageSeed, RECORD, recordBytes, recordImage, recordLsn } from "./page-record.ts";
+import {
+  imageOffset,
+  pageSeed,
+  recordBytes,
+  recordClaims,
+  recordImage,
+  recordLsn,
+} from "./page-record.ts";
 
 export interface WholeChunk {
   readonly header: ChunkHeader;
   readonly entries: readonly ChunkEntry[];
-  /** The image of an entry of this chunk. A view. */
+  /** The image of an entry of this chunk. A view, unless it was packed. */
   readonly image: (entry: ChunkEntry) => Uint8Array;
 }
 
@@ -38,15 +46,18 @@ export function decodeChunk(bytes: Uint8Array): WholeChunk | string {
   if (typeof entries === "string") return entries;
   const why = checkCounts(header, entries) ?? checkRecords({ bytes, header, entries });
   if (why !== undefined) return why;
-  const imageAt = RECORD.sizeBytes;
-  const image = ({ offset }: ChunkEntry) =>
-    bytes.subarray(offset + imageAt, offset + imageAt + imageBytes(bytes, offset));
+  const image = (entry: ChunkEntry) => {
+    const record = recordOf(bytes, entry);
+    const found = imageOf(record, { header, entry, seed: pageSeed(header.storeId, header.chunk) });
+    assert(typeof found !== "string", "a record that was checked has an image");
+    return found;
+  };
   return { header, entries, image };
 }
 
 function checkCounts(header: ChunkHeader, entries: readonly ChunkEntry[]): string | undefined {
   const streams = new Set(entries.map(({ stream }) => stream));
-  return streams.size === header.streamCount ? undefined : "number of databases";
+  return streams.size === header.streamCount ? undefined : "number of families";
 }
 
 /** Undefined if every record is what its entry says, and they lie one behind the other. */
@@ -63,26 +74,42 @@ function checkRecords(chunk: {
     end += entry.recordBytes;
     if (entry.lsn < header.firstLsn || entry.lsn > header.lastLsn) return "range of lsns";
     if (end > header.directoryOffset) return "a record reaches into the directory";
-    const record = bytes.subarray(entry.offset, end);
-    const { stream, pageNumber } = entry;
-    const length = imageBytes(bytes, entry.offset);
-    if (header.pageBytes !== 0 && length !== header.pageBytes) return "size of a page";
-    const image = recordImage(record, { stream, pageNumber, imageBytes: length, seed });
-    if (typeof image === "string") return image;
-    if (recordBytes(length) !== entry.recordBytes) return "length of a record";
-    if (recordLsn(record) !== entry.lsn) return "lsn of a record";
-    if (recordCrc(record) !== entry.crc) return "a record and its entry disagree";
-    if (record.subarray(RECORD.sizeBytes + length).some((byte) => byte !== 0)) return "padding";
+    const why = checkRecord(recordOf(bytes, entry), { header, entry, seed });
+    if (why !== undefined) return why;
   }
   return end === header.directoryOffset ? undefined : "a gap before the directory";
 }
 
-function imageBytes(bytes: Uint8Array, recordOffset: number): number {
-  const at = recordOffset + RECORD.offset.imageBytes;
-  if (at + Uint32Array.BYTES_PER_ELEMENT > bytes.length) return 0;
-  return new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(0, true);
+interface RecordContext {
+  readonly header: ChunkHeader;
+  readonly entry: ChunkEntry;
+  readonly seed: number;
 }
 
-function recordCrc(record: Uint8Array): number {
-  return new DataView(record.buffer, record.byteOffset).getUint32(RECORD.offset.crc, true);
+function checkRecord(record: Uint8Array, context: RecordContext): string | undefined {
+  const { header, entry } = context;
+  const { codec, pageBytes } = header;
+  const claims = recordClaims(record, codec);
+  if (claims === undefined) return "length of a record";
+  const { imageBytes, storedBytes, crc } = claims;
+  if (pageBytes !== 0 && imageBytes !== pageBytes) return "size of a page";
+  const image = imageOf(record, context);
+  if (typeof image === "string") return image;
+  if (recordBytes(storedBytes, codec) !== entry.recordBytes) return "length of a record";
+  if (entry.isPacked !== storedBytes < imageBytes) return "a record and its entry disagree";
+  if (recordLsn(record) !== entry.lsn) return "lsn of a record";
+  if (crc !== entry.crc) return "a record and its entry disagree";
+  const paddingAt = imageOffset(codec) + storedBytes;
+  return record.subarray(paddingAt).some((byte) => byte !== 0) ? "padding" : undefined;
+}
+
+function imageOf(record: Uint8Array, { header, entry, seed }: RecordContext): Uint8Array | string {
+  const { stream, pageNumber } = entry;
+  const { codec } = header;
+  const imageBytes = recordClaims(record, codec)?.imageBytes ?? 0;
+  return recordImage(record, { stream, pageNumber, imageBytes, seed, codec });
+}
+
+function recordOf(bytes: Uint8Array, { offset, recordBytes: size }: ChunkEntry): Uint8Array {
+  return bytes.subarray(offset, offset + size);
 }

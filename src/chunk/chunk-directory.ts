@@ -5,12 +5,12 @@
  * Directory entry, one for each record, in the order of the records:
  *
  *   offset  size  field        meaning
- *        0     4  stream       database that the page belongs to
+ *        0     4  family       of databases that the page belongs to: the stream of its first
  *        4     4  pageNumber   1 is the first page of a database
  *        8     8  lsn          the commit that wrote this version
  *       16     4  offset       where the record begins, in bytes from the file's beginning
  *       20     4  recordBytes  length of the record, padding included
- *       24     4  flags        zero in version 1
+ *       24     4  flags        1: the image is packed, see the record; 0: it is as it is
  *       28     4  crc          as it stands in the record
  *
  * Footer, the last bytes of the file:
@@ -32,12 +32,12 @@ import type { ChunkId, Lsn } from "../base/units.ts";
 import { chunkId, lsn } from "../base/units.ts";
 
 export const DIRECTORY_ENTRY = layout(32, [
-  ["stream", "u32", "database that the page belongs to"],
+  ["family", "u32", "of databases that the page belongs to: the stream of its first"],
   ["pageNumber", "u32", "1 is the first page of a database"],
   ["lsn", "u64", "the commit that wrote this version"],
   ["offset", "u32", "where the record begins, in bytes from the file's beginning"],
   ["recordBytes", "u32", "length of the record, padding included"],
-  ["flags", "u32", "zero in version 1"],
+  ["flags", "u32", "1: the image is packed, see the record; 0: it is as it is"],
   ["crc", "u32", "as it stands in the record"],
 ]);
 
@@ -53,12 +53,16 @@ export const FOOTER = layout(32, [
 
 const MAGIC = Buffer.from("CPOB");
 
+const PACKED = 1;
+
 export interface ChunkEntry {
+  /** Of the family. */
   readonly stream: number;
   readonly pageNumber: number;
   readonly lsn: Lsn;
   readonly offset: number;
   readonly recordBytes: number;
+  readonly isPacked: boolean;
   readonly crc: number;
 }
 
@@ -90,11 +94,12 @@ export class DirectoryEncoder {
     const at = this.#count * sizeBytes;
     if (at + sizeBytes > this.#bytes.length) this.#grow();
     const view = this.#view;
-    view.setUint32(at + offset.stream, entry.stream, true);
+    view.setUint32(at + offset.family, entry.stream, true);
     view.setUint32(at + offset.pageNumber, entry.pageNumber, true);
     writeU64(view, at + offset.lsn, entry.lsn);
     view.setUint32(at + offset.offset, entry.offset, true);
     view.setUint32(at + offset.recordBytes, entry.recordBytes, true);
+    view.setUint32(at + offset.flags, entry.isPacked ? PACKED : 0, true);
     view.setUint32(at + offset.crc, entry.crc, true);
     this.#count += 1;
   }
@@ -147,21 +152,33 @@ export function decodeFooter(bytes: Uint8Array): Footer | string {
 
 /** Every entry of the directory that the footer tells of; a string says why there are none. */
 export function decodeDirectory(bytes: Uint8Array, footer: Footer): ChunkEntry[] | string {
+  return directoryProblem(bytes, footer) ?? decodeEntries(bytes);
+}
+
+/** Why it is not the directory that the footer tells of; undefined if it is. */
+export function directoryProblem(bytes: Uint8Array, footer: Footer): string | undefined {
+  const directoryBytes = footer.pageCount * DIRECTORY_ENTRY.sizeBytes;
+  if (bytes.length !== directoryBytes) return "length of the directory";
+  return crc32(bytes) === footer.directoryCrc ? undefined : "checksum of the directory";
+}
+
+/** Entries of a part of a directory that has no problem: a large one takes its time. */
+export function decodeEntries(bytes: Uint8Array): ChunkEntry[] | string {
   const { offset, sizeBytes } = DIRECTORY_ENTRY;
-  if (bytes.length !== footer.pageCount * sizeBytes) return "length of the directory";
-  if (crc32(bytes) !== footer.directoryCrc) return "checksum of the directory";
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const entries: ChunkEntry[] = [];
   for (let at = 0; at < bytes.length; at += sizeBytes) {
     const version = readU64(view, at + offset.lsn);
     if (version === undefined) return "a number beyond 2^53";
-    if (view.getUint32(at + offset.flags, true) !== 0) return "flags of a later version";
+    const flags = view.getUint32(at + offset.flags, true);
+    if (flags > PACKED) return "flags of a later version";
     entries.push({
-      stream: view.getUint32(at + offset.stream, true),
+      stream: view.getUint32(at + offset.family, true),
       pageNumber: view.getUint32(at + offset.pageNumber, true),
       lsn: lsn(version),
       offset: view.getUint32(at + offset.offset, true),
       recordBytes: view.getUint32(at + offset.recordBytes, true),
+      isPacked: flags === PACKED,
       crc: view.getUint32(at + offset.crc, true),
     });
   }

@@ -8,13 +8,22 @@
  *
  * (1) `fits` before `add`: neither the buffer nor the chunk ever overflows.
  * (2) The header's place holds zeros until the end, so an unfinished file is no chunk.
+ * (3) Room is asked for as if nothing could be packed, since only packing tells.
  */
 import { assert } from "../base/assert.ts";
 import type { ChunkId, Lsn } from "../base/units.ts";
 import { lsn, MIB } from "../base/units.ts";
 import { DirectoryEncoder } from "./chunk-directory.ts";
 import { CHUNK_BODY_OFFSET, encodeHeader } from "./chunk-header.ts";
-import { encodeRecord, type PageAddress, pageSeed, recordBytes } from "./page-record.ts";
+import type { ImageCodec } from "./file-header.ts";
+import { isPacked, type PackedImage, packImage } from "./packing.ts";
+import {
+  encodePackedRecord,
+  encodeRecord,
+  type PageAddress,
+  pageSeed,
+  recordBytes,
+} from "./page-record.ts";
 
 /** A location has 24 bits for an offset in steps of 8 bytes; half of that is enough. */
 export const CHUNK_BYTES_MAX = 64 * MIB;
@@ -25,11 +34,21 @@ export interface ChunkStart {
   readonly storeId: Uint8Array;
   /** Of the store's owner; 0 if it is not given. */
   readonly epoch?: number;
+  /** What its images are packed with, where that pays. Absent is "none". */
+  readonly codec?: ImageCodec;
 }
 
 export interface PageToStore extends PageAddress {
   readonly lsn: Lsn;
   readonly image: Uint8Array;
+  /** The same image from a chunk with the same codec, so that it need not be packed again. */
+  readonly packed?: PackedImage;
+}
+
+interface EncodedRecord {
+  readonly recordBytes: number;
+  readonly isPacked: boolean;
+  readonly crc: number;
 }
 
 export class ChunkEncoder {
@@ -37,6 +56,7 @@ export class ChunkEncoder {
   readonly #buffer: Uint8Array;
   readonly #bytesMax: number;
   readonly #seed: number;
+  readonly #codec: ImageCodec;
   readonly #directory = new DirectoryEncoder();
   #firstLsn = Number.MAX_SAFE_INTEGER;
   #lastLsn = 0;
@@ -54,6 +74,7 @@ export class ChunkEncoder {
     this.#buffer = buffer;
     this.#bytesMax = bytesMax;
     this.#seed = pageSeed(start.storeId, start.chunk);
+    this.#codec = start.codec ?? "none";
     this.#used = CHUNK_BODY_OFFSET;
     buffer.fill(0, 0, CHUNK_BODY_OFFSET);
   }
@@ -68,7 +89,7 @@ export class ChunkEncoder {
 
   /** `drain`: the buffer has to be emptied first. `full`: the page belongs in the next chunk. */
   fits(imageBytes: number): "yes" | "drain" | "full" {
-    const size = recordBytes(imageBytes);
+    const size = recordBytes(imageBytes, this.#codec);
     const endBytes = this.#directory.endBytesAfterNext;
     if (this.#drained + this.#used + size + endBytes > this.#bytesMax) return "full";
     return this.#used + size > this.#buffer.length ? "drain" : "yes";
@@ -76,18 +97,16 @@ export class ChunkEncoder {
 
   /** Returns the offset of the page's record in the file. */
   add(page: PageToStore): number {
-    const { stream, pageNumber, image } = page;
+    const { stream, pageNumber, lsn, image } = page;
     assert(this.fits(image.length) === "yes", "a page that does not fit");
     const offset = this.#drained + this.#used;
-    const size = recordBytes(image.length);
-    const into = this.#buffer.subarray(this.#used, this.#used + size);
-    const crc = encodeRecord(into, { stream, pageNumber, lsn: page.lsn, image, seed: this.#seed });
-    this.#directory.add({ stream, pageNumber, lsn: page.lsn, offset, recordBytes: size, crc });
-    this.#firstLsn = Math.min(this.#firstLsn, page.lsn);
-    this.#lastLsn = Math.max(this.#lastLsn, page.lsn);
+    const record = this.#encode(page);
+    this.#directory.add({ stream, pageNumber, lsn, offset, ...record });
+    this.#firstLsn = Math.min(this.#firstLsn, lsn);
+    this.#lastLsn = Math.max(this.#lastLsn, lsn);
     this.#pageBytes = this.#pageBytes === undefined ? image.length : this.#shared(image.length);
     this.#streams.add(stream);
-    this.#used += size;
+    this.#used += record.recordBytes;
     return offset;
   }
 
@@ -105,6 +124,7 @@ export class ChunkEncoder {
   finish(): { readonly header: Uint8Array; readonly end: Uint8Array; readonly endAt: number } {
     assert(this.#used === 0, "finished a chunk that is not drained");
     const { chunk, generation, storeId, epoch = 0 } = this.#start;
+    const codec = this.#codec;
     const directoryOffset = this.#drained;
     const header = encodeHeader({
       chunk,
@@ -117,12 +137,27 @@ export class ChunkEncoder {
       lastLsn: lsn(this.#lastLsn),
       pageCount: this.#directory.count,
       directoryOffset,
+      codec,
     });
     return {
       header,
       end: this.#directory.finish({ chunk, directoryOffset }),
       endAt: directoryOffset,
     };
+  }
+
+  #encode(page: PageToStore): EncodedRecord {
+    const { stream, pageNumber, lsn, image } = page;
+    const into = this.#buffer.subarray(this.#used);
+    const place = { stream, pageNumber, lsn, seed: this.#seed };
+    if (this.#codec === "none") {
+      const crc = encodeRecord(into, { ...place, image });
+      return { recordBytes: recordBytes(image.length), isPacked: false, crc };
+    }
+    const packed = page.packed ?? packImage(image);
+    const crc = encodePackedRecord(into, { ...place, packed });
+    const size = recordBytes(packed.stored.length, this.#codec);
+    return { recordBytes: size, isPacked: isPacked(packed), crc };
   }
 
   /** See `pageBytes` of the header. */

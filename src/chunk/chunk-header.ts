@@ -9,10 +9,11 @@
  * (3) One that a transaction wrote (kind 4) has the same sections. Its LSNs lie above the commit before
  *     and below its own, which was not known yet.
  */
+import { assert } from "../base/assert.ts";
 import type { ChunkId, Lsn } from "../base/units.ts";
 import { chunkId, lsn } from "../base/units.ts";
 import { DIRECTORY_ENTRY } from "./chunk-directory.ts";
-import { decodeFileHeader, encodeFileHeader, FILE_HEADER } from "./file-header.ts";
+import { decodeFileHeader, encodeFileHeader, FILE_HEADER, type ImageCodec } from "./file-header.ts";
 
 /** Where the first record of a chunk begins. */
 export const CHUNK_BODY_OFFSET = FILE_HEADER.sizeBytes;
@@ -28,9 +29,11 @@ export interface ChunkHeader {
   /** Size that all its pages have; 0 if they differ. */
   readonly pageBytes: number;
   readonly pageCount: number;
-  /** Databases that have a page in it. */
+  /** Families of databases that have a page in it. */
   readonly streamCount: number;
   readonly directoryOffset: number;
+  /** What its images may have been made smaller with. */
+  readonly codec: ImageCodec;
   /** Written by a transaction before it committed: see (3). Absent is no. */
   readonly spilled?: boolean;
 }
@@ -42,6 +45,7 @@ export type HeaderAnswer =
   | { readonly type: "bad"; readonly why: string };
 
 export function encodeHeader(header: ChunkHeader): Uint8Array {
+  assert(header.spilled !== true || header.codec === "none", "spilled pages lie as they are");
   const { chunk, pageCount, spilled, ...shared } = header;
   return encodeFileHeader({
     ...shared,
@@ -66,7 +70,7 @@ export function decodeHeader(bytes: Uint8Array): HeaderAnswer {
   if (header.bodyOffset !== CHUNK_BODY_OFFSET || header.directoryBytes !== directoryBytes) {
     return bad("the sections do not fit each other");
   }
-  const { generation, storeId, epoch, pageBytes, streamCount } = header;
+  const { generation, storeId, epoch, pageBytes, streamCount, codec } = header;
   return {
     type: "header",
     header: {
@@ -80,6 +84,7 @@ export function decodeHeader(bytes: Uint8Array): HeaderAnswer {
       pageCount,
       streamCount,
       directoryOffset,
+      codec,
       ...(spilled ? { spilled } : {}),
     },
   };

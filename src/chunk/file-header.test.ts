@@ -103,7 +103,6 @@ describe("the header of a file", () => {
     const { offset } = FILE_HEADER;
     const cases: readonly [number, RegExp][] = [
       [offset.kind, /kind 255/],
-      [offset.codec, /codec 255/],
       [offset.reserved, /reserved/],
       [offset.epoch + 7, /2\^53/],
       [offset.directoryOffset + 6, /2\^53/],
@@ -112,6 +111,19 @@ describe("the header of a file", () => {
       const answer = decodeFileHeader(resealed((header) => header.set([255], at)));
       expect(answer.type === "bad" ? answer.why : answer.type, `byte ${at}`).toMatch(why);
     }
+  });
+
+  test("with a codec of later versions is newer, and with one on what has no pages it is damage", () => {
+    const withCodec = (codec: number, kind: number) =>
+      decodeFileHeader(
+        resealed((header) => {
+          header.set([kind], FILE_HEADER.offset.kind);
+          header.set([codec], FILE_HEADER.offset.codec);
+        }),
+      );
+    expect(withCodec(2, 2)).toEqual({ type: "newer", found: "codec 2", supported: "codec 1" });
+    expect(withCodec(1, 2)).toMatchObject({ type: "header", header: { codec: "deflate" } });
+    for (const kind of [1, 3, 4]) expect(withCodec(1, kind).type, `kind ${kind}`).toBe("bad");
   });
 
   test("of zeros is told apart from damage, and one cut short is damage", () => {

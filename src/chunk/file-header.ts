@@ -6,7 +6,7 @@
  *        0     4  magic            "BOPC"
  *        4     2  version          of the whole file's format; 1
  *        6     1  kind             1: segment of the log; 2: page chunk; 3: record chunk; 4: see (4)
- *        7     1  codec            how the items are stored; 0: as they are
+ *        7     1  codec            how items are stored; 0: as they are; 1: deflate, see (5)
  *        8     4  pageBytes        segment: the block; chunk: of its pages, 0 if they differ
  *       12     4  bodyOffset       where the first item begins, in bytes from the file's beginning
  *       16    16  storeId          store that the file belongs to
@@ -30,6 +30,8 @@
  * (3) A file that says one kind is never read as another, whatever its name is.
  * (4) Kind 4 is a page chunk that one transaction wrote before it committed. The same as kind 2 where
  *     the manifest, or a commit in the log, names it; if neither does, its commit never took place.
+ * (5) Only a page chunk of kind 2 has a codec other than 0, and each of its records says for itself
+ *     whether it was made smaller (page-record.ts). A codec that is not known is a later version's.
  */
 import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
@@ -39,7 +41,7 @@ export const FILE_HEADER = layout(128, [
   ["magic", "bytes[4]", '"BOPC"'],
   ["version", "u16", "of the whole file's format; 1"],
   ["kind", "u8", "1: segment of the log; 2: page chunk; 3: record chunk; 4: see (4)"],
-  ["codec", "u8", "how the items are stored; 0: as they are"],
+  ["codec", "u8", "how items are stored; 0: as they are; 1: deflate, see (5)"],
   ["pageBytes", "u32", "segment: the block; chunk: of its pages, 0 if they differ"],
   ["bodyOffset", "u32", "where the first item begins, in bytes from the file's beginning"],
   ["storeId", "bytes[16]", "store that the file belongs to"],
@@ -59,13 +61,17 @@ export const FILE_HEADER = layout(128, [
 ]);
 
 const MAGIC = Buffer.from("BOPC");
-const CODEC_NONE = 0;
 export const FILE_VERSION = 1;
 export const STORE_ID_BYTES = 16;
 
 /** Persistent. */
 const KINDS = { segment: 1, pages: 2, records: 3, spill: 4 } as const;
 export type FileKind = keyof typeof KINDS;
+
+/** Persistent. */
+const CODECS = { none: 0, deflate: 1 } as const;
+export type ImageCodec = keyof typeof CODECS;
+const CODEC_NEWEST = Math.max(...Object.values(CODECS));
 
 /** The fields that are u64 on disk, so that they are written and read in one place. */
 const LONG_FIELDS = [
@@ -91,14 +97,14 @@ type NumberField = (typeof LONG_FIELDS)[number] | (typeof SHORT_FIELDS)[number];
 
 export interface FileHeader extends Readonly<Record<NumberField, number>> {
   readonly kind: FileKind;
-  /** Compressed items are a later version's. */
-  readonly codec: "none";
+  readonly codec: ImageCodec;
   /** 16 bytes. */
   readonly storeId: Uint8Array;
 }
 
-/** Numbers that are not given are 0. */
+/** Numbers that are not given are 0; the codec is "none". */
 export type FileHeaderFields = Pick<FileHeader, "kind" | "storeId"> &
+  Partial<Pick<FileHeader, "codec">> &
   Partial<Readonly<Record<NumberField, number>>>;
 
 /** Bytes from a disk may be anything, so that they are not a header is an answer. */
@@ -117,7 +123,7 @@ export function encodeFileHeader(header: FileHeaderFields): Uint8Array {
   bytes.set(MAGIC, offset.magic);
   view.setUint16(offset.version, FILE_VERSION, true);
   view.setUint8(offset.kind, KINDS[header.kind]);
-  view.setUint8(offset.codec, CODEC_NONE);
+  view.setUint8(offset.codec, CODECS[header.codec ?? "none"]);
   bytes.set(header.storeId, offset.storeId);
   for (const field of LONG_FIELDS) writeU64(view, offset[field], header[field] ?? 0);
   for (const field of SHORT_FIELDS) view.setUint32(offset[field], header[field] ?? 0, true);
@@ -141,9 +147,13 @@ export function decodeFileHeader(bytes: Uint8Array): FileHeaderAnswer {
     return { type: "newer", found: `version ${version}`, supported: `version ${FILE_VERSION}` };
   }
   const kind = kindOf(view.getUint8(offset.kind));
-  const codec = view.getUint8(offset.codec);
-  if (version !== FILE_VERSION || kind === undefined || codec !== CODEC_NONE) {
-    return bad(`version ${version}, kind ${view.getUint8(offset.kind)}, codec ${codec}`);
+  const codecByte = view.getUint8(offset.codec);
+  if (codecByte > CODEC_NEWEST) {
+    return { type: "newer", found: `codec ${codecByte}`, supported: `codec ${CODEC_NEWEST}` };
+  }
+  const codec = codecOf(codecByte);
+  if (version !== FILE_VERSION || kind === undefined || (codec !== "none" && kind !== "pages")) {
+    return bad(`version ${version}, kind ${view.getUint8(offset.kind)}, codec ${codecByte}`);
   }
   if (head.subarray(offset.reserved, offset.checksum).some((byte) => byte !== 0)) {
     return bad("reserved bytes are not zero");
@@ -151,7 +161,7 @@ export function decodeFileHeader(bytes: Uint8Array): FileHeaderAnswer {
   const numbers = decodeNumbers(view);
   if (numbers === undefined) return bad("a number beyond 2^53");
   const storeId = head.slice(offset.storeId, offset.storeId + STORE_ID_BYTES);
-  return { type: "header", header: { kind, codec: "none", storeId, ...numbers } };
+  return { type: "header", header: { kind, codec, storeId, ...numbers } };
 }
 
 function decodeNumbers(view: DataView): Record<NumberField, number> | undefined {
@@ -168,6 +178,10 @@ function decodeNumbers(view: DataView): Record<NumberField, number> | undefined 
 
 function kindOf(value: number): FileKind | undefined {
   return (Object.keys(KINDS) as FileKind[]).find((kind) => KINDS[kind] === value);
+}
+
+function codecOf(value: number): ImageCodec {
+  return value === CODECS.deflate ? "deflate" : "none";
 }
 
 function bad(why: string): FileHeaderAnswer {

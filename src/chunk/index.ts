@@ -4,6 +4,7 @@
  *   file-header      the first bytes of every file: of segments, page chunks, record chunks
  *   chunk-header     what they say of a page chunk
  *   page-record      one page, which proves itself
+ *   packing          the image of a page made smaller, and back
  *   chunk-directory  every page of a chunk, and the footer that ends the file
  *   chunk-encoder    pages → the bytes of a chunk, piece by piece
  *   slotted-chunk    pages that are written more than once before a chunk is finished
@@ -15,8 +16,9 @@ export { decodeChunk, type WholeChunk } from "./chunk-decoder.ts";
 export {
   type ChunkEntry,
   DIRECTORY_ENTRY,
-  decodeDirectory,
+  decodeEntries,
   decodeFooter,
+  directoryProblem,
   FOOTER,
   type Footer,
 } from "./chunk-directory.ts";
@@ -36,6 +38,7 @@ export {
   type FileHeaderAnswer,
   type FileHeaderFields,
   type FileKind,
+  type ImageCodec,
   STORE_ID_BYTES,
 } from "./file-header.ts";
 export {
@@ -45,7 +48,18 @@ export {
   inspectRecordChunk,
   type RecordChunkReport,
 } from "./inspect.ts";
-export { type PageAddress, pageSeed, RECORD, recordBytes, recordImage } from "./page-record.ts";
+export { type PackedImage, unpackImage } from "./packing.ts";
+export {
+  imageOffset,
+  PACKING,
+  type PageAddress,
+  packedImage,
+  pageSeed,
+  RECORD,
+  recordBytes,
+  recordClaims,
+  recordImage,
+} from "./page-record.ts";
 export {
   decodeRecordChunk,
   decodeRecordDirectory,

@@ -9,7 +9,8 @@ import type { ChunkId } from "../base/units.ts";
 import { decodeChunk } from "./chunk-decoder.ts";
 import { type ChunkEntry, decodeDirectory, decodeFooter, FOOTER } from "./chunk-directory.ts";
 import { type ChunkHeader, decodeHeader } from "./chunk-header.ts";
-import { pageSeed, RECORD, recordImage } from "./page-record.ts";
+import type { ImageCodec } from "./file-header.ts";
+import { pageSeed, recordClaims, recordImage } from "./page-record.ts";
 import {
   decodeRecordDirectory,
   decodeRecordHeader,
@@ -17,6 +18,8 @@ import {
   type RecordChunkHeader,
   recordBlockBody,
 } from "./record-chunk.ts";
+
+const CUT_SHORT = "the file ends within the page";
 
 export interface ChunkProblem {
   /** Bytes from the beginning of the file. */
@@ -31,17 +34,26 @@ export interface ChunkReport {
   /** Undefined if the directory cannot be believed. */
   readonly entries: readonly ChunkEntry[] | undefined;
   readonly problems: readonly ChunkProblem[];
+  /** Of its pages: what they are, and what they take as they are stored. */
+  readonly imageBytes: number;
+  readonly storedBytes: number;
 }
 
 /** Looks at the whole file. */
 export function inspectChunk(bytes: Uint8Array): ChunkReport {
   const problems: ChunkProblem[] = [];
+  let imageBytes = 0;
+  let storedBytes = 0;
   const header = headerOf(bytes, problems);
   const entries = entriesOf(bytes, problems);
   if (header !== undefined && entries !== undefined) {
     const seed = pageSeed(header.storeId, header.chunk);
+    const { codec } = header;
     for (const entry of entries) {
-      const why = recordProblem(bytes, entry, seed);
+      const found = recordAt(bytes, entry, { seed, codec });
+      const why = found.why;
+      imageBytes += found.imageBytes;
+      storedBytes += found.storedBytes;
       const page = { stream: entry.stream, pageNumber: entry.pageNumber };
       if (why !== undefined) problems.push({ offset: entry.offset, why, page });
     }
@@ -51,7 +63,7 @@ export function inspectChunk(bytes: Uint8Array): ChunkReport {
     const whole = decodeChunk(bytes);
     if (typeof whole === "string") problems.push({ offset: 0, why: whole });
   }
-  return { header, entries, problems };
+  return { header, entries, problems, imageBytes, storedBytes };
 }
 
 export interface RecordChunkReport {
@@ -105,13 +117,25 @@ function entriesOf(bytes: Uint8Array, problems: ChunkProblem[]): ChunkEntry[] | 
   return undefined;
 }
 
-function recordProblem(bytes: Uint8Array, entry: ChunkEntry, seed: number): string | undefined {
-  const { offset, stream, pageNumber, recordBytes } = entry;
-  if (offset + recordBytes > bytes.length) return "the file ends within the page";
-  if (recordBytes < RECORD.sizeBytes) return "length of the page";
+interface RecordFound {
+  readonly imageBytes: number;
+  readonly storedBytes: number;
+  /** Undefined if it is right. */
+  readonly why: string | undefined;
+}
+
+function recordAt(
+  bytes: Uint8Array,
+  { offset, stream, pageNumber, recordBytes }: ChunkEntry,
+  { seed, codec }: { readonly seed: number; readonly codec: ImageCodec },
+): RecordFound {
+  const nothing = { imageBytes: 0, storedBytes: 0 };
+  if (offset + recordBytes > bytes.length) return { ...nothing, why: CUT_SHORT };
   const record = bytes.subarray(offset, offset + recordBytes);
-  const view = new DataView(record.buffer, record.byteOffset, RECORD.sizeBytes);
-  const imageBytes = view.getUint32(RECORD.offset.imageBytes, true);
-  const image = recordImage(record, { stream, pageNumber, imageBytes, seed });
-  return typeof image === "string" ? image : undefined;
+  const claims = recordClaims(record, codec);
+  if (claims === undefined) return { ...nothing, why: "length of the page" };
+  const { imageBytes, storedBytes } = claims;
+  const image = recordImage(record, { stream, pageNumber, imageBytes, seed, codec });
+  if (typeof image === "string") return { ...nothing, why: image };
+  return { imageBytes, storedBytes, why: undefined };
 }

@@ -8,6 +8,7 @@
  * (1) A page has one slot, and a slot one page; the finished file is a page chunk like any other.
  * (2) The header is written last, so an unfinished file is no chunk.
  * (3) Beside the images it takes 8 bytes of memory for a slot.
+ * (4) Its images are never packed: what is written a second time must fit where it lay before.
  */
 import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.ts";
@@ -105,6 +106,7 @@ export class SlottedChunk {
         lsn,
         offset: slotOffset(slot, pageBytes),
         recordBytes: recordBytes(pageBytes),
+        isPacked: false,
         crc: this.#crcs[slot] ?? 0,
       });
     }
@@ -121,6 +123,7 @@ export class SlottedChunk {
       lastLsn: lsn,
       pageCount: this.#count,
       directoryOffset: endAt,
+      codec: "none",
       spilled: true,
     });
     const directoryCrc = crc32(end.subarray(0, end.length - FOOTER.sizeBytes));

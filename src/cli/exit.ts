@@ -54,6 +54,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   BOP_NOT_FOUND: "`bop list` shows what there is; `bop create <name>` makes a database",
   BOP_OUTCOME_UNKNOWN: "run the command again and look whether the change is there",
   BOP_READ_ONLY: "the log failed; run a command again to reopen the store and recover",
+  BOP_SNAPSHOT_GONE: "name a later moment; `bop snapshot list` shows moments that are kept",
 };
 
 /** The ending of a command that threw. */

@@ -61,6 +61,11 @@ export function sizeText(bytes: number): string {
   return `${unit === 0 ? size : size.toFixed(1)} ${SIZE_UNITS[unit]}`;
 }
 
+/** `2026-11-22 12:00`, in UTC. */
+export function timeText(at: Date): string {
+  return at.toISOString().replace("T", " ").slice(0, 16);
+}
+
 function jsonValue(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? Number(value) : value;
 }

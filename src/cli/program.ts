@@ -9,6 +9,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
+import { handDown } from "./hand-down.ts";
 import { directoryOption, ioOption, jsonOption } from "./store.ts";
 
 const AFTER_HELP = `
@@ -31,6 +32,9 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   create: async () => (await import("./commands/create.ts")).createCommand(),
   rename: async () => (await import("./commands/rename.ts")).renameCommand(),
   drop: async () => (await import("./commands/drop.ts")).dropCommand(),
+  fork: async () => (await import("./commands/fork.ts")).forkCommand(),
+  tree: async () => (await import("./commands/tree.ts")).treeCommand(),
+  snapshot: async () => (await import("./commands/snapshot.ts")).snapshotCommand(),
   import: async () => (await import("./commands/import.ts")).importCommand(),
   export: async () => (await import("./commands/export.ts")).exportCommand(),
   status: async () => (await import("./commands/status.ts")).statusCommand(),
@@ -38,6 +42,7 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import("./commands/verify.ts")).verifyCommand(),
   rebuild: async () => (await import("./commands/rebuild.ts")).rebuildCommand(),
   inspect: async () => (await import("./commands/inspect.ts")).inspectCommand(),
+  collect: async () => (await import("./commands/collect.ts")).collectCommand(),
   checkpoint: async () => (await import("./commands/checkpoint.ts")).checkpointCommand(),
 };
 
@@ -57,22 +62,21 @@ export async function program(argv: readonly string[]): Promise<Command> {
     .hook("preSubcommand", handDown);
   for (const load of loadersFor(argv)) {
     const command = await load();
-    bop.addCommand(command.copyInheritedSettings(bop));
+    bop.addCommand(command);
+    inherit(bop, command);
   }
   return bop;
+}
+
+/** How errors end and where they are written, down to the commands of a group. */
+function inherit(from: Command, command: Command): void {
+  command.copyInheritedSettings(from);
+  for (const member of command.commands) inherit(command, member);
 }
 
 function loadersFor(argv: readonly string[]): (() => Promise<Command>)[] {
   const named = Object.keys(LOADERS).filter((name) => argv.includes(name));
   return (named.length > 0 ? named : Object.keys(LOADERS)).flatMap((name) => LOADERS[name] ?? []);
-}
-
-/** Gives a command what stood before its name (1). What stands behind it wins. */
-function handDown(bop: Command, command: Command): void {
-  for (const name of ["directory", "io", "json"]) {
-    const isGiven = bop.getOptionValueSource(name) === "cli";
-    if (isGiven) command.setOptionValueWithSource(name, bop.getOptionValue(name), "config");
-  }
 }
 
 function packageVersion(): string {

@@ -8,6 +8,7 @@
  *
  * It is over 400 lines because all that a program sees of a store stands in one place.
  */
+import type { PageCacheStats } from "../page-cache/index.ts";
 import type { LogMember, LogWritten, RecordLog } from "../record-log/index.ts";
 import type {
   ColumnInfo,
@@ -25,7 +26,17 @@ import type {
   CursorInfo,
   CursorOptions,
 } from "./change.ts";
+import type { CheckpointFacts } from "./checkpoint-plan.ts";
+import type {
+  CollectOptions,
+  CollectReport,
+  DatabaseSnapshot,
+  FamilyNode,
+  ForkOptions,
+  SnapshotInfo,
+} from "./family.ts";
 import type { JobHandle, JobInfo } from "./job.ts";
+import type { OldestReader } from "./readers.ts";
 
 export interface DatabaseOptions {
   /** Engine of a database that is created. A database remembers its engine. Default "sqlite". */
@@ -87,6 +98,20 @@ export interface Database extends Queryable {
   connect(): Promise<Connection>;
   /** Writes a consistent copy to a file that any SQLite opens. Refuses an existing file. */
   export(path: string, options?: TransferOptions): Promise<void>;
+  /**
+   * A database that begins as this one is now, or was at a moment, and goes its own way from there.
+   * Takes milliseconds whatever the size: they share pages until one of them changes one. Resolves
+   * when durable. See docs/forks.md.
+   */
+  fork(name: string, options?: ForkOptions): Promise<Database>;
+  /** Keeps this moment under a name, until it is dropped. */
+  snapshot(name: string): Promise<SnapshotInfo>;
+  /** What it can be read at: its own snapshots, in order of name, then those of the store. */
+  snapshots(): Promise<SnapshotInfo[]>;
+  /** Forgets a snapshot of its own. What was opened of it stays open. */
+  dropSnapshot(name: string): Promise<void>;
+  /** Opens a moment for reading: its own snapshot of that name, or else the store's. Close it. */
+  openSnapshot(name: string): Promise<DatabaseSnapshot>;
   /** Gives the handle back. Its statements throw BOP_CLOSED. Idempotent. */
   close(): Promise<void>;
 }
@@ -207,6 +232,10 @@ export interface DatabaseInfo {
   /** Size at the newest durable commit: pages × bytes of a page. */
   readonly sizeBytes: number;
   readonly createdAt: Date;
+  /** Undefined for what is no fork. The name is that of now; undefined once the origin is gone. */
+  readonly forkedFrom: { readonly name: string | undefined; readonly lsn: number } | undefined;
+  /** How many it has of its own. */
+  readonly snapshots: number;
 }
 
 export interface LogOptions {
@@ -284,6 +313,15 @@ export interface Diagnostics {
     readonly pinned: readonly PinnedLog[];
     /** Databases whose commits recovery has found and not replayed yet. */
     readonly waitingDatabases: number;
+    /** The past that forks can begin in: from here on, up to now. */
+    readonly history: {
+      readonly fromLsn: number;
+      /** When that was, or some time before. */
+      readonly fromTime: Date;
+      /** On disk, of segments that are kept for this alone. */
+      readonly bytes: number;
+      readonly segments: number;
+    };
   };
   /** How the log is written. */
   readonly io: {
@@ -305,10 +343,24 @@ export interface Diagnostics {
     readonly cacheBytes: number;
     readonly cacheHits: number;
     readonly cacheMisses: number;
+    /** What is in the page cache, what goes through it, and what is read ahead into it. */
+    readonly cache: PageCacheStats;
     readonly chunks: number;
     readonly chunkBytes: number;
+    /** Bytes of chunks per byte of pages in them that can be reached, at least: see docs/space.md. */
+    readonly spaceAmplification: number;
     readonly checkpoints: number;
+    /** What the last one did, and why it ran; undefined before the first since the store was opened. */
+    readonly lastCheckpoint: CheckpointFacts | undefined;
+    /** Why the last one failed; undefined once one has succeeded. It is tried again by itself. */
+    readonly checkpointFailure: string | undefined;
+    /** Of `overlayBytes`, what the last checkpoint had to keep, since readers see it. */
+    readonly heldBytes: number;
     readonly openSnapshots: number;
+    /** Of iterators and transactions that only read, the one that has been open the longest. */
+    readonly oldestReader: OldestReader | undefined;
+    /** Readers that were ended since they were older than `maxReaderAgeMs`. */
+    readonly endedReaders: number;
   };
   readonly manifest: {
     /** Counts its commits, over all openings of the store. */
@@ -400,6 +452,20 @@ export interface Manager {
   rename(from: string, to: string): Promise<void>;
   /** Removes a database. Its open handles throw BOP_DROPPED from then on. */
   drop(name: string): Promise<void>;
+  /**
+   * Keeps one moment of all databases under a name, until it is dropped: `openSnapshot` and `fork` of
+   * any of them find it. Record logs are not in it.
+   */
+  snapshot(name: string): Promise<SnapshotInfo>;
+  /** Snapshots of the store, in order of name. */
+  snapshots(): Promise<SnapshotInfo[]>;
+  /** Forgets a snapshot of the store. */
+  dropSnapshot(name: string): Promise<void>;
+  /**
+   * The family of a database from its root, dropped ones included as long as forks read through
+   * them; without a name, every family of more than one.
+   */
+  tree(name?: string): Promise<FamilyNode[]>;
   /** Makes a database of a SQLite file. Refused with BOP_IMPORT before anything is changed. */
   import(path: string, name: string, options?: TransferOptions): Promise<void>;
   /** Opens the record log of that name, or creates it. Resolves when its creation is durable. */
@@ -432,6 +498,11 @@ export interface Manager {
   job(id: number): JobHandle;
   /** Writes what the log holds to chunks, so that its segments can be used again. */
   checkpoint(): Promise<void>;
+  /**
+   * Lets go of pages that nobody can reach any more, beyond what checkpoints let go by themselves.
+   * With `dryRun` it changes nothing and says what would go, and what keeps the rest.
+   */
+  collect(options?: CollectOptions): Promise<CollectReport>;
   diagnostics(): Diagnostics;
   /** Drains, checkpoints, marks the store clean. Idempotent. */
   close(): Promise<void>;

@@ -1,68 +1,48 @@
 /**
- * THE CATALOGUE: which databases there are. In memory here, in the log as frames of stream 0, and,
- * as of a moment ago, in the manifest (materialiser.ts).
+ * THE CATALOGUE: which databases there are, which was forked from which, and which moments are kept
+ * as snapshots. In memory here, in the log as frames of stream 0, and, as of a moment ago, in the
+ * manifest (materialiser.ts).
  *
  * (1) Every change is a frame of stream 0 first and shows in memory at once; whoever is told of it
  *     has waited for its LSN.
  * (2) Stream ids are never used again. A dropped database leaves a tombstone until the log that may
- *     hold frames of it is released.
+ *     hold frames of it is released, and nobody reads through it any more.
  * (3) A name belongs to one database that is live or being imported.
  * (4) What a change replaced is kept until the change is durable: lists show durable rows only.
  * (5) What a change made is kept, with the fact that the change log tells of it, until it is in the
  *     manifest: `catalogueLsn` says how far that is, and recovery applies what lies above.
+ * (6) The moment of a fork and of a snapshot is the newest commit of any database when its entry is
+ *     sealed, or an older one: it is durable when the entry is.
+ * (7) Snapshots of a database go with it; those of the store stay.
  */
 import { assert, present } from "../base/assert.ts";
-import { StorageError } from "../base/errors.ts";
-import { CATALOGUE_STREAM, LSN_ZERO, type Lsn, type StreamId, streamId } from "../base/units.ts";
+import { CATALOGUE_STREAM, type Lsn, type StreamId, streamId } from "../base/units.ts";
 import {
   type CatalogueEntry,
   type ChangeFact,
-  type DatabaseRow,
   decodeCatalogueEntry,
   encodeCatalogueEntry,
   type ManifestState,
+  type SnapshotRow,
 } from "../manifest/index.ts";
-import type { EngineKind } from "../sqlite/index.ts";
 import type { Log } from "../write/index.ts";
+import {
+  type CatalogueRow,
+  factOf,
+  factOfSnapshot,
+  type NamedMoment,
+  type NewDatabase,
+  type NewFork,
+  nameTaken,
+  newRow,
+  openedRow,
+  type SnapshotChange,
+  snapshotTaken,
+} from "./catalogue-row.ts";
 import { compare, NameIndex } from "./name-index.ts";
 import type { DatabaseName } from "./names.ts";
-
-export interface CatalogueRow {
-  readonly stream: StreamId;
-  readonly engine: EngineKind;
-  readonly pageBytes: number;
-  readonly createdAtMs: number;
-  readonly state: DatabaseRow["state"];
-  readonly name: string;
-  /** LSN of the entry that made the row what it is. */
-  readonly lsn: Lsn;
-  readonly droppedLsn: Lsn | undefined;
-}
-
-export interface NewDatabase {
-  readonly name: DatabaseName;
-  readonly engine: EngineKind;
-  readonly pageBytes: number;
-  readonly createdAtMs: number;
-  readonly importing: boolean;
-}
-
-/** An entry that is not in the manifest: the row that it made, and what it means to others. */
-interface Unsaved {
-  readonly lsn: Lsn;
-  /** Undefined for one about a record log, whose rows are its own (log-catalogue.ts). */
-  readonly row: CatalogueRow | undefined;
-  /** Undefined for what nobody can see, as the beginning of an import. */
-  readonly fact: ChangeFact | undefined;
-}
-
-/** What the manifest lacks, as of an LSN. */
-export interface UnsavedRows {
-  readonly lsn: Lsn;
-  readonly rows: readonly CatalogueRow[];
-  readonly facts: readonly ChangeFact[];
-  readonly nextStreamId: StreamId;
-}
+import { SnapshotNames, type SnapshotsAt } from "./snapshot-names.ts";
+import { UnsavedEntries, type UnsavedRows } from "./unsaved.ts";
 
 export interface ListPage {
   readonly durableLsn: Lsn;
@@ -72,34 +52,51 @@ export interface ListPage {
   readonly limit: number;
 }
 
+/** Databases as they were at an LSN that is durable. */
+export interface CatalogueAt {
+  /** Undefined for one that was not there yet, and for one whose tombstone is gone. */
+  row(stream: StreamId): CatalogueRow | undefined;
+  /** Those of a family, tombstones included, in no order. */
+  family(family: StreamId): CatalogueRow[];
+  /** Roots of families with more than one member. */
+  roots(): StreamId[];
+  readonly snapshots: SnapshotsAt;
+}
+
+type OpenedCatalogue = Pick<
+  ManifestState,
+  "databases" | "nextStreamId" | "catalogueLsn" | "snapshots"
+>;
+
+type OfSnapshot = Extract<CatalogueEntry, { readonly type: "snapshot" | "dropSnapshot" }>;
+
 export class Catalogue {
+  readonly snapshots: SnapshotNames;
   readonly #rows = new Map<StreamId, CatalogueRow>();
   readonly #byName = new NameIndex<CatalogueRow>();
   /** Tombstones, and imports that have not ended: few of many. */
   readonly #rare = new Set<StreamId>();
   /** See (4). In order of LSN. */
   readonly #replaced: { readonly lsn: Lsn; readonly stream: StreamId; row?: CatalogueRow }[] = [];
-  /** See (5). In order of LSN. */
-  #unsaved: Unsaved[] = [];
-  #savedLsn: Lsn;
+  /** See (5). */
+  readonly #unsaved: UnsavedEntries;
   #nextStream: StreamId;
-  #savedNextStream: StreamId;
   #log: Log | undefined;
+  #follow: (entry: CatalogueEntry, lsn: Lsn) => void = () => {};
 
-  constructor(opened: Pick<ManifestState, "databases" | "nextStreamId" | "catalogueLsn">) {
+  constructor(opened: OpenedCatalogue) {
     this.#nextStream = opened.nextStreamId;
-    this.#savedNextStream = opened.nextStreamId;
-    this.#savedLsn = opened.catalogueLsn;
+    this.#unsaved = new UnsavedEntries(opened.catalogueLsn, opened.nextStreamId);
+    this.snapshots = new SnapshotNames(opened.snapshots);
     for (const row of opened.databases) {
-      const { stream, engine, pageBytes, createdAtMs, state, name, droppedLsn } = row;
-      const lsn = LSN_ZERO;
-      this.#put({ stream, engine, pageBytes, createdAtMs, state, name, lsn, droppedLsn });
+      this.#put(openedRow(row));
     }
   }
 
-  /** From here on changes go to the log. */
-  attach(log: Log): void {
+  /** From here on changes go to the log; `follow` hears of each when it is sealed. */
+  attach(log: Log, follow: (entry: CatalogueEntry, lsn: Lsn) => void): void {
     this.#log = log;
+    this.#follow = follow;
   }
 
   get size(): number {
@@ -120,13 +117,14 @@ export class Catalogue {
   /** This one was given out; the manifest may already say so. */
   noteStream(stream: StreamId): void {
     if (stream >= this.#nextStream) this.#nextStream = streamId(stream + 1);
-    if (stream >= this.#savedNextStream) this.#savedNextStream = streamId(stream + 1);
+    this.#unsaved.noteStream(stream);
   }
 
   /** What an entry about a record log means to whoever reads the change log. */
   tell(fact: ChangeFact): void {
     const { lsn } = fact;
-    if (lsn > this.#savedLsn) this.#unsaved.push({ lsn, row: undefined, fact });
+    if (lsn <= this.#unsaved.savedLsn) return;
+    this.#unsaved.push({ lsn, row: undefined, snapshots: [], fact });
   }
 
   find(name: DatabaseName): CatalogueRow | undefined {
@@ -164,11 +162,37 @@ export class Catalogue {
     return [...page, ...former].sort((a, b) => compare(a.name, b.name)).slice(0, limit);
   }
 
+  /** What there was at an LSN that is durable. */
+  at(durableLsn: Lsn): CatalogueAt {
+    const undone = this.#undone(durableLsn);
+    const row = (stream: StreamId) =>
+      undone.has(stream) ? undone.get(stream) : this.#rows.get(stream);
+    const all = (): CatalogueRow[] => [...this.#rows.keys()].flatMap((stream) => row(stream) ?? []);
+    return {
+      row,
+      family: (family) => all().filter((member) => member.family === family),
+      roots: () => {
+        const forks = all().filter(({ stream, family }) => stream !== family);
+        return [...new Set(forks.map(({ family }) => family))];
+      },
+      snapshots: this.snapshots.at(durableLsn),
+    };
+  }
+
   create(wanted: NewDatabase): CatalogueRow {
     if (this.#byName.has(wanted.name)) throw nameTaken(wanted.name);
     const stream = this.#nextStream;
     this.#append({ type: "create", stream, ...wanted });
     return present(this.#rows.get(stream), "a created database has a row");
+  }
+
+  /** A database that begins as another was at a moment. See (6). */
+  fork({ origin, ...wanted }: NewFork): CatalogueRow {
+    if (this.#byName.has(wanted.name)) throw nameTaken(wanted.name);
+    const { family, engine, pageBytes } = this.#live(origin.stream);
+    const stream = this.#nextStream;
+    this.#append({ type: "fork", stream, origin, family, engine, pageBytes, ...wanted });
+    return present(this.#rows.get(stream), "a fork has a row");
   }
 
   /** Returns the LSN at which it is gone. */
@@ -186,48 +210,47 @@ export class Catalogue {
     return this.#append({ type: "publish", stream });
   }
 
-  /** Takes an entry that recovery met; returns what it says. What is saved is not applied again. */
-  replay(payload: Uint8Array, lsn: Lsn): CatalogueEntry {
+  /** Keeps a moment of a database, or (stream 0) of all, under a name. See (6). */
+  snapshot(wanted: SnapshotRow): NamedMoment {
+    const { stream, name } = wanted;
+    if (this.snapshots.find(stream, name) !== undefined) throw snapshotTaken(name);
+    if (stream !== CATALOGUE_STREAM) this.#live(stream);
+    this.#append({ type: "snapshot", ...wanted });
+    return present(this.snapshots.find(stream, name), "a snapshot that was made is there");
+  }
+
+  /** Returns the LSN at which it is gone. */
+  dropSnapshot({ stream, name }: NamedMoment): Lsn {
+    return this.#append({ type: "dropSnapshot", stream, name });
+  }
+
+  /** Takes an entry that recovery met; what is saved is not applied again. */
+  replay(
+    payload: Uint8Array,
+    lsn: Lsn,
+  ): { readonly entry: CatalogueEntry; readonly isSaved: boolean } {
     const entry = decodeCatalogueEntry(payload);
-    if (lsn > this.#savedLsn) this.#apply(entry, lsn);
-    return entry;
+    const isSaved = lsn <= this.#unsaved.savedLsn;
+    if (!isSaved) this.#apply(entry, lsn);
+    return { entry, isSaved };
   }
 
   /** LSN of the oldest entry that is not in the manifest; undefined if all are. */
   get oldestUnsavedLsn(): Lsn | undefined {
-    return this.#unsaved[0]?.lsn;
+    return this.#unsaved.oldestLsn;
   }
 
   /** What the manifest lacks of all that is at or below an LSN, which must be durable. */
   unsavedUpTo(lsn: Lsn, entriesMax: number): UnsavedRows {
-    const rows = new Map<StreamId, CatalogueRow>();
-    const facts: ChangeFact[] = [];
-    let nextStreamId = this.#savedNextStream;
-    let [upTo, last] = [lsn, this.#savedLsn];
-    for (const [index, { lsn: at, row, fact }] of this.#unsaved.entries()) {
-      if (at > lsn) break;
-      if (index === entriesMax) {
-        upTo = last;
-        break;
-      }
-      last = at;
-      if (fact !== undefined) facts.push(fact);
-      if (row === undefined) continue;
-      rows.set(row.stream, row);
-      if (row.stream >= nextStreamId) nextStreamId = streamId(row.stream + 1);
-    }
-    return { lsn: upTo, rows: [...rows.values()], facts, nextStreamId };
+    return this.#unsaved.upTo(lsn, entriesMax);
   }
 
   /** What `unsavedUpTo` told is in the manifest now. */
-  saved({ lsn, nextStreamId }: UnsavedRows): void {
-    const first = this.#unsaved.findIndex(({ lsn: at }) => at > lsn);
-    this.#unsaved = first < 0 ? [] : this.#unsaved.slice(first);
-    this.#savedLsn = lsn;
-    if (nextStreamId > this.#savedNextStream) this.#savedNextStream = nextStreamId;
+  saved(rows: UnsavedRows): void {
+    this.#unsaved.saved(rows);
   }
 
-  /** Tombstones that a checkpoint at `lsn` removes. */
+  /** Tombstones that a checkpoint at `lsn` removes, unless somebody reads through them. */
   removableAt(lsn: Lsn): StreamId[] {
     return this.#rareOnes().flatMap(({ stream, droppedLsn }) =>
       droppedLsn !== undefined && droppedLsn <= lsn ? [stream] : [],
@@ -256,19 +279,26 @@ export class Catalogue {
     const frames = log.stage(CATALOGUE_STREAM);
     frames.entry(encodeCatalogueEntry(entry));
     const lsn = frames.seal({ pageCount: 0, pageBytes: 0 });
-    const row = this.#rows.get(entry.stream);
+    this.snapshots.settle(log.durableLsn);
     while ((this.#replaced[0]?.lsn ?? lsn) <= log.durableLsn) this.#replaced.shift();
-    this.#replaced.push({ lsn, stream: entry.stream, ...(row && { row }) });
+    if (!isOfSnapshot(entry)) {
+      const row = this.#rows.get(entry.stream);
+      this.#replaced.push({ lsn, stream: entry.stream, ...(row && { row }) });
+    }
     this.#apply(entry, lsn);
+    this.#follow(entry, lsn);
     return lsn;
   }
 
   #apply(entry: CatalogueEntry, lsn: Lsn): void {
-    if (entry.type === "create") {
-      const { type: _type, importing, ...rest } = entry;
-      const state = importing ? "importing" : "live";
+    if (isOfSnapshot(entry)) {
+      this.#applySnapshot(entry, lsn);
+      return;
+    }
+    assert(entry.type !== "createLog", "record logs have a catalogue of their own");
+    if (entry.type === "create" || entry.type === "fork") {
       if (entry.stream >= this.#nextStream) this.#nextStream = streamId(entry.stream + 1);
-      this.#change({ ...rest, state, lsn, droppedLsn: undefined }, entry);
+      this.#change(newRow(entry, lsn), entry);
       return;
     }
     const row = this.#rows.get(entry.stream);
@@ -277,14 +307,50 @@ export class Catalogue {
     if (entry.type === "drop") {
       this.#change({ ...row, state: "dropped", lsn, droppedLsn: lsn }, entry);
     } else if (entry.type === "rename") this.#change({ ...row, name: entry.name, lsn }, entry);
-    else this.#change({ ...row, state: "live", lsn }, entry);
+    else this.#change({ ...row, state: "live", lsn, createdLsn: lsn }, entry);
   }
 
-  /** See (5). */
-  #change(row: CatalogueRow, entry: CatalogueEntry): void {
-    const fact = factOf(entry, { row, before: this.#rows.get(row.stream) });
-    this.#unsaved.push({ lsn: row.lsn, row, fact });
+  #applySnapshot(entry: OfSnapshot, lsn: Lsn): void {
+    const { stream, name } = entry;
+    const nameOf = (of: StreamId) => this.#nameOf(of);
+    if (entry.type === "snapshot") {
+      const { type: kind, ...row } = entry;
+      this.snapshots.add({ ...row, entryLsn: lsn });
+      const fact = factOfSnapshot(kind, row, { lsn, nameOf });
+      this.#unsaved.push({ lsn, row: undefined, snapshots: [{ stream, name, row }], fact });
+      return;
+    }
+    const row = present(this.snapshots.find(stream, name), "a snapshot that is dropped is there");
+    this.snapshots.remove(row, lsn);
+    const fact = factOfSnapshot("snapshot-dropped", row, { lsn, nameOf });
+    const gone = { stream, name, row: undefined };
+    this.#unsaved.push({ lsn, row: undefined, snapshots: [gone], fact });
+  }
+
+  /** See (5) and (7). */
+  #change(row: CatalogueRow, entry: Parameters<typeof factOf>[0]): void {
+    const { lsn, stream } = row;
+    const nameOf = (of: StreamId) => this.#nameOf(of);
+    const fact = factOf(entry, { row, before: this.#rows.get(stream), nameOf });
+    const gone: SnapshotChange[] = [];
+    if (entry.type === "drop") {
+      for (const snapshot of this.snapshots.of(stream)) {
+        this.snapshots.remove(snapshot, lsn);
+        gone.push({ stream, name: snapshot.name, row: undefined });
+      }
+    }
+    this.#unsaved.push({ lsn, row, snapshots: gone, fact });
     this.#put(row);
+  }
+
+  #live(stream: StreamId): CatalogueRow {
+    const row = this.#rows.get(stream);
+    assert(row?.state === "live", () => `catalogue: database ${stream} is not live`);
+    return row;
+  }
+
+  #nameOf(stream: StreamId): string {
+    return this.#rows.get(stream)?.name ?? "";
   }
 
   #rareOnes(): CatalogueRow[] {
@@ -299,28 +365,6 @@ export class Catalogue {
   }
 }
 
-/** What an entry means to whoever reads the change log. */
-function factOf(
-  { type }: CatalogueEntry,
-  { row, before }: { readonly row: CatalogueRow; readonly before: CatalogueRow | undefined },
-): ChangeFact | undefined {
-  const { lsn, stream, name, engine, state } = row;
-  switch (type) {
-    case "create":
-      return state === "live" ? { kind: "created", lsn, stream, engine, name } : undefined;
-    case "publish":
-      return { kind: "imported", lsn, stream, engine, name };
-    case "rename":
-      return { kind: "renamed", lsn, stream, name, previousName: before?.name ?? name };
-    default:
-      // What was never seen is not missed.
-      return before?.state === "live" ? { kind: "dropped", lsn, stream, name } : undefined;
-  }
-}
-
-/** The error of a name that another database has. */
-export function nameTaken(name: string): StorageError {
-  return new StorageError("BOP_EXISTS", `there is a database named ${JSON.stringify(name)}`, {
-    details: { name },
-  });
+function isOfSnapshot(entry: CatalogueEntry): entry is OfSnapshot {
+  return entry.type === "snapshot" || entry.type === "dropSnapshot";
 }

@@ -1,11 +1,18 @@
 /** CHANGES as users see them: what `manager.changes` yields. See docs/changes.md. */
+import { CATALOGUE_STREAM } from "../base/units.ts";
 import type { ChangeFact, ChangeRecord } from "../manifest/index.ts";
 import type { EngineKind } from "../sqlite/index.ts";
 
 /** One fact about the store. Which fields there are depends on `kind`. */
 export type Change = ChangePosition & ChangeBody;
 
-type ChangeBody = DatabaseChange | RecordLogChange | AdvanceChange | CursorEvictedChange;
+type ChangeBody =
+  | DatabaseChange
+  | ForkedChange
+  | SnapshotChange
+  | RecordLogChange
+  | AdvanceChange
+  | CursorEvictedChange;
 
 interface ChangePosition {
   /** Grows by one from one change to the next. */
@@ -38,6 +45,27 @@ type DatabaseChange =
       readonly previousName: string;
     }
   | { readonly kind: "dropped"; readonly database: string; readonly stream: number };
+
+interface ForkedChange {
+  readonly kind: "forked";
+  readonly database: string;
+  readonly stream: number;
+  readonly engine: EngineKind;
+  /** What it was forked from, by its name of that time, and as of which LSN. */
+  readonly origin: { readonly database: string; readonly stream: number; readonly lsn: number };
+}
+
+interface SnapshotChange {
+  readonly kind: "snapshot" | "snapshot-dropped";
+  /** Name of the snapshot. */
+  readonly snapshot: string;
+  /** Undefined for a snapshot of the whole store. */
+  readonly database: string | undefined;
+  /** 0 for a snapshot of the whole store. */
+  readonly stream: number;
+  /** The moment that it keeps, or kept. */
+  readonly momentLsn: number;
+}
 
 type RecordLogChange =
   | {
@@ -128,6 +156,17 @@ function bodyOf(fact: ChangeFact): ChangeBody {
         stream: fact.stream,
         engine: fact.engine,
       };
+    case "forked": {
+      const { kind, name, stream, engine, origin } = fact;
+      const from = { database: origin.name, stream: origin.stream, lsn: origin.lsn };
+      return { kind, database: name, stream, engine, origin: from };
+    }
+    case "snapshot":
+    case "snapshot-dropped": {
+      const { kind, snapshot, stream, momentLsn } = fact;
+      const database = stream === CATALOGUE_STREAM ? undefined : fact.name;
+      return { kind, snapshot, database, stream, momentLsn };
+    }
     case "renamed": {
       const { kind, name, stream, previousName } = fact;
       return { kind, database: name, stream, previousName };

@@ -4,7 +4,10 @@
  * (1) Until it needs one, it has no seat: its statements run as a handle's do, together with those
  *     of others. BEGIN, a temp table or a changed pragma gives it a seat, and from then on all its
  *     statements run there.
+ * (2) A transaction that only reads may be ended for its age (readers.ts): it is rolled back, and the
+ *     next call is refused with the reason. What comes after that finds no transaction open.
  */
+import type { Disposer } from "../base/env.ts";
 import type { StorageError } from "../base/errors.ts";
 import type { Connection, StatementDescription, Transaction, TransactionOptions } from "./api.ts";
 import { HandleRunner } from "./handle-runner.ts";
@@ -22,6 +25,9 @@ export class PinnedConnection extends QueryableBase implements Connection {
   readonly #shared: HandleRunner;
   #own: SeatRunner | undefined;
   #closed: StorageError | undefined;
+  /** While its transaction reads. See (2). */
+  #reader: Disposer | undefined;
+  #expired: StorageError | undefined;
 
   constructor(database: OpenDatabase) {
     super();
@@ -29,7 +35,10 @@ export class PinnedConnection extends QueryableBase implements Connection {
     this.#shared = new HandleRunner(database, this.#session);
     this.runner = {
       run: <T>(call: Call<T>) => this.#run(call),
-      iterate: (call: RowCall) => this.#runnerFor(call.sql).iterate(call),
+      iterate: (call: RowCall) => {
+        this.#assertUsable();
+        return this.#runnerFor(call.sql).iterate(call);
+      },
       script: (sql, timeoutMs) => this.#refusable(() => this.#seated().script(sql, timeoutMs)),
       describe: (sql: string): Promise<StatementDescription> =>
         this.#refusable(() => (this.#own ?? this.#shared).describe(sql)),
@@ -44,7 +53,7 @@ export class PinnedConnection extends QueryableBase implements Connection {
     fn: (tx: Transaction) => Promise<T> | T,
     options?: TransactionOptions,
   ): Promise<T> {
-    this.#assertOpen();
+    this.#assertUsable();
     return transactOn(this.#seated(), fn, options);
   }
 
@@ -52,6 +61,7 @@ export class PinnedConnection extends QueryableBase implements Connection {
     if (this.#closed !== undefined) return;
     this.#closed = closedError("connection");
     const own = this.#own;
+    this.#reader?.dispose();
     if (own === undefined) return;
     own.refuse(this.#closed);
     own.abandon();
@@ -88,8 +98,37 @@ export class PinnedConnection extends QueryableBase implements Connection {
   }
 
   async #refusable<T>(run: () => Promise<T>): Promise<T> {
+    this.#assertUsable();
+    const running = run();
+    if (this.#own === undefined) return running;
+    return running.finally(() => this.#watchAge());
+  }
+
+  /** Called when a call is done: lists the connection while its transaction reads. */
+  #watchAge(): void {
+    const own = this.#own;
+    const isReading = own?.readingLsn !== undefined && this.#closed === undefined;
+    if (isReading === (this.#reader !== undefined)) return;
+    this.#reader?.dispose();
+    this.#reader = undefined;
+    if (!isReading) return;
+    const { readers } = this.#database.options;
+    this.#reader = readers.begin({
+      owner: this.#database,
+      lsn: () => own?.readingLsn,
+      end: (error) => {
+        this.#reader = undefined;
+        this.#expired = error;
+        own?.abandon();
+      },
+    });
+  }
+
+  #assertUsable(): void {
     this.#assertOpen();
-    return run();
+    const error = this.#expired;
+    this.#expired = undefined;
+    if (error !== undefined) throw error;
   }
 
   #assertOpen(): void {

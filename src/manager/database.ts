@@ -13,9 +13,12 @@ import type {
 } from "./api.ts";
 import { PinnedConnection } from "./connection.ts";
 import { exportDatabase } from "./export.ts";
+import type { DatabaseSnapshot, ForkOptions, SnapshotInfo } from "./family.ts";
+import { runQueued } from "./forks.ts";
 import { HandleRunner } from "./handle-runner.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { executeForm, QueryableBase } from "./queryable.ts";
+import type { Relations } from "./relations.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { closedError } from "./seat-runner.ts";
 import { Session } from "./session.ts";
@@ -25,12 +28,14 @@ export class DatabaseHandle extends QueryableBase implements Database {
   protected readonly runner: Runner;
   readonly #database: OpenDatabase;
   readonly #inner: HandleRunner;
+  readonly #relations: Relations;
   readonly #session = new Session();
   #closed: StorageError | undefined;
 
-  constructor(database: OpenDatabase) {
+  constructor(database: OpenDatabase, relations: Relations) {
     super();
     this.#database = database;
+    this.#relations = relations;
     const inner = new HandleRunner(database, this.#session);
     this.#inner = inner;
     this.runner = {
@@ -86,9 +91,42 @@ export class DatabaseHandle extends QueryableBase implements Database {
     await exportDatabase({ database: this.#database, session: this.#session, path }, options);
   }
 
+  async fork(name: string, options?: ForkOptions): Promise<Database> {
+    this.#assertOpen();
+    const place = { database: this.#database, session: this.#session };
+    const fork = await this.#relations.forks.fork(place, name, options);
+    return new DatabaseHandle(fork, this.#relations);
+  }
+
+  async snapshot(name: string): Promise<SnapshotInfo> {
+    const database = this.#usable();
+    return this.#relations.snapshots.take(database.options.stream, name, () => {
+      database.assertOpen();
+      runQueued(database, this.#session);
+    });
+  }
+
+  async snapshots(): Promise<SnapshotInfo[]> {
+    return this.#relations.snapshots.list(this.#usable().options.stream);
+  }
+
+  async dropSnapshot(name: string): Promise<void> {
+    await this.#relations.snapshots.drop(this.#usable().options.stream, name);
+  }
+
+  async openSnapshot(name: string): Promise<DatabaseSnapshot> {
+    return this.#relations.snapshots.open(this.#usable(), name);
+  }
+
   async close(): Promise<void> {
     if (this.#closed !== undefined) return;
     this.#closed = closedError("database handle");
+  }
+
+  #usable(): OpenDatabase {
+    this.#assertOpen();
+    this.#database.assertOpen();
+    return this.#database;
   }
 
   #assertOpen(): void {

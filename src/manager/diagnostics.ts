@@ -33,6 +33,7 @@ export function diagnosticsOf(
       ...log.stats,
       pinned: pinnedStreams(store, { log, pages }),
       waitingDatabases: pages.replays.count,
+      history: historyFacts(parts),
     },
     io: {
       kind: parts.driver.kind,
@@ -45,13 +46,20 @@ export function diagnosticsOf(
       overlayBytes: stats.overlayBytes,
       spilledBytes: stats.spilledBytes,
       spilledCommits: stats.spilledCommits,
-      cacheBytes: stats.cacheBytes,
-      cacheHits: stats.cacheHits,
-      cacheMisses: stats.cacheMisses,
+      cacheBytes: stats.cache.bytes,
+      cacheHits: stats.cache.hits,
+      cacheMisses: stats.cache.misses,
+      cache: stats.cache,
       chunks: stats.chunks,
       chunkBytes: stats.chunkBytes,
+      spaceAmplification: stats.amplification,
       checkpoints: stats.checkpoints,
+      lastCheckpoint: store.checkpointer.last,
+      checkpointFailure: store.checkpointer.failure?.message,
+      heldBytes: store.checkpointer.heldBytes,
       openSnapshots: stats.openSnapshots,
+      oldestReader: store.readers.oldest(log.newestLsn),
+      endedReaders: store.readers.endedCount,
     },
     manifest: manifestFacts(parts),
     mirror: mirrorFacts(parts, lifecycle.state),
@@ -74,6 +82,11 @@ function pinnedStreams(
   return oldest.slice(0, PINNED_MAX).map((held) => {
     return { ...held, bytes: bytesBetween(held.fromLsn, log.newestLsn) };
   });
+}
+
+function historyFacts({ log }: Parts): Diagnostics["log"]["history"] {
+  const { fromLsn, fromMs, bytes, segments } = log.history;
+  return { fromLsn, fromTime: new Date(fromMs), bytes, segments };
 }
 
 function ownerFacts({ owner }: Parts): Diagnostics["owner"] {

@@ -4,18 +4,23 @@
  * (1) A database is open at most once; all handles on it share what is in OpenDatabase.
  * (2) Beyond `maxConnections` the longest idle databases lose their connections. Handles do not
  *     notice: the next statement opens one again.
+ * (3) Moments of a database that are open are closed with it, and their connections count as well.
  */
 
 import type { StorageError } from "../base/errors.ts";
 import type { StreamId } from "../base/units.ts";
+import type { FrozenMoment } from "./frozen-database.ts";
 import type { OpenDatabase } from "./open-database.ts";
 
 /** Connections are counted again after so many were opened. */
 const CONNECTS_PER_SWEEP = 64;
+const HOLDS_PER_TURN = 128;
 
 export class Fleet {
   readonly #open = new Map<StreamId, Promise<OpenDatabase>>();
   readonly #ready = new Map<StreamId, OpenDatabase>();
+  /** See (3). Rare: only databases of which a moment is open are here. */
+  readonly #frozen = new Map<StreamId, Set<FrozenMoment>>();
   /** See OpenDatabaseOptions. */
   readonly uses = { count: 0 };
   readonly #maxConnections: number;
@@ -43,6 +48,16 @@ export class Fleet {
     return opening;
   }
 
+  /** From now on, until it is closed, the moment goes with its database. */
+  freeze(stream: StreamId, moment: FrozenMoment): void {
+    const moments = this.#frozen.get(stream) ?? new Set();
+    this.#frozen.set(stream, moments.add(moment));
+    moment.onClose = () => {
+      moments.delete(moment);
+      if (moments.size === 0) this.#frozen.delete(stream);
+    };
+  }
+
   /** Counts a connection; true when it is time to sweep. */
   connected(): boolean {
     return ++this.#connects % CONNECTS_PER_SWEEP === 0;
@@ -51,12 +66,14 @@ export class Fleet {
   /** Closes a database under its handles, which get the error from then on. */
   close(stream: StreamId, error: StorageError): void {
     this.#ready.get(stream)?.close(error);
+    for (const moment of [...(this.#frozen.get(stream) ?? [])]) moment.close(error);
     this.#ready.delete(stream);
     this.#open.delete(stream);
   }
 
   closeAll(error: StorageError): void {
     for (const stream of [...this.#ready.keys()]) this.close(stream, error);
+    for (const stream of [...this.#frozen.keys()]) this.close(stream, error);
   }
 
   /** Handles stay; their next read opens a connection to what is durable. */
@@ -64,17 +81,26 @@ export class Fleet {
     for (const database of this.#ready.values()) database.turnReadOnly(error);
   }
 
-  /** Lets go of snapshots that nobody reads just now. */
-  endHolds(): void {
-    for (const database of this.#ready.values()) database.endHolds();
+  /** Lets go of snapshots that nobody reads just now. Yields now and then: there may be thousands. */
+  *endHolds(): Generator<void> {
+    let count = 0;
+    for (const database of this.#ready.values()) {
+      database.endHolds();
+      count += 1;
+      if (count % HOLDS_PER_TURN === 0) yield;
+    }
   }
 
   /** See (2). */
   sweep(): void {
     let count = 0;
-    for (const database of this.#ready.values()) count += database.connectionCount;
+    const databases = [...this.#ready.values()];
+    for (const moments of this.#frozen.values()) {
+      for (const { database } of moments) databases.push(database);
+    }
+    for (const database of databases) count += database.connectionCount;
     if (count <= this.#maxConnections) return;
-    const idle = [...this.#ready.values()].filter((database) => database.idle);
+    const idle = databases.filter((database) => database.idle);
     idle.sort((a, b) => a.lastUse - b.lastUse);
     for (const database of idle) {
       if (count <= this.#maxConnections) return;

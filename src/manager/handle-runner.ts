@@ -65,7 +65,7 @@ export class HandleRunner implements Runner {
   }
 
   iterate(call: RowCall): AsyncIterableIterator<unknown> {
-    return new RowIterator(this.database, async () => {
+    return new RowIterator(this.database, async (expire) => {
       const { database, session } = this;
       if (session.queuedCount > 0) this.#catchUp();
       const seat = database.takeSpare(session);
@@ -75,9 +75,14 @@ export class HandleRunner implements Runner {
         if (isPlainRead(statement)) {
           statement.bind(call.parameters);
           await this.#gated(database.horizonOf(session));
+          const lsn = () => seat.connection.snapshotLsn;
+          const reader = database.options.readers.begin({ owner: database, lsn, end: expire });
           return {
             rows: { statement, read: call.read },
-            end: () => this.#giveBack(seat, statement),
+            end: () => {
+              reader.dispose();
+              this.#giveBack(seat, statement);
+            },
           };
         }
         statement.finalize();

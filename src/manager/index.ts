@@ -6,6 +6,10 @@
  *   options           what a store can be told; names: what a database can be called
  *   open-store        puts the layers together; store: holds them; lifecycle: its states
  *   catalogue         which databases there are; name-index: in order of name
+ *                     catalogue-row: one of them; snapshot-names: moments that are kept;
+ *                     unsaved: what is not in the manifest; page-effects: what entries mean below
+ *   forks, snapshots  databases that begin as another was; moments under names. family: what users
+ *                     see of both; family-tree: who was forked from whom; frozen-database: a moment
  *   door              who may change it while the log takes nothing new
  *   rebuild           a lost manifest made again
  *   slugs             names as segments of URLs and paths
@@ -50,6 +54,14 @@ export type {
 } from "./api.ts";
 export type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./change.ts";
 export type { ChangeLogOptions } from "./change-options.ts";
+export type {
+  CollectOptions,
+  CollectReport,
+  DatabaseSnapshot,
+  FamilyNode,
+  ForkOptions,
+  SnapshotInfo,
+} from "./family.ts";
 export { FileSource } from "./file-source.ts";
 export type { Finding } from "./findings.ts";
 export {
@@ -61,7 +73,7 @@ export {
 export type { JobHandle, JobInfo } from "./job.ts";
 export type { LimitOptions } from "./limit-options.ts";
 export { Manager } from "./manager.ts";
-export { databaseName } from "./names.ts";
+export { databaseName, snapshotName } from "./names.ts";
 export type { ManagerOptions } from "./options.ts";
 export { type RebuildReport, rebuildManifest } from "./rebuild.ts";
 export {

@@ -200,13 +200,16 @@ function reportPlace(
 }
 
 function inspectPages(source: ByteSource, draft: Draft): Inspection {
-  const { header, entries, problems } = inspectChunk(source.view(0, source.sizeBytes));
+  const report = inspectChunk(source.view(0, source.sizeBytes));
+  const { header, entries, problems, imageBytes, storedBytes } = report;
   for (const { offset, why, page } of problems) {
     const whose = page && `page ${page.pageNumber} of stream ${page.stream}: `;
     draft.problem(offset, `${whose ?? ""}${why}`);
   }
   for (const { offset, ...facts } of entries ?? []) draft.part({ offset, what: "page", facts });
-  const facts = header && { ...header, storeId: hex(header.storeId) };
+  const ratio = storedBytes === 0 ? 1 : Math.round((100 * imageBytes) / storedBytes) / 100;
+  const sizes = { imageBytes, storedBytes, compressionRatio: ratio };
+  const facts = header && { ...header, storeId: hex(header.storeId), ...sizes };
   return draft.finish("page chunk", facts ?? {});
 }
 

@@ -45,11 +45,30 @@ export interface LimitOptions {
    * Milliseconds, from 0 to 3,600,000. Default 5,000.
    */
   readonly admissionTimeoutMs?: number;
+
+  /**
+   * Free space of the file system that checkpoints leave to the log and the manifest. One that would
+   * not leave so much does not begin: it is BOP_DISK_FULL, and is tried again until there is room.
+   *
+   * Bytes, from 0 to 1 TiB. Default 4 MiB.
+   */
+  readonly reserveBytes?: number;
+
+  /**
+   * How long an iterator, or a transaction that only reads, may stay open. Older ones are ended with
+   * BOP_SNAPSHOT_TOO_OLD, so that what they see need not be kept. Writers have `timeoutMs`.
+   *
+   * Milliseconds, from 100 to 2,592,000,000 (30 days). Default: as long as they want.
+   */
+  readonly maxReaderAgeMs?: number;
 }
 
-export interface ResolvedLimits extends Required<Omit<LimitOptions, "maxConcurrentWrites">> {
+export interface ResolvedLimits
+  extends Required<Omit<LimitOptions, "maxConcurrentWrites" | "maxReaderAgeMs">> {
   /** Undefined: by the size of the pool. */
   readonly maxConcurrentWrites: number | undefined;
+  /** Undefined: none. */
+  readonly maxReaderAgeMs: number | undefined;
 }
 
 /** How far the log grows while a checkpoint runs, at least, in units of what begins one. */
@@ -63,6 +82,8 @@ const RANGES = {
   maxConcurrentWrites: [1, 1024, undefined],
   writeTimeoutMs: [100, 3_600_000, 30_000],
   admissionTimeoutMs: [0, 3_600_000, 5000],
+  reserveBytes: [0, 1024 * GIB, 4 * MIB],
+  maxReaderAgeMs: [100, 2_592_000_000, undefined],
 } as const satisfies Record<keyof LimitOptions, readonly [number, number, number | undefined]>;
 
 export const LIMIT_OPTIONS: readonly string[] = Object.keys(RANGES);
@@ -93,6 +114,8 @@ export function resolveLimits(
     maxConcurrentWrites: inRange("maxConcurrentWrites", options),
     writeTimeoutMs: inRange("writeTimeoutMs", options) ?? RANGES.writeTimeoutMs[2],
     admissionTimeoutMs: inRange("admissionTimeoutMs", options) ?? RANGES.admissionTimeoutMs[2],
+    reserveBytes: inRange("reserveBytes", options) ?? RANGES.reserveBytes[2],
+    maxReaderAgeMs: inRange("maxReaderAgeMs", options),
   });
 }
 

@@ -6,7 +6,7 @@
  * (3) Nobody is shown a database whose creation is not durable, except who created it.
  */
 import { StorageError } from "../base/errors.ts";
-import type { StreamId } from "../base/units.ts";
+import { CATALOGUE_STREAM, type StreamId } from "../base/units.ts";
 import type { LogMember, LogWritten, RecordLog } from "../record-log/index.ts";
 import { openSqliteFile } from "../sqlite-file/index.ts";
 import type {
@@ -20,9 +20,11 @@ import type {
   Manager as ManagerApi,
   TransferOptions,
 } from "./api.ts";
-import { type CatalogueRow, nameTaken } from "./catalogue.ts";
+import type { CatalogueAt } from "./catalogue.ts";
+import { type CatalogueRow, nameTaken } from "./catalogue-row.ts";
 import type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./change.ts";
 import { DatabaseHandle } from "./database.ts";
+import type { CollectOptions, CollectReport, FamilyNode, SnapshotInfo } from "./family.ts";
 import { importFile } from "./import.ts";
 import type { JobHandle, JobInfo } from "./job.ts";
 import { maxBacklog } from "./limit-options.ts";
@@ -34,6 +36,7 @@ import {
   refuseUnknown,
   resolveManagerOptions,
 } from "./options.ts";
+import { collect, treesOf, withSizes } from "./relations.ts";
 import { slugOf } from "./slugs.ts";
 import { openStore, type Store } from "./store.ts";
 
@@ -91,7 +94,7 @@ class StoreManager implements Manager {
     await store.durable(row.lsn);
     database.assertOpen();
     if (maxBacklogBytes !== undefined) store.limitBacklog(row.stream, maxBacklogBytes);
-    return new DatabaseHandle(database);
+    return new DatabaseHandle(database, store.relations);
   }
 
   async list(options: ListOptions = {}): Promise<DatabaseInfo[]> {
@@ -102,8 +105,11 @@ class StoreManager implements Manager {
     }
     const store = this.#store;
     store.lifecycle.assertOpen();
-    const { durableLsn } = store.gate;
-    return store.catalogue.page({ durableLsn, prefix, after, limit }).map((row) => this.#info(row));
+    const wanted = { prefix, after, limit };
+    const page = () => store.catalogue.page({ durableLsn: store.gate.durableLsn, ...wanted });
+    const rows = await withSizes(store, page);
+    const at = store.catalogue.at(store.gate.durableLsn);
+    return rows.map((row) => this.#info(row, at));
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -120,6 +126,25 @@ class StoreManager implements Manager {
     if (opened !== undefined) await opened;
     const { stream } = this.#live(checked);
     await this.#store.durable(this.#store.drop(stream, checked));
+  }
+
+  async snapshot(name: string): Promise<SnapshotInfo> {
+    return this.#store.relations.snapshots.take(CATALOGUE_STREAM, name);
+  }
+
+  async snapshots(): Promise<SnapshotInfo[]> {
+    return this.#store.relations.snapshots.list(CATALOGUE_STREAM);
+  }
+
+  async dropSnapshot(name: string): Promise<void> {
+    await this.#store.relations.snapshots.drop(CATALOGUE_STREAM, name);
+  }
+
+  async tree(name?: string): Promise<FamilyNode[]> {
+    const store = this.#store;
+    const checked = name === undefined ? undefined : databaseName(name);
+    store.lifecycle.assertOpen();
+    return treesOf(store, checked === undefined ? undefined : [this.#live(checked).family]);
   }
 
   async import(path: string, name: string, options: TransferOptions = {}): Promise<void> {
@@ -209,6 +234,11 @@ class StoreManager implements Manager {
     return this.#store.checkpoint();
   }
 
+  async collect(options: CollectOptions = {}): Promise<CollectReport> {
+    refuseUnknown("collect", options, ["dryRun"]);
+    return collect(this.#store, options.dryRun === true);
+  }
+
   diagnostics(): Diagnostics {
     return this.#store.diagnostics();
   }
@@ -259,8 +289,8 @@ class StoreManager implements Manager {
     return row;
   }
 
-  #info(row: CatalogueRow): DatabaseInfo {
-    const { name, engine, stream, createdAtMs } = row;
+  #info(row: CatalogueRow, at: CatalogueAt): DatabaseInfo {
+    const { name, engine, stream, createdAtMs, origin } = row;
     const { pageCount, pageBytes } = this.#store.durableSize(stream);
     return {
       name,
@@ -269,6 +299,8 @@ class StoreManager implements Manager {
       pageBytes: pageBytes === 0 ? row.pageBytes : pageBytes,
       sizeBytes: pageCount * pageBytes,
       createdAt: new Date(createdAtMs),
+      forkedFrom: origin && { name: at.row(origin.stream)?.name, lsn: origin.lsn },
+      snapshots: at.snapshots.count(stream),
     };
   }
 }

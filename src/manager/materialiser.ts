@@ -20,7 +20,8 @@
 import type { Clock, Disposer } from "../base/env.ts";
 import type { Lsn } from "../base/units.ts";
 import type { PageStore } from "../page-store/index.ts";
-import type { Catalogue, CatalogueRow } from "./catalogue.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { CatalogueRow } from "./catalogue-row.ts";
 
 const ENTRIES_MAX = 256;
 const PAUSE_AFTER_FAILURE_MS = 1000;
@@ -92,17 +93,13 @@ export class Materialiser {
   async #publish(): Promise<void> {
     const { catalogue, pages, durableLsn } = this.#options;
     const unsaved = catalogue.unsavedUpTo(durableLsn(), ENTRIES_MAX);
-    const { lsn: catalogueLsn, rows, facts, nextStreamId } = unsaved;
-    await pages.publishCatalogue({
-      catalogueLsn,
-      databases: rows.map(asDatabaseRow),
-      nextStreamId,
-      facts,
-    });
+    const { lsn: catalogueLsn, rows, ...rest } = unsaved;
+    await pages.publishCatalogue({ catalogueLsn, databases: rows.map(asDatabaseRow), ...rest });
     catalogue.saved(unsaved);
   }
 }
 
-function asDatabaseRow({ lsn: _lsn, droppedLsn, ...row }: CatalogueRow) {
-  return droppedLsn === undefined ? row : { ...row, droppedLsn };
+function asDatabaseRow({ lsn: _lsn, droppedLsn, origin, ...row }: CatalogueRow) {
+  const dropped = droppedLsn !== undefined && { droppedLsn };
+  return { ...row, ...(origin && { origin }), ...dropped };
 }

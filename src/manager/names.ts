@@ -21,6 +21,11 @@ export function cursorName(name: unknown): string {
   return checkedName("cursor", name);
 }
 
+/** As that of a database. Each database has names of its own for its snapshots, and so has the store. */
+export function snapshotName(name: unknown): string {
+  return checkedName("snapshot", name);
+}
+
 /** As that of a database. The names of record logs are their own. */
 export function recordLogName(name: unknown): string {
   return checkedName("record log", name);

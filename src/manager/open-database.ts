@@ -14,7 +14,7 @@
 import { assert } from "../base/assert.ts";
 import type { Env } from "../base/env.ts";
 import type { StorageError } from "../base/errors.ts";
-import { earlierLsn, type Lsn, laterLsn, lsn } from "../base/units.ts";
+import { earlierLsn, type Lsn, laterLsn, lsn, type StreamId } from "../base/units.ts";
 import type { PageSpace } from "../page-store/index.ts";
 import {
   type EngineKind,
@@ -25,6 +25,7 @@ import {
   writeLock,
 } from "../sqlite/index.ts";
 import type { OutputGate } from "./gate.ts";
+import type { Readers } from "./readers.ts";
 import { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 import { Writer } from "./writer.ts";
@@ -35,6 +36,7 @@ const NEWEST = lsn(Number.MAX_SAFE_INTEGER);
 const IDLE_SPARES_MAX = 2;
 
 export interface OpenDatabaseOptions {
+  readonly stream: StreamId;
   readonly name: () => string;
   readonly kind: EngineKind;
   /** Throws BOP_CLOSED while a broken engine is replaced. */
@@ -61,6 +63,8 @@ export interface OpenDatabaseOptions {
   readonly onConnect: () => void;
   /** Nobody reads or writes for now. */
   readonly onRest: () => void;
+  /** Where who reads for long is listed. */
+  readonly readers: Readers;
 }
 
 export class OpenDatabase {
@@ -245,6 +249,7 @@ export class OpenDatabase {
     this.#writerSeat = undefined;
     this.#readerSeat = undefined;
     this.#idleSpares.length = 0;
+    if (this.#lentSpares.size > 0) this.options.readers.forget(this);
     this.#lentSpares.clear();
   }
 

@@ -34,10 +34,19 @@ import {
   type PublishedFacts,
 } from "../page-store/index.ts";
 import { RecordLogs } from "../record-log/index.ts";
-import { type Log, limitedStorage, type ReplayedCommit, recoverLog } from "../write/index.ts";
+import {
+  type Backlog,
+  type HistorySegment,
+  limitedStorage,
+  type ReplayedCommit,
+  recoverLog,
+  type StoredLog,
+} from "../write/index.ts";
 import { Catalogue } from "./catalogue.ts";
+import { HistoryWindow } from "./history-window.ts";
 import { LogCatalogue } from "./log-catalogue.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { tellPages } from "./page-effects.ts";
 import { Superblocks } from "./superblocks.ts";
 
 export interface Parts {
@@ -45,7 +54,8 @@ export interface Parts {
   readonly env: Env;
   readonly storeId: Uint8Array;
   readonly driver: Driver;
-  readonly log: Log;
+  readonly log: StoredLog;
+  readonly window: HistoryWindow;
   readonly manifest: Manifest;
   readonly pages: PageStore;
   readonly catalogue: Catalogue;
@@ -123,12 +133,14 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
   const superblocks = await Superblocks.open({ storage: env.storage, directory, manifest });
   // What the last owner published and did not live to settle: before anything is let go for it.
   if (manifest.opened.checkpointLsn > superblocks.checkpointLsn) await mirror.settle();
+  const window = new HistoryWindow(options);
   const pages = await openPageStore({
     env,
     directory,
     storeId,
     manifest,
     limits: pageLimits(options),
+    ...(!window.isClosed && { historyLsn: () => window.next() }),
   });
   undo.push(() => pages.close());
   const catalogue = new Catalogue(manifest.opened);
@@ -143,14 +155,15 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
   undo.push(() => driver.close());
   // Pages of databases can wait until somebody looks; what else there is in the log cannot.
   const mayWait = (stream: StreamId) => catalogue.row(stream) !== undefined;
-  const marks = { superblocks, registered, driver, mayWait };
+  const marks = { superblocks, registered, driver, window, mayWait };
   const recovered = await recoverLog(logOptions(ground, marks), replay);
-  for (const { stream } of catalogue.dropped()) recovered.backlog.drop(stream);
+  dropFromBacklog(recovered.backlog, { catalogue, pages });
   pages.replays.expect(recovered.backlog);
   const log = await recovered.start();
   undo.push(() => log.close());
   pages.attach(log);
-  catalogue.attach(log);
+  window.attach({ clock: env.clock, pages, log });
+  catalogue.attach(log, (entry, at) => tellPages(pages, entry, at));
   logCatalogue.attach(log);
   await manifest.publish({ clean: false, durableLsn: log.durableLsn, changeLog: {} });
   const { checkpointLsn } = manifest.opened;
@@ -162,6 +175,7 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
     storeId,
     driver,
     log,
+    window,
     manifest,
     pages,
     catalogue,
@@ -181,6 +195,16 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
       await takeDown(undo);
     },
   };
+}
+
+/** Commits of dropped databases are nobody's, unless a fork or a snapshot reads them. */
+function dropFromBacklog(
+  backlog: Backlog,
+  { catalogue, pages }: { readonly catalogue: Catalogue; readonly pages: PageStore },
+): void {
+  for (const { stream } of catalogue.dropped()) {
+    if (!pages.isHeld(stream)) backlog.drop(stream);
+  }
 }
 
 /** What the manifest has of record logs, and where their chunks lie. */
@@ -204,9 +228,10 @@ function openRecordLogs(
 }
 
 function pageLimits({ logFullPages, ...options }: ResolvedOptions): PageStoreLimits {
-  const { cacheBytes, maxTransactionBytes, transactionMemoryBytes } = options;
-  const memory = { cacheBytes, maxTransactionBytes, transactionMemoryBytes };
-  return { ...memory, ...(logFullPages && { deltasMax: 0 }) };
+  const { cacheBytes, maxTransactionBytes, transactionMemoryBytes, compression } = options;
+  const { reserveBytes } = options.limits;
+  const memory = { cacheBytes, maxTransactionBytes, transactionMemoryBytes, reserveBytes };
+  return { ...memory, compression, ...(logFullPages && { deltasMax: 0 }) };
 }
 
 interface Replaying {
@@ -230,12 +255,13 @@ function replayCommit(replaying: Replaying, commit: ReplayedCommit): void {
       recordLogs.follow(ofLog);
       continue;
     }
-    const entry = catalogue.replay(frame.payload, commit.lsn);
-    if (entry.type === "drop") pages.forget(entry.stream);
+    const { entry, isSaved } = catalogue.replay(frame.payload, commit.lsn);
+    if (!isSaved || entry.type === "drop") tellPages(pages, entry, commit.lsn);
   }
 }
 
 interface LogMarks {
+  readonly window: HistoryWindow;
   readonly driver: Driver;
   readonly mayWait: (stream: StreamId) => boolean;
   readonly superblocks: Superblocks;
@@ -244,8 +270,8 @@ interface LogMarks {
 }
 
 function logOptions({ options, env, manifest }: Ground, marks: LogMarks) {
-  const { superblocks, registered, driver, mayWait } = marks;
-  const { checkpointLsn, durableLsn, storeId, segments } = manifest.opened;
+  const { superblocks, registered, driver, window, mayWait } = marks;
+  const { checkpointLsn, durableLsn, storeId, segments, history } = manifest.opened;
   const { directory, segmentBytes, inlineFlushMs, onProgress } = options;
   return {
     env,
@@ -257,10 +283,13 @@ function logOptions({ options, env, manifest }: Ground, marks: LogMarks) {
       await manifest.publish({ addSegments: [sequence] });
       registered.add(sequence);
     },
-    unregister: async (sequences: readonly SegmentSequence[]) => {
-      await manifest.publish({ removeSegments: sequences });
-      for (const sequence of sequences) registered.delete(sequence);
+    unregister: async (gone: readonly SegmentSequence[], putHistory: readonly HistorySegment[]) => {
+      const removeSegments = [...gone, ...putHistory.map(({ sequence }) => sequence)];
+      await manifest.publish({ removeSegments, removeHistory: gone, putHistory });
+      for (const sequence of removeSegments) registered.delete(sequence);
     },
+    history,
+    ...(window.horizonLsn !== undefined && { horizonLsn: window.horizonLsn }),
     checkpointLsn,
     durableFloorLsn: lsn(Math.max(durableLsn, superblocks.durableLsn)),
     mayWait,
@@ -280,7 +309,7 @@ function logOptions({ options, env, manifest }: Ground, marks: LogMarks) {
 async function markClean(parts: {
   readonly manifest: Manifest;
   readonly superblocks: Superblocks;
-  readonly log: Log;
+  readonly log: StoredLog;
   readonly pages: PageStore;
   readonly walStart: SegmentSequence;
 }): Promise<void> {

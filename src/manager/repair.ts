@@ -66,7 +66,7 @@ export async function repairStore(options: RepairStoreOptions): Promise<RepairOu
 
 async function repairOn(manifest: Manifest, options: RepairStoreOptions): Promise<RepairOutcome> {
   const { env, directory, decide } = options;
-  const { storeId, segments, checkpointLsn, durableLsn, catalogueLsn } = manifest.opened;
+  const { storeId, segments, history, checkpointLsn, durableLsn, catalogueLsn } = manifest.opened;
   const superblock = await SuperblockFile.open({ storage: env.storage, directory });
   const known = [durableLsn, catalogueLsn, superblock?.superblock.durableLsn ?? 0];
   const wanted: RepairOptions = {
@@ -74,6 +74,7 @@ async function repairOn(manifest: Manifest, options: RepairStoreOptions): Promis
     directory: `${directory}/wal`,
     storeId,
     registered: segments,
+    history,
     checkpointLsn,
     durableFloorLsn: lsn(Math.max(...known)),
     register: async (sequence) => void (await manifest.publish({ addSegments: [sequence] })),

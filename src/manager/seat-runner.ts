@@ -63,6 +63,13 @@ export class SeatRunner implements Runner {
     return !this.seat.connection.autocommit;
   }
 
+  /** The moment of an open transaction that neither has the writer nor waits for it. */
+  get readingLsn(): Lsn | undefined {
+    if (this.#releaseWriter !== undefined || this.#last !== undefined) return undefined;
+    const { connection } = this.seat;
+    return connection.open && !connection.autocommit ? connection.snapshotLsn : undefined;
+  }
+
   /** From now on what would write is refused with SQLITE_READONLY. */
   set readonly(readonly: boolean) {
     this.#readonly = readonly;

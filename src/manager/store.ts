@@ -11,10 +11,16 @@
 import type { Env } from "../base/env.ts";
 import { isStorageError, StorageError } from "../base/errors.ts";
 import type { Lsn, StreamId } from "../base/units.ts";
-import type { PageStore, PublishedFacts } from "../page-store/index.ts";
+import type {
+  CheckpointRequest,
+  CheckpointResult,
+  PageStore,
+  PublishedFacts,
+} from "../page-store/index.ts";
 import type { Log } from "../write/index.ts";
 import type { Diagnostics } from "./api.ts";
-import type { Catalogue, CatalogueRow } from "./catalogue.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { CatalogueRow } from "./catalogue-row.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { diagnosticsOf } from "./diagnostics.ts";
@@ -32,6 +38,8 @@ import { Materialiser } from "./materialiser.ts";
 import { OpenDatabase } from "./open-database.ts";
 import { assemble, type Parts } from "./open-store.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { Readers } from "./readers.ts";
+import { type Relations, relationsOf } from "./relations.ts";
 import { RunQueue } from "./run-queue.ts";
 import { closedError } from "./seat-runner.ts";
 
@@ -63,7 +71,9 @@ export class Store {
   readonly #pages: PageStore;
   readonly #engines: Engines;
   readonly #runQueue: RunQueue;
-  readonly #checkpointer: Checkpointer;
+  readonly checkpointer: Checkpointer;
+  readonly readers: Readers;
+  readonly relations: Relations;
   readonly #materialiser: Materialiser;
 
   constructor(parts: Parts) {
@@ -80,22 +90,24 @@ export class Store {
     this.gate = new OutputGate(log.durableLsn);
     this.door = this.#openDoor();
     this.#engines = new Engines(env);
+    const { maxReaderAgeMs } = options.limits;
+    this.readers = new Readers({ clock: env.clock, maxReaderAgeMs });
     this.#runQueue = new RunQueue(env.clock, (kick) => log.kick(kick));
-    this.#checkpointer = new Checkpointer({
+    this.checkpointer = new Checkpointer({
       clock: env.clock,
-      checkpointLogBytes: options.checkpointLogBytes,
-      overlayBytes: options.overlayBytes,
+      limits: options,
       newestLsn: () => log.newestLsn,
-      checkpointLsn: () => pages.stats.checkpointLsn,
-      // Spilled pages take no memory, but time to check them when the store is opened.
-      changedBytes: () => {
-        const { overlayBytes, spilledBytes } = pages.stats;
-        return overlayBytes + spilledBytes + this.logs.unstoredBytes;
+      checkpointLsn: () => pages.checkpointLsn,
+      changedBytes: () => pages.changedBytes + this.logs.unstoredBytes,
+      isDirty: () => pages.holdsLog().length > 0 || this.logs.unstoredBytes > 0,
+      run: async () => {
+        const { checkpointLsn: atLsn, pages: count, bytes, isCut } = await this.#checkpoint();
+        return { atLsn, pages: count, bytes, isCut };
       },
-      run: () => this.#checkpoint(),
       onFailure: (error) => this.faults.record("checkpoint", error),
     });
     this.logs = this.#openLogs();
+    this.relations = relationsOf(this, { log, pages });
     this.#materialiser = new Materialiser({
       catalogue,
       pages,
@@ -116,19 +128,12 @@ export class Store {
       assertOpen: () => this.lifecycle.assertOpen(),
       onFailure: (error) => this.faults.record("changes", error),
     });
-    this.jobs = new Jobs({
-      manifest: parts.manifest,
-      clock: env.clock,
-      random: env.random,
-      handlers: { "integrity-check": (task) => this.#checkIntegrity(task) },
-      nameOf: (stream) => this.#liveName(stream),
-      onFailure: (error) => this.faults.record("jobs", error),
-    });
+    this.jobs = this.#openJobs();
     log.onDurable((durableLsn) => {
       this.gate.advance(durableLsn);
       this.#materialiser.consider();
       this.changes.consider();
-      this.#checkpointer.consider();
+      this.checkpointer.consider();
     });
     log.onFailure((error) => this.#turnReadOnly(error));
     log.onFault(({ where, error }) => this.faults.record(where, error));
@@ -152,7 +157,6 @@ export class Store {
 
   drop(stream: StreamId, name: string): Lsn {
     const lsn = this.catalogue.drop(stream);
-    this.#pages.forget(stream);
     const details = { database: name };
     const message = `database ${JSON.stringify(name)} was dropped`;
     this.fleet.close(stream, new StorageError("BOP_DROPPED", message, { details }));
@@ -182,7 +186,7 @@ export class Store {
 
   checkpoint(): Promise<void> {
     this.lifecycle.assertWritable();
-    return this.#checkpointer.now();
+    return this.checkpointer.now();
   }
 
   diagnostics(): Diagnostics {
@@ -195,7 +199,7 @@ export class Store {
    */
   replayInBackground(): void {
     this.#pages.replays.allReady().then(
-      () => this.#checkpointer.consider(),
+      () => this.checkpointer.consider(),
       (error: unknown) => {
         if (!isStorageError(error, "BOP_CLOSED")) this.faults.record("replay", error);
       },
@@ -214,14 +218,15 @@ export class Store {
     const error = closedError("store");
     this.#runQueue.stop();
     this.fleet.closeAll(error);
-    await this.#checkpointer.stop();
+    this.readers.stop();
+    await this.checkpointer.stop();
     await this.jobs.stop();
     await this.changes.stop();
     await this.#materialiser.stop();
     let isClean = wasOpen;
     if (wasOpen) {
       try {
-        await this.#checkpoint();
+        await this.checkpointer.now("close");
       } catch (fault) {
         // What is durable in the log is not lost: the next open replays it.
         isClean = false;
@@ -239,9 +244,21 @@ export class Store {
       clock: this.env.clock,
       admit: () => {
         this.lifecycle.assertWritable();
-        this.#log.admit();
+        this.#admit();
       },
       admissionTimeoutMs: this.options.limits.admissionTimeoutMs,
+    });
+  }
+
+  #openJobs(): Jobs {
+    const { clock, random } = this.env;
+    return new Jobs({
+      manifest: this.parts.manifest,
+      clock,
+      random,
+      handlers: { "integrity-check": (task) => this.#checkIntegrity(task) },
+      nameOf: (stream) => this.#liveName(stream),
+      onFailure: (error) => this.faults.record("jobs", error),
     });
   }
 
@@ -269,9 +286,10 @@ export class Store {
   async #openDatabase(stream: StreamId): Promise<OpenDatabase> {
     const { foreignKeys, profile } = this.options;
     const row = this.#row(stream);
-    await Promise.all([this.#engines.load(row.engine), this.#pages.replays.ready(stream)]);
+    await Promise.all([this.#engines.load(row.engine), this.#pages.ready(stream)]);
     this.lifecycle.assertOpen();
     return new OpenDatabase({
+      stream,
       name: () => this.#row(stream).name,
       kind: row.engine,
       engine: () => this.#engines.get(row.engine),
@@ -283,7 +301,7 @@ export class Store {
       gate: this.gate,
       admit: () => {
         this.lifecycle.assertWritable();
-        this.#log.admit(stream);
+        this.#admit(stream);
       },
       admissionTimeoutMs: this.options.limits.admissionTimeoutMs,
       schedule: (database) => this.#runQueue.add(database),
@@ -295,12 +313,24 @@ export class Store {
         if (this.fleet.connected()) this.env.clock.turn(() => this.fleet.sweep());
       },
       onRest: () => this.#pages.rest(stream),
+      readers: this.readers,
     });
   }
 
   async #checkIntegrity(task: Task): Promise<string> {
     const database = await this.database(task.stream);
     return checkIntegrity({ database, clock: this.env.clock }, task);
+  }
+
+  /** Throws what the log says; where checkpoints that found no room keep it full, that instead. */
+  #admit(stream?: StreamId): void {
+    try {
+      this.#log.admit(stream);
+    } catch (error) {
+      const { failure } = this.checkpointer;
+      const isHeld = isStorageError(error, "BOP_BACKPRESSURE") && error.details.full === "segments";
+      throw isHeld && isStorageError(failure, "BOP_DISK_FULL") ? failure : error;
+    }
   }
 
   #liveName(stream: StreamId): string | undefined {
@@ -316,20 +346,30 @@ export class Store {
     });
   }
 
-  async #checkpoint(): Promise<void> {
-    this.fleet.endHolds();
+  async #checkpoint(): Promise<CheckpointResult> {
+    for (const _ of this.fleet.endHolds()) {
+      await new Promise<void>((resolve) => this.env.clock.turn(resolve));
+    }
     let removed: readonly StreamId[] = [];
-    const result = await this.#pages.checkpoint({
+    const request: CheckpointRequest = {
       removable: (lsn) => {
-        removed = this.catalogue.removableAt(lsn);
+        const dropped = this.catalogue.removableAt(lsn);
+        removed = dropped.filter((stream) => !this.#pages.isHeld(stream, lsn));
         return removed;
       },
       participants: [this.logs],
+      participantBytes: this.logs.unstoredBytes,
       beforePublish: (lsn) => this.#materialiser.upTo(lsn),
       superblock: (published: PublishedFacts) => this.parts.writeSuperblock(published),
+    };
+    const { window } = this.parts;
+    const result = await this.#pages.checkpoint(request).catch(async (error: unknown) => {
+      if (!isStorageError(error, "BOP_DISK_FULL") || !(await window.giveUp())) throw error;
+      return this.#pages.checkpoint(request);
     });
     this.catalogue.removed(removed);
-    await this.#log.release(result.releaseLsn);
+    await this.#log.release(result.releaseLsn, window.horizonLsn);
+    return result;
   }
 
   /** What is not durable may not be read any more, and nothing more can be written. */

@@ -44,7 +44,7 @@ export async function transact<T>(
     : beginOnSpare({ database, session }, mode));
   runner.revealsCommitted = reveal === "committed";
   try {
-    return await runScoped(runner, fn, { timeoutMs, signal });
+    return await runScoped(runner, fn, { timeoutMs, signal, mode });
   } finally {
     if (mode !== "immediate") database.giveBack(runner.seat, { reusable: !runner.changed });
   }
@@ -63,7 +63,7 @@ export async function transactOn<T>(
   runner.readonly = mode === "read";
   runner.revealsCommitted = reveal === "committed";
   try {
-    return await runScoped(runner, fn, { timeoutMs, signal });
+    return await runScoped(runner, fn, { timeoutMs, signal, mode });
   } finally {
     runner.readonly = false;
     runner.revealsCommitted = false;
@@ -74,11 +74,16 @@ export async function transactOn<T>(
  * Calls `fn` in the transaction that was begun on the runner's seat, and ends it. What comes of it,
  * also what `fn` throws, is told when all that it saw is durable.
  */
-async function runScoped<T>(runner: SeatRunner, fn: Body<T>, limits: Limits): Promise<T> {
+async function runScoped<T>(
+  runner: SeatRunner,
+  fn: Body<T>,
+  { mode, ...limits }: Limits & Pick<Resolved, "mode">,
+): Promise<T> {
   const scope = new Scope(runner);
   const { seenLsn } = runner;
   runner.scoped = true;
   const guard = new Guard(scope, { ...limits, database: runner.database });
+  if (mode !== "immediate") guard.watchAge(runner);
   try {
     const result = await guard.race(fn, scope);
     if (runner.busy) await runner.settled();
@@ -202,13 +207,14 @@ async function beginOnSpare(place: Place, mode: "deferred" | "read"): Promise<Se
   return runner;
 }
 
-/** Ends a transaction from outside: time, the caller's signal. */
+/** Ends a transaction from outside: time, the caller's signal, the age of a reader. */
 class Guard {
   readonly #timer: Disposer;
   readonly #signal: AbortSignal | undefined;
   readonly #abort = (): void => this.#end(this.#signal?.reason);
   readonly #scope: Scope;
   #reject: (reason: unknown) => void = () => {};
+  #reader: Disposer | undefined;
   reason: unknown;
 
   constructor(scope: Scope, options: Limits & { readonly database: OpenDatabase }) {
@@ -218,6 +224,16 @@ class Guard {
     const { clock } = database.options.env;
     this.#timer = clock.deadline(timeoutMs, () => this.#end(timedOut(timeoutMs)));
     signal?.addEventListener("abort", this.#abort);
+  }
+
+  /** As long as it only reads, it may be ended for its age: see readers.ts. */
+  watchAge(runner: SeatRunner): void {
+    const { database } = runner;
+    this.#reader = database.options.readers.begin({
+      owner: database,
+      lsn: () => runner.readingLsn,
+      end: (error) => this.#end(error),
+    });
   }
 
   /** The function's result, unless the guard comes first. */
@@ -235,6 +251,7 @@ class Guard {
 
   dispose(): void {
     this.#timer.dispose();
+    this.#reader?.dispose();
     this.#signal?.removeEventListener("abort", this.#abort);
   }
 

@@ -2,9 +2,9 @@
  * CHUNKS AGAINST THE MANIFEST: every page in every chunk that is there, and every location that the
  * page map names.
  *
- * (1) A location is right if the directory of its chunk has a record of that page of that database
- *     at that offset. The record's checksum was verified when the chunk was read.
- * (2) `livePages` of a chunk is the number of locations that name it.
+ * (1) A location is right if the directory of its chunk has a record of that page, of the family of
+ *     that database, at that offset. The record's checksum was verified when the chunk was read.
+ * (2) `references` of a chunk is the number of locations that name it, in all versions of all maps.
  * (3) A chunk that no row names is a leftover of a crash: a note. One that a row names and that is
  *     not there is damage, told once for each database that has pages in it.
  */
@@ -30,40 +30,19 @@ export interface ChunkFacts {
 /** What the page map names, gathered row by row and given out chunk by chunk. */
 export class MapTally {
   readonly #byChunk = new Map<ChunkId, Locations>();
-  readonly #rows: { readonly stream: number; readonly last: number }[] = [];
 
   add({ stream, rowIndex, locations }: MapRowChange): void {
-    let last = 0;
     for (const [index, location] of locations.entries()) {
       if (location === NOWHERE) continue;
-      last = rowIndex * MAP_ROW_PAGES + index + 1;
       const chunk = chunkOf(location);
       const named = this.#byChunk.get(chunk) ?? [];
-      named.push(offsetOf(location), stream, last);
+      named.push(offsetOf(location), stream, rowIndex * MAP_ROW_PAGES + index + 1);
       this.#byChunk.set(chunk, named);
     }
-    this.#rows.push({ stream, last });
   }
 
   of(chunk: ChunkId): Locations {
     return this.#byChunk.get(chunk) ?? [];
-  }
-
-  /** Rows of databases that are not there, and pages behind a database's end. */
-  check({ databases, findings }: ChunkFacts): void {
-    const known = new Map(databases.map((row) => [row.stream as number, row]));
-    for (const { stream, last } of this.#rows) {
-      const row = known.get(stream);
-      if (row === undefined) {
-        findings.damage(
-          { file: "manifest" },
-          `the page map has pages of stream ${stream}, which is no database`,
-        );
-      } else if (last > row.pageCount) {
-        const what = `the page map has page ${last} of a database of ${row.pageCount} pages`;
-        findings.damage({ file: "manifest", database: row.name, page: last }, what);
-      }
-    }
   }
 
   /** Chunks that the map names and no row of the manifest does. */
@@ -71,8 +50,8 @@ export class MapTally {
     const known = new Set(rows.map(({ chunk }) => chunk));
     for (const [chunk, named] of this.#byChunk) {
       if (known.has(chunk)) continue;
-      const pages = named.length / LOCATION_FIELDS;
-      const what = `the page map names ${pages} pages in chunk ${chunk}, which no row names`;
+      const locations = named.length / LOCATION_FIELDS;
+      const what = `page maps name ${locations} pages in chunk ${chunk}, which no row names`;
       findings.damage({ file: "manifest" }, what);
     }
   }
@@ -111,7 +90,8 @@ export function verifyPageChunk(chunk: ChunkToVerify, facts: ChunkFacts): number
       findings.damage({ file, offset: 0 }, what);
     }
   }
-  if (entries !== undefined) checkLocations(chunk, { entries, names, findings });
+  const { databases } = facts;
+  if (entries !== undefined) checkLocations(chunk, { entries, databases, findings });
   return entries?.length ?? 0;
 }
 
@@ -164,22 +144,23 @@ function checkLocations(
   { row, file, named }: ChunkToVerify,
   seen: {
     readonly entries: readonly ChunkEntry[];
-    readonly names: ReadonlyMap<number, string>;
+    readonly databases: readonly DatabaseRow[];
     readonly findings: Findings;
   },
 ): void {
+  const known = new Map(seen.databases.map((each) => [each.stream as number, each]));
   const byOffset = new Map(seen.entries.map((entry) => [entry.offset, entry]));
   for (let at = 0; at < named.length; at += LOCATION_FIELDS) {
     const [offset = 0, stream = 0, page = 0] = named.slice(at, at + LOCATION_FIELDS);
     const entry = byOffset.get(offset);
-    if (entry?.stream === stream && entry.pageNumber === page) continue;
-    const database = seen.names.get(stream);
+    const { family = stream, name: database } = known.get(stream) ?? {};
+    if (entry?.stream === family && entry.pageNumber === page) continue;
     const place = { file, offset, page, ...(database !== undefined && { database }) };
     seen.findings.damage(place, "the page map names a page that does not begin here");
   }
-  const live = named.length / LOCATION_FIELDS;
-  if (live !== row.livePages) {
-    const what = `the page map names ${live} pages of it; its row counts ${row.livePages}`;
+  const references = named.length / LOCATION_FIELDS;
+  if (references !== row.references) {
+    const what = `page maps name ${references} pages of it; its row counts ${row.references}`;
     seen.findings.damage({ file }, what);
   }
 }

@@ -10,9 +10,15 @@
  */
 import { isStorageError } from "../base/errors.ts";
 import { CATALOGUE_STREAM, MIB } from "../base/units.ts";
-import { decodeCatalogueEntry } from "../manifest/index.ts";
+import { type CatalogueEntry, decodeCatalogueEntry } from "../manifest/index.ts";
 import type { ReplayedCommit, ReplayedFrame, SpillFields } from "../write/index.ts";
 import type { Findings } from "./findings.ts";
+
+/** Entries that say how a stream is called; the others with a name are about snapshots. */
+type Naming = Extract<
+  CatalogueEntry,
+  { readonly type: "create" | "createLog" | "fork" | "rename" }
+>;
 
 /** Where the batch lies that is being read. */
 export interface CommitPlace {
@@ -75,7 +81,7 @@ export class CommitJudge {
   #entry(payload: Uint8Array, place: CommitPlace): void {
     try {
       const entry = decodeCatalogueEntry(payload);
-      if ("name" in entry) this.#streams.set(entry.stream, entry.name);
+      if (namesStream(entry)) this.#streams.set(entry.stream, entry.name);
     } catch (error) {
       if (!isStorageError(error, "BOP_CORRUPT") && !isStorageError(error, "BOP_FORMAT"))
         throw error;
@@ -116,4 +122,8 @@ export class CommitJudge {
     if (fits) this.#imageBytes += image.length;
     pages.set(pageNumber, { lsn: commit.lsn, image: fits ? image.slice() : undefined });
   }
+}
+
+function namesStream(entry: CatalogueEntry): entry is Naming {
+  return "name" in entry && entry.type !== "snapshot" && entry.type !== "dropSnapshot";
 }

@@ -19,6 +19,7 @@ import {
   type SegmentHeader,
   type SegmentItem,
   segmentItems,
+  sequenceInHistoryName,
   sequenceInName,
 } from "../wal/index.ts";
 import { RESERVE_FILE, type SpillFields } from "../write/index.ts";
@@ -102,6 +103,10 @@ async function survey(
   for (const name of names) {
     const sequence = sequenceInName(name);
     if (name === RESERVE_FILE) continue;
+    if (sequenceInHistoryName(name) !== undefined) {
+      findings.note({ file: `wal/${name}` }, "a leftover: no history names it");
+      continue;
+    }
     if (sequence === undefined) findings.note({ file: `wal/${name}` }, "is no file of ours");
     else found.set(sequence, name);
   }

@@ -86,6 +86,9 @@ export class RangeTally {
       const what = `record logs name ${live} entries of it; its row counts ${row.livePages}`;
       findings.damage({ file }, what);
     }
+    if (row.references !== 1) {
+      findings.damage({ file }, `is named by its logs, and its row counts ${row.references}`);
+    }
     const held = blocks.reduce((sum, { entryCount }) => sum + entryCount, 0);
     if (held !== row.pageCount) {
       findings.damage({ file }, `has ${held} entries; the manifest says ${row.pageCount}`);

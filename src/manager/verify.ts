@@ -15,6 +15,7 @@ import {
   auditManifest,
   auditMirror,
   type ManifestAudit,
+  type MapRowChange,
   type OpenKeyValueStore,
   refuseIfOwned,
 } from "../manifest/index.ts";
@@ -29,7 +30,9 @@ import {
   verifyRecordChunk,
   verifySpilled,
 } from "./verify-chunks.ts";
+import { historyNames, verifyHistory } from "./verify-history.ts";
 import { type LogCounts, verifyLog } from "./verify-log.ts";
+import { MapJudge } from "./verify-maps.ts";
 import { RangeTally } from "./verify-records.ts";
 
 export interface VerifyOptions {
@@ -57,11 +60,15 @@ export interface VerifyReport {
 export async function verifyStore(options: VerifyOptions): Promise<VerifyReport> {
   const { directory } = options;
   const findings = new Findings();
-  const map = new MapTally();
-  const before = await readManifest(options, map);
+  const [map, maps] = [new MapTally(), new MapJudge()];
+  const before = await readManifest(options, (row) => {
+    map.add(row);
+    maps.add(row);
+  });
   for (const { key, why } of before.problems) {
     findings.damage({ file: "manifest" }, `the value of key ${key}: ${why}`);
   }
+  maps.check(before, findings);
   const superblock = await verifySuperblock(options, { audit: before, findings });
   const storeId = before.store?.storeId ?? superblock?.storeId;
   const nothing = { segments: 0, batches: 0, logBytes: 0, commits: 0, deltas: 0 };
@@ -82,7 +89,10 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   return { directory, isSound: findings.damages === 0, checked, findings: findings.all };
 }
 
-async function readManifest(options: VerifyOptions, map: MapTally): Promise<ManifestAudit> {
+async function readManifest(
+  options: VerifyOptions,
+  onMapRow: (row: MapRowChange) => void,
+): Promise<ManifestAudit> {
   const { directory, env, openKeyValueStore } = options;
   const place = `${directory}/manifest`;
   if ((await env.storage.stat(place)) === undefined) {
@@ -94,7 +104,7 @@ async function readManifest(options: VerifyOptions, map: MapTally): Promise<Mani
   options.onFile?.("manifest");
   const store = await openKeyValueStore(place);
   try {
-    return auditManifest(store, { file: place, onMapRow: (row) => map.add(row) });
+    return auditManifest(store, { file: place, onMapRow });
   } finally {
     await store.close();
   }
@@ -176,7 +186,22 @@ async function verifyLogOf(
     findings,
   };
   const names = await listed(options, "wal");
-  return verifyLog(names, { facts, open: (name) => openFile(options, `wal/${name}`) });
+  const { history } = audit;
+  const open = (name: string) => openFile(options, `wal/${name}`);
+  const past = await verifyHistory(names, { facts: { storeId, history, findings }, open });
+  const isPast = historyNames(history);
+  const log = await verifyLog(
+    names.filter((name) => !isPast.has(name)),
+    { facts, open },
+  );
+  const { segments, batches, logBytes } = log.counts;
+  const counts = {
+    ...log.counts,
+    segments: segments + past.segments,
+    batches: batches + past.batches,
+    logBytes: logBytes + past.logBytes,
+  };
+  return { ...log, counts };
 }
 
 async function verifyChunks(
@@ -204,7 +229,6 @@ async function verifyChunks(
       verifyRecordChunk({ row, file, bytes, ranges }, facts);
     }
   }
-  map.check(facts);
   map.checkChunks(audit.chunks, findings);
   ranges.checkChunks(audit.chunks, findings);
   const named = new Set([...known.keys(), ...spilled.map(({ chunk }) => fileOf(chunk))]);
@@ -254,7 +278,7 @@ async function noteUnfinished(options: VerifyOptions, findings: Findings): Promi
 
 /** See (1). */
 async function refuseIfChanged(options: VerifyOptions, before: ManifestAudit): Promise<void> {
-  const after = await readManifest(options, new MapTally());
+  const after = await readManifest(options, () => undefined);
   if (after.state?.generation === before.state?.generation) return;
   const { directory } = options;
   throw new StorageError("BOP_IO", `${directory} was changed while it was verified; verify again`, {

@@ -9,13 +9,25 @@ import { isStorageError, type StorageError } from "../base/errors.ts";
 import { checkEnvelope, type Sealed } from "./envelope.ts";
 import type { KeyValueStore } from "./key-value.ts";
 import { STATE_KEY, STORE_KEY, type TableName, tableOfKey } from "./keys.ts";
-import type { ChunkRow, DatabaseRow, MapRowChange, RecordLogRow } from "./manifest.ts";
+import type {
+  ChunkRow,
+  DatabaseRow,
+  HistoryRow,
+  MapRowChange,
+  MapVersionRow,
+  RecordLogRow,
+  SnapshotRow,
+} from "./manifest.ts";
 import { tableOf } from "./schema.ts";
 import { chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";
+import { type ForkRow, forks } from "./tables/forks.ts";
+import { history } from "./tables/history.ts";
+import { mapVersions } from "./tables/map-versions.ts";
 import { pageMap } from "./tables/page-map.ts";
 import { recordLogs } from "./tables/record-logs.ts";
 import { segments } from "./tables/segments.ts";
+import { snapshots } from "./tables/snapshots.ts";
 import { decodeState, decodeStore, type StateValue, type StoreValue } from "./tables/state.ts";
 
 export interface ManifestAudit {
@@ -27,6 +39,10 @@ export interface ManifestAudit {
   readonly recordLogs: readonly RecordLogRow[];
   readonly chunks: readonly ChunkRow[];
   readonly segments: readonly number[];
+  readonly history: readonly HistoryRow[];
+  readonly mapVersions: readonly MapVersionRow[];
+  readonly snapshots: readonly SnapshotRow[];
+  readonly forks: readonly ForkRow[];
   readonly problems: readonly RowProblem[];
 }
 
@@ -64,6 +80,10 @@ class Findings implements ManifestAudit {
   readonly recordLogs: RecordLogRow[] = [];
   readonly chunks: ChunkRow[] = [];
   readonly segments: number[] = [];
+  readonly history: HistoryRow[] = [];
+  readonly mapVersions: MapVersionRow[] = [];
+  readonly snapshots: SnapshotRow[] = [];
+  readonly forks: ForkRow[] = [];
   readonly problems: RowProblem[] = [];
   readonly #options: AuditOptions;
 
@@ -107,6 +127,18 @@ class Findings implements ManifestAudit {
         return;
       case "segments":
         this.segments.push(segments.decode(found));
+        return;
+      case "history":
+        this.history.push(history.decode(found));
+        return;
+      case "mapVersions":
+        this.mapVersions.push(mapVersions.decode(found));
+        return;
+      case "snapshots":
+        this.snapshots.push(snapshots.decode(found));
+        return;
+      case "forks":
+        this.forks.push(forks.decode(found));
         return;
       case "mapRows":
         this.#options.onMapRow(pageMap.decode(found));

@@ -13,11 +13,14 @@ import type { ManifestChange } from "./manifest.ts";
 import { type Operation, put, remove, removeRange } from "./table.ts";
 import { chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";
+import { history } from "./tables/history.ts";
 import { jobs } from "./tables/jobs.ts";
-import { isEmptyMapRow, mapOf, pageMap } from "./tables/page-map.ts";
+import { mapVersions, mapVersionsOf } from "./tables/map-versions.ts";
+import { mapOf, pageMap } from "./tables/page-map.ts";
 import { pendingJobs } from "./tables/pending-jobs.ts";
 import { recordLogs } from "./tables/record-logs.ts";
 import { segments } from "./tables/segments.ts";
+import { snapshots, snapshotsOf } from "./tables/snapshots.ts";
 import type { Marks } from "./tables/state.ts";
 
 export interface Batch {
@@ -70,19 +73,26 @@ function* operationsOf(change: ManifestChange): Generator<Operation> {
   for (const stream of change.removeDatabases ?? []) {
     yield remove(databases, stream);
     yield removeRange(pageMap, mapOf(stream));
+    yield removeRange(mapVersions, mapVersionsOf(stream));
+    yield removeRange(snapshots, snapshotsOf(stream));
   }
+  for (const key of change.removeMapRows ?? []) yield remove(pageMap, key);
+  for (const key of change.removeMapVersions ?? []) yield remove(mapVersions, key);
+  for (const key of change.removeSnapshots ?? []) yield remove(snapshots, key);
   for (const stream of change.removeRecordLogs ?? []) yield remove(recordLogs, stream);
   for (const chunk of change.removeChunks ?? []) yield remove(chunks, chunk);
   for (const sequence of change.removeSegments ?? []) yield remove(segments, sequence);
+  for (const sequence of change.removeHistory ?? []) yield remove(history, sequence);
   for (const row of change.putDatabases ?? []) yield put(databases, row);
   for (const row of change.putRecordLogs ?? []) yield put(recordLogs, row);
   for (const row of change.putChunks ?? []) yield put(chunks, row);
   for (const sequence of change.addSegments ?? []) yield put(segments, sequence);
+  for (const row of change.putHistory ?? []) yield put(history, row);
   for (const row of change.putJobs ?? []) {
     yield put(jobs, row);
     yield isPending(row) ? put(pendingJobs, row) : remove(pendingJobs, row);
   }
-  for (const row of change.putMapRows ?? []) {
-    yield isEmptyMapRow(row) ? remove(pageMap, row) : put(pageMap, row);
-  }
+  for (const row of change.putSnapshots ?? []) yield put(snapshots, row);
+  for (const row of change.putMapVersions ?? []) yield put(mapVersions, row);
+  for (const row of change.putMapRows ?? []) yield put(pageMap, row);
 }

@@ -14,11 +14,15 @@
  *   8  advanced        the same
  *   9  cursor-evicted  acknowledged u64, cursor text
  *  10  log-renamed     stream u32, name text, previous name text
+ *  11  forked          stream u32, engine u8, name text, origin's stream u32, lsn u64, name text
+ *  12  snapshot        stream u32, moment lsn u64, snapshot text, name text; of all: stream 0, no name
+ *  13  snapshot-dropped  the same
  *
  * (1) Persistent: the number of a kind is never changed or used again.
  * (2) Sequences have no gaps; `at` never falls from one record to the next; `lsn` was durable when
  *     the record was written.
- * (3) A database has one record of its creation: `created`, or `imported` when its import is done.
+ * (3) A database has one record of its creation: `created`, `forked`, or `imported` when its import
+ *     is done.
  * (4) A record is bounded: what concerns more databases than DATABASES_MAX is several records.
  */
 import { assert } from "../base/assert.ts";
@@ -37,6 +41,9 @@ const KINDS = {
   advanced: 8,
   "cursor-evicted": 9,
   "log-renamed": 10,
+  forked: 11,
+  snapshot: 12,
+  "snapshot-dropped": 13,
 } as const;
 
 /** Databases that one record names. */
@@ -62,9 +69,22 @@ interface Named {
   readonly name: string;
 }
 
+interface Forked extends Born {
+  /** What it was forked from, by its name of that time, and as of when. */
+  readonly origin: Named & { readonly lsn: Lsn };
+}
+
+/** Of a database, or of all: then `stream` is 0 and `name` is empty. */
+interface SnapshotOf extends Named {
+  readonly snapshot: string;
+  readonly momentLsn: Lsn;
+}
+
 /** What happened, and at which position of the log. */
 export type ChangeFact = { readonly lsn: Lsn } & (
   | ({ readonly kind: "created" | "imported" } & Born)
+  | ({ readonly kind: "forked" } & Forked)
+  | ({ readonly kind: "snapshot" | "snapshot-dropped" } & SnapshotOf)
   | ({ readonly kind: "renamed" | "log-renamed"; readonly previousName: string } & Named)
   | ({ readonly kind: "dropped" | "log-created" | "log-dropped" } & Named)
   | {
@@ -102,6 +122,16 @@ export function writeChange({ generation, atMs, fact }: ChangeRecord, into: Byte
     case "imported":
       into.u32(fact.stream).u8(ENGINES[fact.engine]).text(fact.name);
       break;
+    case "forked": {
+      const { origin } = fact;
+      into.u32(fact.stream).u8(ENGINES[fact.engine]).text(fact.name);
+      into.u32(origin.stream).u64(origin.lsn).text(origin.name);
+      break;
+    }
+    case "snapshot":
+    case "snapshot-dropped":
+      into.u32(fact.stream).u64(fact.momentLsn).text(fact.snapshot).text(fact.name);
+      break;
     case "renamed":
     case "log-renamed":
       into.u32(fact.stream).text(fact.name).text(fact.previousName);
@@ -135,6 +165,19 @@ function readFact(from: ByteReader, kind: keyof typeof KINDS, at: Lsn): ChangeFa
       const stream = streamId(from.u32());
       const engine = from.oneOf(ENGINES, "engine");
       return { kind, lsn: at, stream, engine, name: from.text() };
+    }
+    case "forked": {
+      const stream = streamId(from.u32());
+      const [engine, name] = [from.oneOf(ENGINES, "engine"), from.text()];
+      const [originStream, originLsn] = [streamId(from.u32()), lsn(from.u64())];
+      const origin = { stream: originStream, lsn: originLsn, name: from.text() };
+      return { kind, lsn: at, stream, engine, name, origin };
+    }
+    case "snapshot":
+    case "snapshot-dropped": {
+      const [stream, momentLsn] = [streamId(from.u32()), lsn(from.u64())];
+      const snapshot = from.text();
+      return { kind, lsn: at, stream, name: from.text(), snapshot, momentLsn };
     }
     case "renamed":
     case "log-renamed": {

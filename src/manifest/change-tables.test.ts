@@ -34,6 +34,18 @@ const fact: fc.Arbitrary<ChangeFact> = fc.oneof(
     kind: fc.constantFrom("dropped" as const, "log-created" as const, "log-dropped" as const),
   }),
   fc.record({
+    ...named,
+    engine,
+    kind: fc.constant("forked" as const),
+    origin: fc.record(named),
+  }),
+  fc.record({
+    ...named,
+    kind: fc.constantFrom("snapshot" as const, "snapshot-dropped" as const),
+    snapshot: name,
+    momentLsn: u53.map(lsn),
+  }),
+  fc.record({
     ...at,
     kind: fc.constantFrom("checkpoint" as const, "advanced" as const),
     databases: fc.array(fc.record(named), { maxLength: 5 }),
@@ -118,6 +130,22 @@ describe("rows of the change log, cursors and jobs", () => {
         "01" +
         "03006ec3a9" +
         "0500000000000000",
+    );
+    const bytesOf = (told: ChangeFact) => {
+      const { value: row } = changes.encode({ ...created, fact: told }, 5);
+      return hex(row.subarray(1, 2)) + hex(row.subarray(26, -12)); // Kind, and what is the kind's.
+    };
+    const origin = { stream: streamId(3), lsn: lsn(256), name: "o" };
+    const born = { lsn: lsn(4096), stream: streamId(7), engine: "libsql" as const, name: "f" };
+    expect(bytesOf({ kind: "forked", ...born, origin })).toBe(
+      "0b" + "07000000" + "02" + "010066" + "03000000" + "0001000000000000" + "01006f",
+    );
+    const at = { lsn: lsn(4096), momentLsn: lsn(256), snapshot: "s" };
+    expect(bytesOf({ kind: "snapshot", ...at, stream: streamId(7), name: "d" })).toBe(
+      "0c" + "07000000" + "0001000000000000" + "010073" + "010064",
+    );
+    expect(bytesOf({ kind: "snapshot-dropped", ...at, stream: streamId(0), name: "" })).toBe(
+      "0d" + "00000000" + "0001000000000000" + "010073" + "0000",
     );
     const reader = cursors.encode({ name: "a", state: "evicted", acknowledged: 9, atMs: 256 }, 5);
     expect(hex(reader.key)).toBe("0861");

@@ -37,7 +37,29 @@ const catalogueEntry: fc.Arbitrary<CatalogueEntry> = fc.oneof(
     name,
     createdAtMs: u53,
   }),
-  fc.record({ type: fc.constant("rename" as const), stream: u32.map(streamId), name }),
+  fc.record({
+    type: fc.constant("fork" as const),
+    stream: u32.map(streamId),
+    origin: fc.record({ stream: u32.map(streamId), lsn: u53.map(lsn) }),
+    family: u32.map(streamId),
+    engine: fc.constantFrom("sqlite" as const, "libsql" as const),
+    importing: fc.boolean(),
+    pageBytes: u32,
+    createdAtMs: u53,
+    name,
+  }),
+  fc.record({
+    type: fc.constant("snapshot" as const),
+    stream: u32.map(streamId),
+    lsn: u53.map(lsn),
+    createdAtMs: u53,
+    name,
+  }),
+  fc.record({
+    type: fc.constantFrom("rename" as const, "dropSnapshot" as const),
+    stream: u32.map(streamId),
+    name,
+  }),
   fc.record({
     type: fc.constantFrom("drop" as const, "publish" as const),
     stream: u32.map(streamId),
@@ -53,13 +75,53 @@ const tenant: DatabaseRow = {
   pageCount: 3,
   lsn: lsn(99),
   createdAtMs: 5,
+  createdLsn: lsn(2),
+  family: streamId(7),
+  flat: true,
 };
+
+const mapKeyOf = (stream: number, rowIndex: number, fromLsn = 0) => ({
+  stream: streamId(stream),
+  rowIndex,
+  fromLsn: lsn(fromLsn),
+});
+
+const named = { stream: streamId(7), name: "é" };
+const born = { ...named, pageBytes: 4096, createdAtMs: 12, importing: true };
+const ENTRIES: readonly { readonly entry: CatalogueEntry; readonly bytes: string }[] = [
+  {
+    entry: { type: "create", engine: "libsql", ...born },
+    bytes: "0101070000000201001000000c000000000000000200c3a9",
+  },
+  { entry: { type: "drop", stream: streamId(7) }, bytes: "010207000000" },
+  { entry: { type: "rename", ...named }, bytes: "0103070000000200c3a9" },
+  { entry: { type: "publish", stream: streamId(7) }, bytes: "010407000000" },
+  {
+    entry: { type: "createLog", ...named, createdAtMs: 12 },
+    bytes: "0105070000000c000000000000000200c3a9",
+  },
+  {
+    entry: {
+      type: "fork",
+      engine: "sqlite",
+      origin: { stream: streamId(3), lsn: lsn(80) },
+      family: streamId(1),
+      ...born,
+    },
+    bytes: "010607000000030000005000000000000000010000000101001000000c000000000000000200c3a9",
+  },
+  {
+    entry: { type: "snapshot", ...named, stream: streamId(0), lsn: lsn(80), createdAtMs: 12 },
+    bytes: "01070000000050000000000000000c000000000000000200c3a9",
+  },
+  { entry: { type: "dropSnapshot", ...named }, bytes: "0108070000000200c3a9" },
+];
 
 describe("values of the manifest", () => {
   test("the row of a database of one page takes less than 40 bytes", () => {
     const locations = new Float64Array(512);
     locations[0] = 2 ** 45;
-    const { value } = pageMap.encode({ stream: streamId(3), rowIndex: 4, locations }, 9);
+    const { value } = pageMap.encode({ ...mapKeyOf(3, 4), locations }, 9);
     expect(value.length).toBeLessThan(40);
   });
 
@@ -137,6 +199,11 @@ describe("entries of the catalogue", () => {
     );
   });
 
+  test.each(ENTRIES)("has these bytes: $entry.type", ({ entry, bytes }) => {
+    expect(Buffer.from(encodeCatalogueEntry(entry)).toString("hex")).toBe(bytes);
+    expect(decodeCatalogueEntry(Buffer.from(bytes, "hex"))).toEqual(entry);
+  });
+
   test("an entry that is cut short or goes on is refused", () => {
     const entry = encodeCatalogueEntry({ type: "rename", stream: streamId(1), name: "é" });
     const cut = thrownBy(() => decodeCatalogueEntry(entry.subarray(0, entry.length - 1)));
@@ -154,8 +221,8 @@ describe("entries of the catalogue", () => {
 });
 
 describe("keys of the manifest", () => {
-  const mapKey = (stream: number, rowIndex: number) =>
-    pageMap.encodeKey({ stream: streamId(stream), rowIndex });
+  const mapKey = (stream: number, rowIndex: number, fromLsn = 0) =>
+    pageMap.encodeKey(mapKeyOf(stream, rowIndex, fromLsn));
 
   test("keys are in the order of their numbers, within their table", () => {
     const pair = fc.tuple(u32, u32);

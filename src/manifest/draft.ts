@@ -69,6 +69,11 @@ export class Draft {
     this.#sorted = undefined;
   }
 
+  /** No row lies in the range. */
+  isEmpty(range: KeyRange): boolean {
+    return this.#keys(range).next().done === true;
+  }
+
   get<Key, Row>(table: Table<Key, Row>, key: Key): Row | undefined {
     const bytes = table.encodeKey(key);
     const cell = this.#cells.get(textOf(bytes));

@@ -6,11 +6,12 @@
  *   batch            what callers hand over: operations, marks, changes
  *   writer           the one: batches that wait together become one commit
  *   draft            the rows as a commit in the making will leave them
- *   invariants       what must hold of every commit; live-tally: pages in use of each chunk
- *   name-index       which row has a name
+ *   invariants       what must hold of every commit: -of-streams, -of-maps say what
+ *   live-tally       references to each chunk
+ *   row-indexes      which row has a name, and what reads through what
  *   journal          batches that are accepted now and take place afterwards; batch-codec: as bytes
  *   generations      watermarks, and who waits for them
- *   migrations       stores of older schemas
+ *   migrations       stores of older schemas: migrations/ has them
  *   schema           all tables: table says what one is, tables/ has them
  *   pace             lets others run
  *   audit            every row and what is wrong with it, for verification
@@ -72,11 +73,19 @@ export { openLmdbStore } from "./lmdb-store.ts";
 export type {
   ChunkRow,
   DatabaseRow,
+  HistoryRow,
   Manifest,
   ManifestChange,
   ManifestState,
+  MapRow,
   MapRowChange,
+  MapRowKey,
+  MapVersionKey,
+  MapVersionRow,
+  Moment,
   RecordLogRow,
+  SnapshotKey,
+  SnapshotRow,
 } from "./manifest.ts";
 export { MAP_ROW_PAGES } from "./manifest.ts";
 export { type CommitFault, type MemoryStores, memoryStores } from "./memory-store.ts";

@@ -38,6 +38,12 @@ export class KeyWriter {
     return this.u32(Math.floor(value / 2 ** 32)).u32(value >>> 0);
   }
 
+  /** So that the greatest comes first: all bits the other way round. */
+  u64Down(value: number): this {
+    assert(Number.isSafeInteger(value) && value >= 0, () => `${value} is not a u64`);
+    return this.u32(0xffff_ffff - Math.floor(value / 2 ** 32)).u32(0xffff_ffff - (value >>> 0));
+  }
+
   /** UTF-8 to the end of the key. */
   text(value: string): this {
     const bytes = Buffer.byteLength(value, "utf8");
@@ -74,6 +80,13 @@ export class KeyReader {
 
   u64(): number {
     const value = this.u32() * 2 ** 32 + this.u32();
+    if (!Number.isSafeInteger(value)) throw new Malformed("a number in a key is beyond 2^53");
+    return value;
+  }
+
+  u64Down(): number {
+    const [high, low] = [0xffff_ffff - this.u32(), 0xffff_ffff - this.u32()];
+    const value = high * 2 ** 32 + low;
     if (!Number.isSafeInteger(value)) throw new Malformed("a number in a key is beyond 2^53");
     return value;
   }

@@ -16,6 +16,9 @@
  *   13  pending batches
  *   14  dead letters
  *   15  watermarks
+ *   16  map versions
+ *   17  history
+ *   18  forks
  *
  * (1) Persistent: a table's number is never changed or used again.
  */
@@ -35,6 +38,9 @@ export const TABLE = {
   pendingBatches: 13,
   deadLetters: 14,
   watermarks: 15,
+  mapVersions: 16,
+  history: 17,
+  forks: 18,
 } as const;
 export type TableName = keyof typeof TABLE;
 

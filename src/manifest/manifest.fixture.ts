@@ -41,6 +41,9 @@ export function databaseRow(stream: number, at = 0): DatabaseRow {
     pageCount: 7,
     lsn: lsn(at),
     createdAtMs: 1_800_000_000_000,
+    createdLsn: lsn(0),
+    family: streamId(stream),
+    flat: true,
   };
 }
 
@@ -58,7 +61,12 @@ export function logRow(stream: number, at = 0): RecordLogRow {
 /** A row of the page map that names nine pages of a chunk. */
 export function mapRow(stream: number, rowIndex: number, chunk: number): MapRowChange {
   const locations = new Float64Array(512).fill(chunk * 2 ** 24 + 16, 0, PAGES);
-  return { stream: streamId(stream), rowIndex, locations };
+  return { stream: streamId(stream), rowIndex, fromLsn: lsn(0), locations };
+}
+
+/** The same from another LSN on. */
+export function versionOf(row: MapRowChange, fromLsn: number): MapRowChange {
+  return { ...row, fromLsn: lsn(fromLsn) };
 }
 
 /** A chunk of which so many rows of the page map name nine pages. */
@@ -70,5 +78,6 @@ export function chunkRow(id: number, rows: number): ChunkRow {
     fileBytes: 999,
     pageCount: pages,
     livePages: pages,
+    references: pages,
   };
 }

@@ -46,8 +46,13 @@ export interface Manifest {
    * what is durable, that of `checkpoint` the newest checkpoint. Throws BOP_TIMEOUT and BOP_CLOSED.
    */
   waitFor(component: string, generation: number, options?: WaitOptions): Promise<void>;
-  /** Locations of pages `rowIndex * 512 + 1 …`, 512 of them; undefined if there is no such row. */
-  mapRow(stream: StreamId, rowIndex: number): Float64Array | undefined;
+  /**
+   * The newest version at or below an LSN of the row of pages `rowIndex * 512 + 1 …`; undefined if
+   * there is none.
+   */
+  mapRow(stream: StreamId, rowIndex: number, atMost: Lsn): MapRow | undefined;
+  /** All versions of a row, oldest first. */
+  mapRowVersions(stream: StreamId, rowIndex: number): MapRowChange[];
   close(): Promise<void>;
 }
 
@@ -81,8 +86,12 @@ export interface ManifestState {
   readonly databases: readonly DatabaseRow[];
   readonly recordLogs: readonly RecordLogRow[];
   readonly chunks: readonly ChunkRow[];
+  readonly mapVersions: readonly MapVersionRow[];
+  readonly snapshots: readonly SnapshotRow[];
   /** Segments that may hold log above the checkpoint, or are spare. Registered before use. */
   readonly segments: readonly SegmentSequence[];
+  /** Segments of which nothing lies above the checkpoint, kept for moments of the past; in order. */
+  readonly history: readonly HistoryRow[];
   readonly jobs: readonly JobRow[];
   /** The store was closed properly by its last owner. */
   readonly clean: boolean;
@@ -100,8 +109,22 @@ export interface DatabaseRow {
   /** LSN of its newest commit at or below `checkpointLsn`. */
   readonly lsn: Lsn;
   readonly createdAtMs: number;
-  /** LSN of the frame that dropped it; the tombstone goes when the log below is released. */
+  /** LSN of the entry since which others see it; 0 if that was before schema 3. */
+  readonly createdLsn: Lsn;
+  /** Root of the family: its own stream if it is no fork. Records of its pages bear it. */
+  readonly family: StreamId;
+  /** Where it was forked from. Stays when it reads nothing through its origin any more. */
+  readonly origin?: Moment;
+  /** It reads nothing through its origin. True for what is no fork. */
+  readonly flat: boolean;
+  /** LSN of the frame that dropped it; the tombstone stays while the log or a pin needs it. */
   readonly droppedLsn?: Lsn;
+}
+
+/** A database at an LSN. */
+export interface Moment {
+  readonly stream: StreamId;
+  readonly lsn: Lsn;
 }
 
 export interface RecordLogRow {
@@ -124,12 +147,61 @@ export interface ChunkRow {
   readonly fileBytes: number;
   readonly pageCount: number;
   /**
-   * Pages that the newest page map names; of a chunk of records 1 if its log names it. At 0 the chunk
-   * can go once no reader needs it.
+   * Locations that the newest versions of page maps name in it; of a chunk of records its entries in
+   * use. A hint for what is worth rewriting.
    */
   readonly livePages: number;
-  /** Snapshots and forks that hold on to it: while there are any it stays. Absent for none. */
-  readonly references?: number;
+  /**
+   * Locations that all rows of the page map name in it, of every stream and version: forks and
+   * versions may name a page many times. Of a chunk of records 1. At 0 the row goes.
+   */
+  readonly references: number;
+}
+
+/** The state of the page map of one database at one LSN, its station. */
+export interface MapVersionRow {
+  /** 0: a checkpoint of the whole store, of which only `lsn` and `createdAtMs` count. */
+  readonly stream: StreamId;
+  readonly lsn: Lsn;
+  readonly pageCount: number;
+  readonly pageBytes: number;
+  /** Newest commit of the stream at or below `lsn`. */
+  readonly commitLsn: Lsn;
+  readonly createdAtMs: number;
+  /** Indexes of rows that this version wrote, sorted; none for the oldest version there is. */
+  readonly changedRows: readonly number[];
+}
+
+export interface MapVersionKey {
+  readonly stream: StreamId;
+  readonly lsn: Lsn;
+}
+
+/** A moment that is kept under a name. */
+export interface SnapshotRow {
+  /** 0: of every database that there was at the moment. */
+  readonly stream: StreamId;
+  readonly name: string;
+  /** The moment: durable before the row is written. */
+  readonly lsn: Lsn;
+  readonly createdAtMs: number;
+}
+
+export interface SnapshotKey {
+  readonly stream: StreamId;
+  readonly name: string;
+}
+
+/** A segment of the log that no recovery reads any more. */
+export interface HistoryRow {
+  readonly sequence: SegmentSequence;
+  readonly firstLsn: Lsn;
+  readonly endLsn: Lsn;
+  /** When it was taken into use: nothing in the segments before it is newer. */
+  readonly createdAtMs: number;
+  readonly fileBytes: number;
+  /** Its batches lie in a file of their size, not in the one that they were written to. */
+  readonly isCopy: boolean;
 }
 
 /** Everything is optional; what is absent stays as it is. */
@@ -140,24 +212,43 @@ export interface ManifestChange {
   readonly nextStreamId?: StreamId;
   readonly nextChunkId?: ChunkId;
   readonly putDatabases?: readonly DatabaseRow[];
-  /** Removes the rows of these databases and their page maps. */
+  /** Removes the rows of these databases, their page maps with all versions, their snapshots. */
   readonly removeDatabases?: readonly StreamId[];
   readonly putRecordLogs?: readonly RecordLogRow[];
   readonly removeRecordLogs?: readonly StreamId[];
   readonly putMapRows?: readonly MapRowChange[];
+  readonly removeMapRows?: readonly MapRowKey[];
+  readonly putMapVersions?: readonly MapVersionRow[];
+  readonly removeMapVersions?: readonly MapVersionKey[];
+  readonly putSnapshots?: readonly SnapshotRow[];
+  readonly removeSnapshots?: readonly SnapshotKey[];
   readonly putChunks?: readonly ChunkRow[];
   readonly removeChunks?: readonly ChunkId[];
   readonly addSegments?: readonly SegmentSequence[];
   readonly removeSegments?: readonly SegmentSequence[];
+  readonly putHistory?: readonly HistoryRow[];
+  readonly removeHistory?: readonly SegmentSequence[];
   readonly clean?: boolean;
   readonly putJobs?: readonly JobRow[];
   /** Records, acknowledgements and cursors that go with it. */
   readonly changeLog?: ChangeLogRequest;
 }
 
-export interface MapRowChange {
+export interface MapRowKey {
   readonly stream: StreamId;
   readonly rowIndex: number;
-  /** 512 locations (see page-store/location.ts); 0 for a page that has none. All zero: removed. */
+  /** From here on, up to the next version of the row. */
+  readonly fromLsn: Lsn;
+}
+
+/** A version of a row of the page map. */
+export interface MapRow {
+  readonly fromLsn: Lsn;
+  /**
+   * 512 locations (see page-store/location.ts); 0 for a page that has none. One of zeros alone hides
+   * an older version, or the row of an origin; where there is neither, it need not be stored.
+   */
   readonly locations: Float64Array;
 }
+
+export interface MapRowChange extends MapRowKey, MapRow {}

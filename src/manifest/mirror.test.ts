@@ -9,6 +9,10 @@ import { ManifestMirror, mirrorPath } from "./mirror.ts";
 import { readMirror } from "./rebuild.ts";
 import { chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";
+import { forks } from "./tables/forks.ts";
+import { mapVersions } from "./tables/map-versions.ts";
+import { pageMap } from "./tables/page-map.ts";
+import { snapshots } from "./tables/snapshots.ts";
 import { encodeState, encodeStore } from "./tables/state.ts";
 
 const DIRECTORY = "/store";
@@ -16,6 +20,17 @@ const PLACE = `${DIRECTORY}/manifest`;
 /** A key of the table of cursors. */
 const CURSOR = Uint8Array.of(TABLE.cursors, 99);
 const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index);
+
+type KeyOf = (n: number) => Uint8Array;
+/** Of each table of which nothing can be found again otherwise. */
+const KEYS: readonly KeyOf[] = [
+  (n) => databases.encodeKey(streamId(n)),
+  (n) => forks.encodeKey({ origin: streamId(n % 3), fork: streamId(n) }),
+  (n) => chunks.encodeKey(chunkId(n)),
+  (n) => pageMap.encodeKey({ stream: streamId(n % 3), rowIndex: n % 5, fromLsn: lsn(n) }),
+  (n) => mapVersions.encodeKey({ stream: streamId(n % 3), lsn: lsn(n) }),
+  (n) => snapshots.encodeKey({ stream: streamId(n % 3), name: `noon-${n}` }),
+];
 
 /** Rows of a manifest as far as a mirror looks at them. */
 function marks(generation: number): KeyValueOperation {
@@ -66,10 +81,7 @@ class Rig {
     const batch: KeyValueOperation[] = [];
     for (let count = this.random.below(5); count >= 0; count--) {
       const at = 1 + this.random.below(40);
-      const key =
-        this.random.below(2) === 0
-          ? databases.encodeKey(streamId(at))
-          : chunks.encodeKey(chunkId(at));
+      const key = (KEYS[this.random.below(KEYS.length)] as KeyOf)(at);
       const removed = this.random.below(4) === 0;
       batch.push(removed ? { key } : { key, value: this.random.bytes(this.random.below(90)) });
     }
@@ -81,7 +93,10 @@ class Rig {
     const { rows, state } = await readMirror(this.env.storage, DIRECTORY);
     const text = ({ key, value }: KeyValueOperation) =>
       `${Buffer.from(key).toString("hex")} ${Buffer.from(value ?? []).toString("hex")}`;
-    const held = [...store.range(Uint8Array.of(2), Uint8Array.of(4))].map(text);
+    const tables = KEYS.map((keyOf) => keyOf(1)[0] as number);
+    const held = tables.flatMap((table) =>
+      [...store.range(Uint8Array.of(table), Uint8Array.of(table + 1))].map(text),
+    );
     expect(rows.map(text).sort()).toEqual(held.sort());
     expect(encodeState(state).value).toEqual(store.get(STATE_KEY));
   }

@@ -18,7 +18,8 @@
  * (3) A new base is written to a file of its own, in slices, and takes the place of the old one by a
  *     rename when it is whole and synced.
  * (4) Mirrored is what cannot be found again otherwise. The change log, cursors, jobs and other
- *     bookkeeping about work in progress are not: they begin anew after a rebuild.
+ *     bookkeeping about work in progress are not: they begin anew after a rebuild, and so does the
+ *     history of the log.
  * (5) The commits of a handle resolve in their order, and are noted in that order.
  */
 import { crc32 } from "node:zlib";
@@ -40,9 +41,11 @@ import { MirroredStore } from "./mirrored-store.ts";
 /** See (4). Of `meta` only what the store is and how far it has come. */
 const MIRRORED: readonly TableName[] = [
   "databases",
+  "forks",
   "chunks",
   "segments",
   "mapRows",
+  "mapVersions",
   "recordLogs",
   "names",
   "snapshots",

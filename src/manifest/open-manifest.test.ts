@@ -19,6 +19,10 @@ import type { Manifest } from "./manifest.ts";
 import { openManifest } from "./open-manifest.ts";
 import { databases } from "./tables/databases.ts";
 
+const NOW = lsn(Number.MAX_SAFE_INTEGER);
+const rowNow = (manifest: Manifest, stream: number, rowIndex: number) =>
+  manifest.mapRow(streamId(stream), rowIndex, NOW);
+
 describe("the manifest", () => {
   test("a new one is empty, clean, and has the identity it was given", async () => {
     const { open } = manifestWorld(1);
@@ -34,6 +38,9 @@ describe("the manifest", () => {
       databases: [],
       recordLogs: [],
       chunks: [],
+      mapVersions: [],
+      history: [],
+      snapshots: [],
       segments: [],
       jobs: [],
       clean: true,
@@ -75,12 +82,15 @@ describe("the manifest", () => {
       ],
       recordLogs: [],
       chunks: [chunkRow(1, 1)],
+      mapVersions: [],
+      history: [],
+      snapshots: [],
       segments: [4, 5],
       jobs: [],
       clean: false,
     });
-    expect(again.mapRow(streamId(2), 1)).toEqual(mapRow(2, 1, 1).locations);
-    expect(again.mapRow(streamId(2), 0)).toBeUndefined();
+    expect(rowNow(again, 2, 1)).toEqual(mapRow(2, 1, 1));
+    expect(rowNow(again, 2, 0)).toBeUndefined();
   });
 
   test("what is removed is gone, with the page map of its database and no other's", async () => {
@@ -103,8 +113,8 @@ describe("the manifest", () => {
         removeDatabases: [streamId(2)],
         removeChunks: [chunkId(1)],
         removeSegments: [segmentSequence(1)],
-        putMapRows: [{ ...mapRow(3, 0, 2), locations: new Float64Array(512) }],
-        putChunks: [{ ...chunkRow(2, 2), livePages: PAGES }],
+        removeMapRows: [mapRow(3, 0, 2)],
+        putChunks: [{ ...chunkRow(2, 2), livePages: PAGES, references: PAGES }],
       });
     });
     world.kill();
@@ -112,9 +122,9 @@ describe("the manifest", () => {
     expect(again.opened.databases.map(({ stream }) => stream)).toEqual([1, 3]);
     expect(again.opened.chunks.map(({ chunk }) => chunk)).toEqual([2]);
     expect(again.opened.segments).toEqual([2]);
-    const left = [1, 2, 3].map((n) => again.mapRow(streamId(n), 0)?.[0]);
+    const left = [1, 2, 3].map((n) => rowNow(again, n, 0)?.locations[0]);
     expect(left).toEqual([mapRow(1, 0, 2).locations[0], undefined, undefined]);
-    expect(again.mapRow(streamId(2), 900)).toBeUndefined();
+    expect(rowNow(again, 2, 900)).toBeUndefined();
   });
 
   // evidence: G9
@@ -148,7 +158,7 @@ describe("the manifest", () => {
       expect(there.length, `seed ${seed}`).toBeLessThanOrEqual(published.length + 1);
       expect(again.opened.checkpointLsn, `seed ${seed}`).toBe(there.length);
       expect(again.generation, `seed ${seed}`).toBe(there.length + 1);
-      const [newest] = again.mapRow(streamId(there.length), 0) ?? [];
+      const [newest] = rowNow(again, there.length, 0)?.locations ?? [];
       const expected = there.length === 0 ? undefined : there.length * 2 ** 24 + 16;
       expect(newest, `seed ${seed}`).toBe(expected);
     }
@@ -238,7 +248,7 @@ describe("the manifest on disk", () => {
         putMapRows: [mapRow(1, 0, 3)],
         putChunks: [chunkRow(3, 1)],
       });
-      expect(manifest.mapRow(streamId(1), 0)).toEqual(mapRow(1, 0, 3).locations);
+      expect(rowNow(manifest, 1, 0)).toEqual(mapRow(1, 0, 3));
       await Promise.all([manifest.close(), manifest.close()]);
       const again = await open();
       expect(again.opened.databases).toHaveLength(1000);

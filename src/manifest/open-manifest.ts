@@ -8,7 +8,7 @@
  * (3) What is read later (rows of the page map, of the change log) is read from what is committed.
  */
 import type { Clock } from "../base/env.ts";
-import { chunkId, LSN_ZERO, type StreamId, streamId } from "../base/units.ts";
+import { chunkId, LSN_ZERO, type Lsn, type StreamId, streamId } from "../base/units.ts";
 import { type Batch, batchOf, type Receipt } from "./batch.ts";
 import { ChangeLog } from "./change-log.ts";
 import { CHANGE_LOG_LIMITS, type ChangeLogLimits } from "./change-log-core.ts";
@@ -16,19 +16,30 @@ import { Generations, type WaitOptions } from "./generations.ts";
 import { JOURNAL_LIMITS, Journal, type JournalLimits } from "./journal.ts";
 import type { KeyValueStore, OpenKeyValueStore } from "./key-value.ts";
 import { STATE_KEY, STORE_KEY } from "./keys.ts";
-import type { Manifest, ManifestChange, ManifestState, ManifestStats } from "./manifest.ts";
-import { migrate, required } from "./migrations.ts";
+import type {
+  Manifest,
+  ManifestChange,
+  ManifestState,
+  ManifestStats,
+  MapRow,
+  MapRowChange,
+} from "./manifest.ts";
+import { required } from "./migrations/migration.ts";
+import { migrate } from "./migrations.ts";
 import { Pace } from "./pace.ts";
 import { SCHEMA_VERSION, TABLES } from "./schema.ts";
 import { type Operation, put, type Table } from "./table.ts";
 import { chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";
 import { deadLetters } from "./tables/dead-letters.ts";
+import { history } from "./tables/history.ts";
 import { jobs } from "./tables/jobs.ts";
-import { pageMap } from "./tables/page-map.ts";
+import { mapVersions } from "./tables/map-versions.ts";
+import { pageMap, versionsOf, versionsUpTo } from "./tables/page-map.ts";
 import { pendingBatches } from "./tables/pending-batches.ts";
 import { recordLogs } from "./tables/record-logs.ts";
 import { segments } from "./tables/segments.ts";
+import { snapshots } from "./tables/snapshots.ts";
 import { decodeState, decodeStore, encodeState, encodeStore } from "./tables/state.ts";
 import { watermarks } from "./tables/watermarks.ts";
 import { Writer } from "./writer.ts";
@@ -180,10 +191,21 @@ class StoredManifest implements Manifest {
     return this.#generations.waitFor(component, generation, options);
   }
 
-  mapRow(stream: StreamId, rowIndex: number): Float64Array | undefined {
-    const key = pageMap.encodeKey({ stream, rowIndex });
-    const value = this.#writer.store.get(key);
-    return value && pageMap.decode({ key, value, file: this.#directory }).locations;
+  mapRow(stream: StreamId, rowIndex: number, atMost: Lsn): MapRow | undefined {
+    const { from, to } = versionsUpTo({ stream, rowIndex }, atMost);
+    for (const { key, value } of this.#writer.store.range(from, to)) {
+      return pageMap.decode({ key, value, file: this.#directory });
+    }
+    return undefined;
+  }
+
+  mapRowVersions(stream: StreamId, rowIndex: number): MapRowChange[] {
+    const { from, to } = versionsOf(stream, rowIndex);
+    const versions: MapRowChange[] = [];
+    for (const { key, value } of this.#writer.store.range(from, to)) {
+      versions.push(pageMap.decode({ key, value, file: this.#directory }));
+    }
+    return versions.reverse();
   }
 
   close(): Promise<void> {
@@ -215,7 +237,10 @@ async function readAll({ store, state }: Writer, reading: Reading): Promise<Mani
     databases: await rowsOf(store, databases, reading),
     recordLogs: await rowsOf(store, recordLogs, reading),
     chunks: await rowsOf(store, chunks, reading),
+    mapVersions: await rowsOf(store, mapVersions, reading),
+    snapshots: await rowsOf(store, snapshots, reading),
     segments: await rowsOf(store, segments, reading),
+    history: await rowsOf(store, history, reading),
     jobs: await rowsOf(store, jobs, reading),
   };
 }

@@ -11,7 +11,10 @@ import { chunks } from "./tables/chunks.ts";
 import { cursors } from "./tables/cursors.ts";
 import { databases } from "./tables/databases.ts";
 import { deadLetters } from "./tables/dead-letters.ts";
+import { forks } from "./tables/forks.ts";
+import { history } from "./tables/history.ts";
 import { jobs } from "./tables/jobs.ts";
+import { mapVersions } from "./tables/map-versions.ts";
 import { names } from "./tables/names.ts";
 import { pageMap } from "./tables/page-map.ts";
 import { pendingBatches } from "./tables/pending-batches.ts";
@@ -21,15 +24,18 @@ import { segments } from "./tables/segments.ts";
 import { snapshots } from "./tables/snapshots.ts";
 import { watermarks } from "./tables/watermarks.ts";
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 export const TABLES: readonly AnyTable[] = [
   databases,
+  forks,
   recordLogs,
   names,
   segments,
+  history,
   chunks,
   pageMap,
+  mapVersions,
   snapshots,
   jobs,
   pendingJobs,

@@ -2,14 +2,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { chunkId, lsn, segmentSequence, streamId } from "../base/units.ts";
-import { chunkRow, databaseRow, logRow, mapRow } from "./manifest.fixture.ts";
+import { chunkRow, databaseRow, logRow, mapRow, versionOf } from "./manifest.fixture.ts";
 import { TABLES } from "./schema.ts";
 import type { AnyTable, Table } from "./table.ts";
 import { chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";
 import { deadLetters } from "./tables/dead-letters.ts";
+import { forks } from "./tables/forks.ts";
+import { history } from "./tables/history.ts";
+import { mapVersions } from "./tables/map-versions.ts";
 import { names } from "./tables/names.ts";
-import { isEmptyMapRow, pageMap } from "./tables/page-map.ts";
+import { pageMap } from "./tables/page-map.ts";
 import { pendingBatches } from "./tables/pending-batches.ts";
 import { recordLogs } from "./tables/record-logs.ts";
 import { segments } from "./tables/segments.ts";
@@ -44,15 +47,23 @@ function sample<Key, Row>(
 
 const optionalLsn = fc.option(u53.map(lsn), { nil: undefined });
 
+const moment = fc.record({ stream: u32.map(streamId), lsn: u53.map(lsn) });
+
 const SAMPLES: readonly Sample<unknown>[] = [
   sample(
     databases,
     {
-      row: databaseRow(7, 99),
+      row: {
+        ...databaseRow(7, 99),
+        createdLsn: lsn(90),
+        family: streamId(3),
+        flat: false,
+        origin: { stream: streamId(4), lsn: lsn(80) },
+      },
       key: "0200000007",
       value:
-        "0101080074656e616e742d37010010000007000000630000000000000000505c18a3010000000500" +
-        "0000000000002246d875",
+        "0201080074656e616e742d37010010000007000000630000000000000000505c18a30100005a0000" +
+        "0000000000030000000001040000005000000000000000000500000000000000f8a5cbb0",
     },
     fc
       .record({
@@ -64,9 +75,17 @@ const SAMPLES: readonly Sample<unknown>[] = [
         pageCount: u32,
         lsn: u53.map(lsn),
         createdAtMs: u53,
+        createdLsn: u53.map(lsn),
+        family: u32.map(streamId),
+        flat: fc.boolean(),
+        origin: fc.option(moment, { nil: undefined }),
         droppedLsn: optionalLsn,
       })
-      .map(({ droppedLsn, ...row }) => (droppedLsn === undefined ? row : { ...row, droppedLsn })),
+      .map(({ origin, droppedLsn, ...row }) => ({
+        ...row,
+        ...(origin && { origin }),
+        ...(droppedLsn !== undefined && { droppedLsn }),
+      })),
   ),
   sample(
     recordLogs,
@@ -103,6 +122,31 @@ const SAMPLES: readonly Sample<unknown>[] = [
     }),
   ),
   sample(
+    history,
+    {
+      row: {
+        sequence: segmentSequence(2 ** 40 + 5),
+        firstLsn: lsn(2 ** 33),
+        endLsn: lsn(2 ** 33 + 8192),
+        createdAtMs: 12,
+        fileBytes: 12_288,
+        isCopy: true,
+      },
+      key: "110000010000000005",
+      value:
+        "01000000000200000000200000020000000c000000000000000030000000000000010500000000000000" +
+        "f32564b4",
+    },
+    fc.record({
+      sequence: u53.map(segmentSequence),
+      firstLsn: u53.map(lsn),
+      endLsn: u53.map(lsn),
+      createdAtMs: u53,
+      fileBytes: u53,
+      isCopy: fc.boolean(),
+    }),
+  ),
+  sample(
     segments,
     {
       row: segmentSequence(2 ** 40 + 5),
@@ -114,43 +158,71 @@ const SAMPLES: readonly Sample<unknown>[] = [
   sample(
     chunks,
     {
-      row: { ...chunkRow(2 ** 33, 2), references: 1 },
+      row: { ...chunkRow(2 ** 33, 2), references: 19 },
       key: "030000000200000000",
-      value: "0201e703000000000000120000001200000001000000050000000000000091ee8ba2",
+      value: "0201e7030000000000001200000012000000130000000500000000000000f29da842",
     },
-    fc
-      .record({
-        chunk: u53.map(chunkId),
-        kind: fc.constantFrom("pages" as const, "records" as const),
-        fileBytes: u53,
-        pageCount: u32,
-        livePages: u32,
-        references: u32,
-      })
-      .map(({ references, ...row }) => (references === 0 ? row : { ...row, references })),
+    fc.record({
+      chunk: u53.map(chunkId),
+      kind: fc.constantFrom("pages" as const, "records" as const),
+      fileBytes: u53,
+      pageCount: u32,
+      livePages: u32,
+      references: u32,
+    }),
   ),
   sample(
     pageMap,
     {
-      row: mapRow(3, 1, 2),
-      key: "050000000300000001",
+      row: versionOf(mapRow(3, 1, 2), 2 ** 33 + 5),
+      key: "050000000300000001fffffffdfffffffa",
       value:
-        "01000009001000000200000000100000020000000010000002000000001000000200000000100000" +
+        "02000009001000000200000000100000020000000010000002000000001000000200000000100000" +
         "02000000001000000200000000100000020000000010000002000000001000000200000000050000" +
-        "0000000000e5ffc9ed",
+        "00000000003a671b57",
     },
     fc
       .record({
         stream: u32.map(streamId),
         rowIndex: u32,
+        fromLsn: u53.map(lsn),
         first: fc.nat(511),
         values: fc.array(fc.oneof(fc.constant(0), u53), { maxLength: 512 }),
       })
-      .map(({ stream, rowIndex, first, values }) => {
+      .map(({ stream, rowIndex, fromLsn, first, values }) => {
         const locations = new Float64Array(512);
         locations.set(values.slice(0, 512 - first), first);
-        return { stream, rowIndex, locations };
+        return { stream, rowIndex, fromLsn, locations };
       }),
+  ),
+  sample(
+    mapVersions,
+    {
+      row: {
+        stream: streamId(3),
+        lsn: lsn(4096),
+        pageCount: 700,
+        pageBytes: 512,
+        commitLsn: lsn(4000),
+        createdAtMs: 12,
+        changedRows: [0, 258],
+      },
+      key: "10000000030000000000001000",
+      value:
+        "01bc02000000020000a00f0000000000000c00000000000000020000000000000002010000050000" +
+        "0000000000e5e0d257",
+    },
+    fc.record({
+      stream: u32.map(streamId),
+      lsn: u53.map(lsn),
+      pageCount: u32,
+      pageBytes: u32,
+      commitLsn: u53.map(lsn),
+      createdAtMs: u53,
+      changedRows: fc
+        .uniqueArray(u32, { maxLength: 20 })
+        .map((rows) => rows.toSorted((a, b) => a - b)),
+    }),
   ),
   sample(
     snapshots,
@@ -160,6 +232,15 @@ const SAMPLES: readonly Sample<unknown>[] = [
       value: "0100100000000000000c00000000000000050000000000000025cbeec1",
     },
     fc.record({ stream: u32.map(streamId), name, lsn: u53.map(lsn), createdAtMs: u53 }),
+  ),
+  sample(
+    forks,
+    {
+      row: { origin: streamId(3), fork: streamId(258) },
+      key: "120000000300000102",
+      value: "010500000000000000d7c8edaa",
+    },
+    fc.record({ origin: u32.map(streamId), fork: u32.map(streamId) }),
   ),
   sample(
     pendingBatches,
@@ -265,6 +346,9 @@ describe("the tables", () => {
       pendingBatches: 13,
       deadLetters: 14,
       watermarks: 15,
+      mapVersions: 16,
+      history: 17,
+      forks: 18,
     });
   });
 
@@ -275,10 +359,17 @@ describe("the tables", () => {
     expect(sorted.toSorted(Buffer.compare)).toEqual(sorted);
   });
 
-  test("of the page map stores no row without a location", () => {
-    const locations = new Float64Array(512);
-    expect(isEmptyMapRow({ ...mapRow(1, 0, 1), locations })).toBe(true);
-    expect(isEmptyMapRow(mapRow(1, 0, 1))).toBe(false);
+  test("of the page map lists the versions of a row together, the newest first", () => {
+    const versions = [0, 1, 255, 256, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER];
+    const keys = versions.map((at) => pageMap.encodeKey({ ...mapRow(7, 3, 1), fromLsn: lsn(at) }));
+    const next = pageMap.encodeKey({ ...mapRow(7, 4, 1), fromLsn: lsn(9) });
+    const sorted = [...keys.toReversed(), next];
+    expect(sorted.toSorted(Buffer.compare)).toEqual(sorted);
+  });
+
+  test("of the page map keeps a row of zeros: it may hide an older one", () => {
+    const zeros = { ...mapRow(1, 0, 1), locations: new Float64Array(512) };
+    expect(pageMap.decode({ ...pageMap.encode(zeros, 1), file })).toEqual(zeros);
   });
 
   test("of the store itself come back as they were written", () => {

@@ -19,6 +19,8 @@ import { pageMap } from "./tables/page-map.ts";
 import { snapshots } from "./tables/snapshots.ts";
 import { watermarks } from "./tables/watermarks.ts";
 
+const NOW = lsn(Number.MAX_SAFE_INTEGER);
+
 /** What the store in the simulated world holds under a name. */
 async function streamOf(
   { world, stores }: ReturnType<typeof manifestWorld>,
@@ -164,8 +166,8 @@ describe("the writer of the manifest", () => {
         manifest.publish({ removeDatabases: [streamId(2)], removeChunks: [chunkId(2)] }),
       ]),
     );
-    expect(manifest.mapRow(streamId(2), 7)).toBeUndefined();
-    expect(manifest.mapRow(streamId(1), 0)).toEqual(mapRow(1, 0, 1).locations);
+    expect(manifest.mapRow(streamId(2), 7, NOW)).toBeUndefined();
+    expect(manifest.mapRow(streamId(1), 0, NOW)).toEqual(mapRow(1, 0, 1));
     expect(manifest.stats.rows).toMatchObject({ databases: 1, names: 1, mapRows: 1, chunks: 1 });
   });
 
@@ -270,31 +272,27 @@ describe("an invariant that a batch breaks is named in its error, and nothing of
     ],
     [
       "a chunk was given out before it has a row",
-      (m) => m.publish({ putChunks: [{ ...chunkRow(10, 0) }] }),
+      (m) => m.publish({ putChunks: [{ ...chunkRow(10, 1) }] }),
     ],
     [
-      "a chunk that is referred to is not removed",
-      async (m) => {
-        await m.publish({ putChunks: [{ ...chunkRow(1, 1), references: 1 }] });
-        const gone = { ...mapRow(1, 0, 1), locations: new Float64Array(512) };
-        await m.publish({ putMapRows: [gone], removeChunks: [chunkId(1)] });
+      "a chunk that nobody refers to has no row",
+      (m) => {
+        const gone = { ...chunkRow(1, 1), livePages: 0, references: 0 };
+        return m.publish({ removeMapRows: [mapRow(1, 0, 1)], putChunks: [gone] });
       },
     ],
     [
-      "a chunk's pages in use are at most all of its pages",
-      (m) => m.publish({ putChunks: [{ ...chunkRow(1, 1), pageCount: PAGES - 1 }] }),
+      "the newest versions name no more of a chunk than all versions do",
+      (m) => m.publish({ putChunks: [{ ...chunkRow(1, 1), livePages: PAGES + 1 }] }),
     ],
     ["a chunk that the page map names exists", (m) => m.publish({ putMapRows: [mapRow(1, 1, 2)] })],
     [
-      "a chunk counts the pages that the page map names",
+      "a chunk counts the locations that name it",
       (m) => m.publish({ putMapRows: [mapRow(1, 1, 1)] }),
     ],
+    ["a chunk counts the locations that name it", (m) => m.publish({ removeChunks: [chunkId(1)] })],
     [
-      "a chunk counts the pages that the page map names",
-      (m) => m.publish({ removeChunks: [chunkId(1)] }),
-    ],
-    [
-      "a chunk counts the pages that the page map names",
+      "a chunk counts the locations that name it",
       (m) => m.submit({ operations: [removeRange(pageMap, pageMap.range())] }),
     ],
     [

@@ -24,8 +24,8 @@ import { Draft } from "./draft.ts";
 import { checkMarks, checkRows } from "./invariants.ts";
 import type { KeyValueOperation, KeyValueStore } from "./key-value.ts";
 import { STATE_KEY, TABLE } from "./keys.ts";
-import { indexNames } from "./name-index.ts";
 import { Pace } from "./pace.ts";
+import { indexRows } from "./row-indexes.ts";
 import { type CountedRows, decodeState, encodeState, type StateValue } from "./tables/state.ts";
 import { type WatermarkRow, watermarks } from "./tables/watermarks.ts";
 
@@ -209,7 +209,7 @@ export class Writer {
     if (marks?.checkpointLsn !== undefined) {
       draft.put(watermarks, { component: "checkpoint", generation: draft.generation });
     }
-    for (const _ of indexNames(draft)) await this.#pace.step();
+    for (const _ of indexRows(draft)) await this.#pace.step();
     for (const _ of checkRows(draft, next)) await this.#pace.step();
     if (changeLog !== undefined) {
       const commit = this.#plan([changeLog], { ...state, ...next });

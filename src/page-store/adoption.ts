@@ -3,22 +3,21 @@
  * durable before they were committed, so that only the page map has to be told where they lie.
  *
  * (1) Oldest commit first, and before any version of the overlay: what is newer is set later.
- * (2) A chunk of which no page is the newest gets no row. It goes when no snapshot may read from it
- *     any more, as a chunk does that lost its last page.
+ * (2) A chunk of which no map names a page gets no row. It goes when no snapshot may read from it any
+ *     more.
  */
 import type { Lsn } from "../base/units.ts";
 import type { SpillFields } from "../write/index.ts";
-import type { ChunkTally } from "./chunk-table.ts";
-import type { WrittenChunk } from "./chunk-writer.ts";
 import type { DatabasePages } from "./database-pages.ts";
-import type { MapEdit } from "./page-map.ts";
+import type { MapEdit } from "./map-edit.ts";
 import type { Slices } from "./slices.ts";
 
 export interface Adopter {
   readonly database: DatabasePages;
   readonly edit: MapEdit;
-  /** Pages of the database at the LSN of the checkpoint. */
+  /** Pages of the database at the LSN of the map. */
   readonly pageCount: number;
+  readonly after: Lsn;
   readonly slices: Slices;
 }
 
@@ -27,10 +26,10 @@ const PAGES_BETWEEN_LOOKS = 256;
 export class Adoption {
   readonly #chunks: SpillFields[] = [];
 
-  /** Sets what a database spilled up to `lsn` in the map that is being made. */
-  async take({ database, edit, pageCount, slices }: Adopter, lsn: Lsn): Promise<void> {
-    const { map, spilled, truncations } = database;
-    for (const commit of spilled.between(map.checkpointLsn, lsn)) {
+  /** Sets what a database spilled in the map at `lsn`, which comes after one at `after`. */
+  async take({ database, edit, pageCount, slices, after }: Adopter, lsn: Lsn): Promise<void> {
+    const { spilled, truncations } = database;
+    for (const commit of spilled.between(after, lsn)) {
       let count = 0;
       for (const pageNumber of commit.pages.slots.pageNumbers()) {
         if (pageNumber > pageCount) break;
@@ -44,21 +43,15 @@ export class Adoption {
     }
   }
 
-  /** The database was dropped, and what it spilled with it. */
-  takeDropped({ spilled, map }: DatabasePages): void {
-    for (const commit of spilled.between(map.checkpointLsn, Number.POSITIVE_INFINITY)) {
+  /** The database was dropped: nobody needs what it spilled after its last map. */
+  leave({ spilled }: DatabasePages, after: Lsn): void {
+    for (const commit of spilled.between(after, Number.POSITIVE_INFINITY)) {
       this.#chunks.push(...commit.pages.chunks);
     }
   }
 
-  /** Chunks that the new maps name. */
-  named(tally: ChunkTally): readonly WrittenChunk[] {
-    const named = this.#chunks.filter(({ chunk }) => tally.livePages(chunk) > 0);
-    return named.map(({ chunk, fileBytes, pageCount }) => ({ chunk, fileBytes, pageCount }));
-  }
-
-  /** See (2). */
-  unnamed(tally: ChunkTally): readonly SpillFields[] {
-    return this.#chunks.filter(({ chunk }) => tally.livePages(chunk) === 0);
+  /** Files that were taken over. */
+  get chunks(): readonly SpillFields[] {
+    return this.#chunks;
   }
 }

@@ -195,7 +195,7 @@ describe("a checkpoint", () => {
     commit(space, { 1: 1 });
     rig.log.makeDurable();
     const done = rig.beginCheckpoint();
-    await rig.world.pass(0);
+    await rig.world.pass(1); // It has found room, and has begun.
     for (let round = 2; round < 30; round += 1) {
       commit(space, { 1: round });
       rig.log.makeDurable();
@@ -319,16 +319,23 @@ describe("compaction", () => {
     expect(space.read(snapshot, pageNumber(600))[0]).toBe(1);
   });
 
-  test("waits with the file for a reader of the old map", async () => {
-    const rig = await sparse(20);
+  test("waits with the file for a reader of an older state, and for no other", async () => {
+    const rig = await Rig.open({ seed: 4, limits: { cacheBytes: 0 } });
     const space = rig.space(1);
+    commit(space, Object.fromEntries(Array.from({ length: 600 }, (_, at) => [at + 1, 1])));
+    await rig.checkpoint();
     const reader = space.pin(space.newestLsn);
+    commit(space, Object.fromEntries(Array.from({ length: 580 }, (_, at) => [at + 1, 2])));
+    rig.log.makeDurable();
+    const other = space.pin(space.newestLsn);
     await rig.checkpoint();
     expect(await rig.chunkFiles()).toHaveLength(2);
-    expect(space.read(reader, pageNumber(600))[0]).toBe(1);
+    expect(space.read(reader, pageNumber(1))[0]).toBe(1);
+    expect(space.read(other, pageNumber(600))[0]).toBe(1);
     space.unpin(reader);
     commit(space, { 1: 7 });
     await rig.checkpoint();
     expect(await rig.chunkFiles()).not.toContain("/data/chunks/01/0000000000000001.chunk");
+    expect([1, 600].map((page) => space.read(other, pageNumber(page))[0])).toEqual([2, 1]);
   });
 });

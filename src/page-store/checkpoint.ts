@@ -2,12 +2,13 @@
  * A CHECKPOINT folds the log up to one LSN into chunks and a new manifest, so that the log below can
  * be let go.
  *
- *   begin ──► log durable ──► write chunks ──► compact ──► publish ──► install ──► superblock
- *     │ fixes LSN, sizes,          │ any failure up to here: the chunks are        │ then the log
- *     │ catalogue, delta floor     │ removed, everything stays as it was           │ may be released
+ *   begin ─► log durable ─► write pages ─► flatten ─► drop versions ─► compact ─► publish ─► install
+ *     │ fixes LSN, sizes,       │ any failure up to the publishing: the chunks       │ superblock;
+ *     │ pins, delta floor       │ are removed, everything stays as it was            │ files and log go
  *
  * (1) It writes the newest version at or below its LSN of every page whose database has commits
- *     above its map, and nothing above its LSN: which is durable before the first byte is written.
+ *     above its map, and what pins below that see: nothing above its LSN, which is durable before the
+ *     first byte is written.
  * (2) Order: chunks and directories synced → manifest committed → maps installed → superblock. A
  *     crash between any two leaves the manifest of before or of after, and the chunks of either.
  * (3) Whether a failed publish took place is unknown until the store is reopened, so the chunks that
@@ -15,55 +16,47 @@
  * (4) What a transaction spilled to chunks of its own stays there: see adoption.ts.
  * (5) It runs in slices of a few milliseconds. Commits and reads go on meanwhile, and nothing of it
  *     is visible to them before it is installed.
+ *
+ * It is over 400 lines because its steps share one state; what each of them does has a file of its own.
  */
-import { assert, present } from "../base/assert.ts";
+import { assert } from "../base/assert.ts";
 import type { Env } from "../base/env.ts";
-import type { ChunkId, Lsn, StreamId } from "../base/units.ts";
+import {
+  CATALOGUE_STREAM,
+  type ChunkId,
+  earlierLsn,
+  type Lsn,
+  type StreamId,
+} from "../base/units.ts";
+import type { ImageCodec } from "../chunk/index.ts";
 import {
   type AdvancedDatabase,
   type DatabaseRow,
   factsOfDatabases,
   type Manifest,
-  type MapRowChange,
+  type ManifestChange,
 } from "../manifest/index.ts";
 import { Adoption } from "./adoption.ts";
-import { type ChunkTable, ChunkTally } from "./chunk-table.ts";
+import { Carrying } from "./carrying.ts";
+import type { CheckpointRequest, CheckpointResult } from "./checkpoint-request.ts";
+import { rowsOf } from "./checkpoint-rows.ts";
+import { type ChunkChange, type ChunkTable, ChunkTally } from "./chunk-table.ts";
+import type { ChunkUses } from "./chunk-uses.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import type { Commons } from "./commons.ts";
-import { type CarriedPage, carryLivePages } from "./compaction.ts";
-import type { DatabasePages } from "./database-pages.ts";
-import { locationOf } from "./location.ts";
-import type { DatabaseSize } from "./moments.ts";
-import { MapEdit } from "./page-map.ts";
-import { type CheckpointParticipant, Shares } from "./shares.ts";
+import { type CompactionResult, compact } from "./compaction.ts";
+import type { Databases } from "./databases.ts";
+import { type Flattening, forksToFlatten } from "./flattening.ts";
+import { MapDraft } from "./map-draft.ts";
+import type { PageMap } from "./page-map.ts";
+import { writePart } from "./part-writer.ts";
+import { newestMap, nextMaps, type Part, planPart } from "./parts.ts";
+import { Shares } from "./shares.ts";
 import type { Slices } from "./slices.ts";
+import { type CheckpointChange, checkpointsAfter, VersionDrops } from "./version-drops.ts";
 
-export interface CheckpointRequest {
-  /**
-   * Called once, when the checkpoint begins (after one that runs has ended): tombstones that go with
-   * it, since their databases were dropped at or below its LSN.
-   */
-  readonly removable: (lsn: Lsn) => readonly StreamId[];
-  /** Resolves when the manifest has the catalogue as of the LSN, which is durable. */
-  readonly beforePublish: (lsn: Lsn) => Promise<void>;
-  /** Who else has something in the log that is to be let go. */
-  readonly participants?: readonly CheckpointParticipant[];
-  /** Called when the manifest is durable: writes the superblock. */
-  readonly superblock: (published: PublishedFacts) => Promise<void>;
-}
-
-export interface PublishedFacts {
-  readonly generation: number;
-  readonly checkpointLsn: Lsn;
-  readonly durableLsn: Lsn;
-}
-
-export interface CheckpointResult extends PublishedFacts {
-  /** The log at or below it is needed by nobody: `log.release` may have it. */
-  readonly releaseLsn: Lsn;
-  readonly pages: number;
-  readonly compactedChunks: number;
-}
+/** Chunks that one checkpoint looks into. */
+const COUNTS_MAX = 4;
 
 export interface CheckpointParts {
   readonly env: Env;
@@ -72,95 +65,76 @@ export interface CheckpointParts {
   readonly manifest: Manifest;
   readonly commons: Commons;
   readonly table: ChunkTable;
+  readonly databases: Databases;
+  readonly flattening: Flattening;
   readonly slices: Slices;
   readonly chunkBytesMax: number;
-  readonly compactionBytesMax: number;
+  readonly compression: ImageCodec;
+  /** Pages that are carried from sparse chunks, beside as much as the checkpoint itself writes. */
+  readonly compactionBytes: number;
+  /** Room on the disk for them. */
+  readonly compactionRoomBytes: number;
+  /** States of databases from here on are kept. */
+  readonly historyLsn: Lsn | undefined;
   readonly nextChunkId: () => ChunkId;
   /** The id that `nextChunkId` would give, without giving it. */
   readonly peekChunkId: () => ChunkId;
   readonly durableFolders: Set<string>;
-  readonly rows: ReadonlyMap<StreamId, DatabaseRow>;
-  /** Undefined for a stream that is no database. */
-  readonly database: (stream: StreamId) => DatabasePages | undefined;
-  /** Databases that were dropped before the checkpoint began. */
-  readonly dropped: ReadonlySet<StreamId>;
-}
-
-export interface PublishedCatalogue {
-  readonly put: readonly DatabaseRow[];
-  readonly removed: readonly StreamId[];
-}
-
-/** One database in a checkpoint: as it is at its LSN, and its map in the making. */
-interface Part {
-  readonly database: DatabasePages;
-  readonly size: DatabaseSize;
-  /** Its newest commit at the LSN of the checkpoint; undefined if none is above its map. */
-  readonly newestLsn: Lsn | undefined;
-  readonly edit: MapEdit;
 }
 
 export class Checkpoint {
   readonly lsn: Lsn;
-  readonly #parts: CheckpointParts;
-  readonly #removed: readonly StreamId[];
+  readonly #ground: CheckpointParts;
+  #removed: readonly StreamId[];
   readonly #tally: ChunkTally;
-  readonly #databases = new Map<StreamId, Part>();
-  readonly #dropped: ReadonlySet<StreamId>;
+  readonly #draft: MapDraft;
+  /** By stream; origins before their forks. */
+  readonly #parts: ReadonlyMap<StreamId, Part>;
+  readonly #drops: VersionDrops;
+  readonly #horizonLsn: Lsn;
+  readonly #nowMs: number;
   readonly #writer: ChunkWriter;
   readonly #adoption = new Adoption();
   readonly #shares: Shares;
+  #flattened: ReadonlyMap<StreamId, number> = new Map();
   #rows: readonly DatabaseRow[] = [];
+  #chunks: ChunkChange = { put: [], remove: [] };
   #isUnsure = false;
   #pages = 0;
-  #compactedChunks = 0;
+  #compacted: CompactionResult = { compactedChunks: 0, isCut: false };
+  readonly #uses: ChunkUses;
 
   /** Fixes what the checkpoint is about, in one go with what is sealed at this moment. */
-  constructor(parts: CheckpointParts, request: CheckpointRequest) {
-    const { commons, env, directory, storeId, manifest } = parts;
+  constructor(ground: CheckpointParts, request: CheckpointRequest) {
+    const { commons, manifest, historyLsn } = ground;
     assert(commons.staging.idle, "a checkpoint begins between commits");
-    this.#parts = parts;
+    this.#ground = ground;
     this.lsn = commons.log.newestLsn;
-    this.#removed = request.removable(this.lsn);
+    const isFree = (stream: StreamId) => !ground.databases.isHeld(stream, this.lsn);
+    this.#removed = request.removable(this.lsn).filter(isFree);
     commons.deltaFloorLsn = this.lsn;
     commons.heldLsn = this.lsn;
-    this.#tally = new ChunkTally(parts.table);
-    this.#dropped = new Set([...parts.dropped, ...this.#removed]);
-    for (const stream of commons.dirty.keys()) {
-      if (this.#dropped.has(stream)) continue;
-      const database = present(parts.database(stream), "a database with commits is known");
-      const { size, newestLsn } = database;
-      this.#part(database, { size, newestLsn });
-    }
-    this.#writer = new ChunkWriter({
-      storage: env.storage,
-      directory,
-      storeId,
-      generation: manifest.generation,
-      chunkBytesMax: parts.chunkBytesMax,
-      nextChunkId: parts.nextChunkId,
-      durableFolders: parts.durableFolders,
-    });
-    this.#shares = new Shares(request.participants ?? [], this.lsn, {
-      storage: env.storage,
-      directory,
-      storeId,
-      generation: manifest.generation,
-      nextChunkId: parts.nextChunkId,
-      durableFolders: parts.durableFolders,
-      pause: () => parts.slices.pause(),
-    });
+    this.#nowMs = ground.env.clock.wallMs();
+    this.#horizonLsn = earlierLsn(historyLsn ?? this.lsn, this.lsn);
+    this.#tally = new ChunkTally(ground.table);
+    this.#uses = ground.table.uses.copy();
+    const versions = manifest.mapRowVersions.bind(manifest);
+    this.#draft = new MapDraft({ loadRow: commons.loadRow, versions }, this.#tally);
+    this.#parts = this.#planParts();
+    this.#drops = this.#planDrops();
+    const place = this.#place();
+    const { chunkBytesMax, compression: codec } = ground;
+    this.#writer = new ChunkWriter({ ...place, chunkBytesMax, codec });
+    const pause = () => ground.slices.pause();
+    this.#shares = new Shares(request.participants ?? [], this.lsn, { ...place, pause });
   }
 
   /** Nothing changed since the checkpoint that is published. */
   get isEmpty(): boolean {
+    const { databases } = this.#ground;
+    const isLeft = ({ stream }: Part) => databases.isLeft(stream, this.lsn);
     const isStill = this.#removed.length === 0 && this.#shares.isEmpty;
-    return isStill && this.#databases.size === 0 && this.#dropped.size === 0;
-  }
-
-  /** What the manifest has, or is to have, for certain. */
-  get published(): PublishedCatalogue {
-    return { put: this.#rows, removed: this.#removed };
+    return isStill && [...this.#parts.values()].every(isLeft);
   }
 
   /** Chunks of a publish that failed: the manifest may name them, when it is read again. */
@@ -169,19 +143,24 @@ export class Checkpoint {
     return [...this.#writer.written.map(({ chunk }) => chunk), ...this.#shares.writtenChunks];
   }
 
-  /** Chunks of those who took part that the manifest names no more. */
-  get releasedChunks(): readonly ChunkId[] {
-    return this.#shares.removedChunks;
+  /** Chunks that the manifest names no more, or never did. */
+  get goneChunks(): readonly ChunkId[] {
+    const unnamed = this.#tally.unnamed([...this.#writer.written, ...this.#adoption.chunks]);
+    const { remove } = this.#chunks;
+    return [...remove, ...unnamed.map(({ chunk }) => chunk), ...this.#shares.removedChunks];
   }
 
   /** Everything but the manifest. A failure leaves the state of before. */
   async write(): Promise<void> {
-    const { commons, slices } = this.#parts;
+    const { commons, slices } = this.#ground;
     try {
       await commons.log.durable(this.lsn);
       slices.check();
-      await this.#clearDropped();
-      for (const part of [...this.#databases.values()]) await this.#writePages(part);
+      for (const part of this.#parts.values()) {
+        this.#pages += await writePart(part, this.#partGround());
+      }
+      await this.#flatten();
+      await this.#drops.run(this.#parts);
       await this.#compact();
       await this.#writer.finish();
       await this.#shares.write();
@@ -193,7 +172,7 @@ export class Checkpoint {
 
   /** Removes what was written for a manifest that is not to be, and throws why. */
   async abandon(error: unknown): Promise<never> {
-    this.#parts.commons.heldLsn = undefined;
+    this.#end(false);
     await this.#writer.abandon();
     await this.#shares.abandon();
     throw error;
@@ -201,171 +180,232 @@ export class Checkpoint {
 
   /** The manifest, and what it says in memory. A failure leaves the state of before. */
   async publish(): Promise<CheckpointResult> {
-    const { commons, manifest } = this.#parts;
+    const { commons, manifest, slices } = this.#ground;
     const { durableLsn } = commons.log;
-    const adopted = this.#adoption.named(this.#tally);
-    const chunks = this.#tally.change([...this.#writer.written, ...adopted]);
+    this.#chunks = this.#tally.change([...this.#writer.written, ...this.#adoption.chunks]);
+    await slices.aside();
     this.#rows = this.#databaseRows();
+    await slices.aside();
+    this.#keepRows();
     this.#isUnsure = true;
     try {
-      const change = this.#shares.addTo({
-        checkpointLsn: this.lsn,
-        durableLsn,
-        nextChunkId: this.#parts.peekChunkId(),
-        putDatabases: this.#rows,
-        removeDatabases: this.published.removed,
-        putMapRows: this.#mapRows(),
-        putChunks: chunks.put,
-        removeChunks: chunks.remove,
-        changeLog: {
-          append: factsOfDatabases({ kind: "checkpoint", lsn: this.lsn }, this.#advanced()),
-          advancedLsn: this.lsn,
-        },
-      });
-      const generation = await manifest.publish(change);
+      const generation = await manifest.publish(await this.#change(durableLsn));
       this.#isUnsure = false;
-      this.#install();
-      this.#shares.install();
-      this.#parts.table.apply(chunks, this.lsn);
-      this.#parts.table.bury(this.#adoption.unnamed(this.#tally), this.lsn);
+      await this.#install();
       return {
         generation,
         checkpointLsn: this.lsn,
         durableLsn,
         releaseLsn: this.lsn,
         pages: this.#pages,
-        compactedChunks: this.#compactedChunks,
+        bytes: this.#writer.written.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
+        ...this.#compacted,
       };
     } finally {
-      commons.heldLsn = undefined;
-      if (this.#isUnsure) this.#shares.refused();
+      if (this.#isUnsure) {
+        this.#ground.databases.versions.doubtAll();
+        this.#end(false);
+        this.#shares.refused();
+      }
     }
   }
 
-  get droppedStreams(): ReadonlySet<StreamId> {
-    return this.#dropped;
+  async #change(durableLsn: Lsn): Promise<ManifestChange> {
+    const { slices } = this.#ground;
+    const rows = this.#draft.changes();
+    await slices.aside();
+    const versions = this.#drops.changes();
+    await slices.aside();
+    const checkpoints = this.#checkpoints();
+    return this.#shares.addTo({
+      checkpointLsn: this.lsn,
+      durableLsn,
+      nextChunkId: this.#ground.peekChunkId(),
+      putDatabases: this.#rows,
+      removeDatabases: this.#removed,
+      putMapRows: rows.put,
+      removeMapRows: rows.remove,
+      putMapVersions: [...versions.put, ...checkpoints.put],
+      removeMapVersions: [...versions.remove, ...checkpoints.remove],
+      putChunks: this.#chunks.put,
+      removeChunks: this.#chunks.remove,
+      changeLog: {
+        append: factsOfDatabases({ kind: "checkpoint", lsn: this.lsn }, this.#advanced()),
+        advancedLsn: this.lsn,
+      },
+    });
   }
 
-  #part(database: DatabasePages, at: { size: DatabaseSize; newestLsn: Lsn | undefined }): Part {
-    const part = { database, ...at, edit: new MapEdit(database.map, this.#tally) };
-    this.#databases.set(database.stream, part);
-    return part;
+  #place() {
+    const { env, directory, storeId, manifest, nextChunkId, durableFolders } = this.#ground;
+    const { generation } = manifest;
+    const { storage } = env;
+    return { storage, directory, storeId, generation, nextChunkId, durableFolders };
   }
 
-  async #writePages({ database, size, edit }: Part): Promise<void> {
-    const { slices } = this.#parts;
-    const { stream, map, overlay, truncations } = database;
-    const smallest = truncations.smallest(map.checkpointLsn, this.lsn);
-    if (smallest !== undefined) await this.#clearAbove(edit, smallest);
-    await this.#adoption.take({ database, edit, pageCount: size.pageCount, slices }, this.lsn);
-    const pageNumbers = Uint32Array.from(overlay.pageNumbers()).sort();
-    for (const pageNumber of pageNumbers) {
-      if (pageNumber > size.pageCount) break;
-      await slices.pause();
-      await this.#writer.room(size.pageBytes);
-      const version = database.checkpointVersion(pageNumber, this.lsn);
-      if (version === undefined) continue;
-      const { lsn, image } = version;
-      const location = this.#writer.add({ stream, pageNumber, lsn, image });
-      version.location = location;
-      edit.set(pageNumber, location);
-      this.#pages += 1;
+  /** See parts.ts. */
+  #planParts(): Map<StreamId, Part> {
+    const { commons, databases } = this.#ground;
+    const { pins } = databases;
+    const dropped = databases.droppedAt(this.lsn);
+    const streams = new Set([
+      ...commons.dirty.keys(),
+      ...dropped,
+      ...forksToFlatten(databases, this.lsn),
+    ]);
+    const inOrder = [...streams].sort((a, b) => pins.depth(a) - pins.depth(b));
+    const parts = new Map<StreamId, Part>();
+    for (const stream of inOrder) {
+      const pages = databases.known(stream);
+      if (pages !== undefined) parts.set(stream, planPart(pages, { lsn: this.lsn, pins }));
     }
+    return parts;
   }
 
-  async #clearDropped(): Promise<void> {
-    for (const stream of this.#dropped) {
-      const database = this.#parts.database(stream);
-      if (database === undefined) continue;
-      this.#adoption.takeDropped(database);
-      const size = { pageCount: 0, pageBytes: database.map.pageBytes };
-      await this.#clearAbove(this.#part(database, { size, newestLsn: undefined }).edit, 0);
-    }
+  #planDrops(): VersionDrops {
+    const { slices, databases } = this.#ground;
+    const { versions, pins, rows } = databases;
+    return new VersionDrops({
+      table: versions,
+      pins,
+      draft: this.#draft,
+      slices,
+      asOf: this.lsn,
+      horizonLsn: this.#horizonLsn,
+      nowMs: this.#nowMs,
+      inUse: (stream, part, over) =>
+        databases.inUse(stream, { lsn: this.lsn, over, ...nextMaps(part) }),
+      createdAtMs: (stream) => rows.get(stream)?.createdAtMs ?? 0,
+    });
   }
 
-  /** Before anything is set in the edit: what was there, not what comes. */
-  async #clearAbove(edit: MapEdit, pageCount: number): Promise<void> {
-    for (const rowIndex of edit.rowsAbove(pageCount)) {
-      edit.clearRow(rowIndex, pageCount);
-      await this.#parts.slices.pause();
-    }
+  #partGround() {
+    const { slices } = this.#ground;
+    const [writer, adoption, draft] = [this.#writer, this.#adoption, this.#draft];
+    return { writer, adoption, draft, tally: this.#tally, slices, parts: this.#parts };
+  }
+
+  async #flatten(): Promise<void> {
+    const { flattening, slices, databases } = this.#ground;
+    const { versions } = databases;
+    const wanted = new Set(forksToFlatten(databases, this.lsn));
+    const forks = [...this.#parts.values()].filter(({ stream }) => wanted.has(stream));
+    this.#flattened = await flattening.run(forks, {
+      draft: this.#draft,
+      tally: this.#tally,
+      slices,
+      parts: this.#parts,
+      oldestStation: ({ stream, before }) => versions.of(stream)[0]?.lsn ?? before.station,
+    });
   }
 
   async #compact(): Promise<void> {
-    const { env, directory, storeId, table, slices, compactionBytesMax } = this.#parts;
-    const sparse = this.#tally.sparse(compactionBytesMax);
-    // One small chunk alone, and nothing to put with it, would be written again and again.
-    if (sparse.length < 2 && this.#pages === 0) return;
-    for (const chunk of sparse) {
-      const { fileBytes } = present(table.row(chunk), "a chunk to compact has a row");
-      const carried = await carryLivePages(
-        { storage: env.storage, directory, storeId, chunk, fileBytes },
-        {
-          slices,
-          isLive: ({ stream, pageNumber, offset }) =>
-            this.#locationNow(stream as StreamId, pageNumber) === locationOf(chunk, offset),
-          carry: (page) => this.#carry(chunk, page),
-        },
-      );
-      if (carried) this.#compactedChunks += 1;
+    const { slices, compactionBytes, compactionRoomBytes, databases } = this.#ground;
+    const { pins } = databases;
+    const [draft, tally, writer] = [this.#draft, this.#tally, this.#writer];
+    const carryBytesMax = Math.min(compactionBytes + writer.imageBytes, compactionRoomBytes);
+    const isLive = (stream: StreamId) => !pins.isDropped(stream, this.lsn);
+    this.#compacted = await compact({
+      place: this.#place(),
+      slices,
+      uses: this.#uses,
+      carrier: new Carrying({ pins, draft, tally, writer, isLive }),
+      rows: () => tally.rowsToBe(),
+      limits: { carryBytesMax, isWriting: writer.imageBytes > 0 },
+      countsMax: COUNTS_MAX,
+    });
+  }
+
+  /** See PageMap.keep: maps of before read on while the manifest changes. */
+  #keepRows(): void {
+    for (const { before, edits } of this.#parts.values()) {
+      const kept = new Set<number>();
+      for (const edit of edits) {
+        for (const [rowIndex, locations] of edit.before) {
+          if (!kept.has(rowIndex)) before.keep(rowIndex, locations);
+          kept.add(rowIndex);
+        }
+      }
     }
   }
 
-  #locationNow(stream: StreamId, pageNumber: number): number | undefined {
-    const part = this.#databases.get(stream);
-    if (part !== undefined) return part.edit.location(pageNumber);
-    return this.#parts.database(stream)?.map.location(pageNumber);
-  }
-
-  async #carry(from: ChunkId, { entry, image }: CarriedPage): Promise<void> {
-    await this.#writer.room(image.length);
-    const { pageNumber, lsn } = entry;
-    const stream = entry.stream as StreamId;
-    assert(
-      this.#locationNow(stream, pageNumber) === locationOf(from, entry.offset),
-      "a page that is carried is where it was found",
-    );
-    const location = this.#writer.add({ stream, pageNumber, lsn, image });
-    this.#carryingPart(stream).edit.set(pageNumber, location);
-  }
-
-  /** A database of which pages are only carried: at the LSN of the checkpoint it is as its map is. */
-  #carryingPart(stream: StreamId): Part {
-    const part = this.#databases.get(stream);
-    if (part !== undefined) return part;
-    const database = present(this.#parts.database(stream), "a carried page has a database");
-    return this.#part(database, { size: database.map, newestLsn: undefined });
-  }
-
-  #mapRows(): MapRowChange[] {
-    return [...this.#databases.values()].flatMap(({ edit }) => edit.rows());
+  #checkpoints(): CheckpointChange {
+    const { databases } = this.#ground;
+    const of = { lsn: this.lsn, horizonLsn: this.#horizonLsn, nowMs: this.#nowMs };
+    return checkpointsAfter(databases.versions.checkpoints, of);
   }
 
   #databaseRows(): DatabaseRow[] {
-    const { rows } = this.#parts;
-    const put = new Map<StreamId, DatabaseRow>();
-    for (const { database, size, newestLsn } of this.#databases.values()) {
-      if (newestLsn === undefined) continue;
-      const row = rows.get(database.stream);
-      assert(row !== undefined, () => `the catalogue has no row of stream ${database.stream}`);
-      const { pageCount, pageBytes } = size;
-      put.set(database.stream, { ...row, pageCount, pageBytes, lsn: newestLsn });
-    }
-    for (const stream of this.#removed) put.delete(stream);
-    return [...put.values()];
+    const newest = (stream: StreamId) => this.#drops.newest(stream);
+    // What somebody came to need since is removed another time.
+    this.#removed = this.#removed.filter((stream) => newest(stream) === undefined);
+    const { rows } = this.#ground.databases;
+    const put = rowsOf(this.#parts.values(), rows, newest);
+    return put.filter(({ stream }) => !this.#removed.includes(stream));
   }
 
   /** What nobody can see yet has not advanced either: it has its own record once it is there. */
   #advanced(): AdvancedDatabase[] {
-    return this.#rows.flatMap(({ stream, name, lsn, state }) =>
-      state === "live" ? [{ stream, name, lsn }] : [],
-    );
+    return this.#rows.flatMap(({ stream, name, lsn, state }) => {
+      const isNew = (this.#parts.get(stream)?.layers.length ?? 0) > 0;
+      return state === "live" && isNew ? [{ stream, name, lsn }] : [];
+    });
   }
 
-  #install(): void {
-    for (const { database, size, edit } of this.#databases.values()) {
-      const { pageCount, pageBytes } = size;
-      database.install(edit.finish({ checkpointLsn: this.lsn, pageCount, pageBytes }));
+  /** Of what was dropped, the newest state that is left. */
+  #newestMap(part: Part): PageMap {
+    const version = part.isDropped ? this.#drops.newest(part.stream) : undefined;
+    if (version === undefined) return newestMap(part);
+    const { lsn: station, pageCount, pageBytes } = version;
+    const made = [part.before, ...part.maps].find((map) => map.station === station);
+    const moment = { checkpointLsn: station, station, pageCount, pageBytes };
+    return made ?? part.database.mapAt(moment);
+  }
+
+  /** Databases that were dropped and of which nothing is left. */
+  #ended(): StreamId[] {
+    const ended = [...this.#parts.values()].filter(
+      ({ stream, isDropped }) => isDropped && this.#drops.newest(stream) === undefined,
+    );
+    return ended.map(({ stream }) => stream);
+  }
+
+  /** What it had kept for itself goes. */
+  #end(isPublished: boolean): void {
+    const { commons, databases } = this.#ground;
+    commons.heldLsn = undefined;
+    commons.rows.endPublishing(isPublished);
+    if (!isPublished) databases.versions.pardonAll();
+  }
+
+  /** In slices: whoever still reads through a map of before finds its rows kept. */
+  async #install(): Promise<void> {
+    const { commons, table, databases, flattening, slices } = this.#ground;
+    const { pins, versions } = databases;
+    for (const part of this.#parts.values()) {
+      await slices.aside();
+      const { database, layers, isDropped, maps } = part;
+      if (layers.length === 0 && !isDropped) continue;
+      const newest = this.#newestMap(part);
+      const { station, pageCount, pageBytes } = newest;
+      const moment = { checkpointLsn: this.lsn, station, pageCount, pageBytes };
+      database.install({ newest: newest.next(moment, new Map()), layers: maps, isDropped });
     }
+    this.#end(true);
+    const moved = new Set([...this.#draft.movedStreams].map((stream) => pins.familyOf(stream)));
+    commons.rows.letGoFamilies(moved);
+    table.uses.adopt(this.#uses);
+    table.apply(this.#chunks);
+    this.#drops.published();
+    versions.put(CATALOGUE_STREAM, this.#checkpoints().kept);
+    for (const part of this.#parts.values()) {
+      if (!part.isFlattened) continue;
+      pins.flatten(part.stream);
+      part.database.leaveBase();
+    }
+    flattening.published(this.#flattened, this.#parts);
+    const changed = { put: this.#rows, removed: this.#removed };
+    databases.takePublished(changed, { ended: this.#ended(), lsn: this.lsn });
+    this.#shares.install();
   }
 }

@@ -3,23 +3,36 @@
  * page.
  *
  * (1) Nothing is served that did not pass its checksum, seeded with store and chunk.
+ *     An image that was packed is checked again when it is whole.
  * (2) At most `openMax` files are open; the one used longest ago is closed first. Closing waits for
  *     nobody, but `close` waits for it.
  */
 import type { File, Storage } from "../base/env.ts";
 import { ioError, StorageError, systemCode } from "../base/errors.ts";
 import { type ChunkId, chunkId } from "../base/units.ts";
-import { decodeHeader, FILE_HEADER, pageSeed, RECORD, recordImage } from "../chunk/index.ts";
+import {
+  type ChunkHeader,
+  decodeHeader,
+  FILE_HEADER,
+  type ImageCodec,
+  imageOffset,
+  pageSeed,
+  recordImage,
+} from "../chunk/index.ts";
+import type { Stretch } from "./chunk-stretch.ts";
 import { chunkOf, offsetOf } from "./location.ts";
 
-export interface PageWanted {
+export interface PagePlace {
   readonly stream: number;
   readonly pageNumber: number;
   readonly location: number;
-  /** Takes the image; its length is the page's. */
-  readonly into: Uint8Array;
   /** For the error that may come of it. */
   readonly database: string | undefined;
+}
+
+export interface PageWanted extends PagePlace {
+  /** Takes the image; its length is the page's. */
+  readonly into: Uint8Array;
 }
 
 export interface ChunkFilesOptions {
@@ -29,10 +42,16 @@ export interface ChunkFilesOptions {
   readonly openMax: number;
 }
 
-interface OpenChunk {
+interface FileAtPath {
   readonly path: string;
   readonly file: File;
+}
+
+interface OpenChunk extends FileAtPath {
   readonly seed: number;
+  readonly codec: ImageCodec;
+  /** In front of a stored image. */
+  readonly headBytes: number;
 }
 
 const PAGE_BYTES_MAX = 65_536;
@@ -66,7 +85,7 @@ export class ChunkFiles {
   /** In the order of their last use. */
   readonly #open = new Map<ChunkId, OpenChunk>();
   readonly #closing = new Set<Promise<void>>();
-  readonly #scratch = new Uint8Array(RECORD.sizeBytes + PAGE_BYTES_MAX);
+  readonly #scratch = new Uint8Array(imageOffset("deflate") + PAGE_BYTES_MAX);
 
   constructor(options: ChunkFilesOptions) {
     this.#options = options;
@@ -76,7 +95,7 @@ export class ChunkFiles {
   read(wanted: PageWanted): void {
     const chunk = this.#chunk(chunkOf(wanted.location), wanted);
     const offset = offsetOf(wanted.location);
-    const record = this.#scratch.subarray(0, RECORD.sizeBytes + wanted.into.length);
+    const record = this.#scratch.subarray(0, chunk.headBytes + wanted.into.length);
     const { stream, pageNumber } = wanted;
     const count = readAt(chunk, record, offset);
     const image = recordImage(record.subarray(0, count), {
@@ -84,9 +103,18 @@ export class ChunkFiles {
       pageNumber,
       imageBytes: wanted.into.length,
       seed: chunk.seed,
+      codec: chunk.codec,
     });
     if (typeof image === "string") throw corrupt(chunk.path, image, { ...wanted, offset });
     wanted.into.set(image);
+  }
+
+  /** Fills `into` from where a page lies, as far as the file reaches. Nothing is checked yet. */
+  readStretch(place: PagePlace, into: Uint8Array): Stretch {
+    const chunk = this.#chunk(chunkOf(place.location), place);
+    const offset = offsetOf(place.location);
+    const bytes = into.subarray(0, readAt(chunk, into, offset));
+    return { bytes, offset, seed: chunk.seed, codec: chunk.codec };
   }
 
   /** Closes the file, if it is open: it is about to be deleted. */
@@ -102,14 +130,14 @@ export class ChunkFiles {
     await Promise.all(this.#closing);
   }
 
-  #chunk(chunk: ChunkId, wanted: PageWanted): OpenChunk {
+  #chunk(chunk: ChunkId, wanted: PagePlace): OpenChunk {
     const open = this.#open.get(chunk) ?? this.#openChunk(chunk, wanted);
     this.#open.delete(chunk);
     this.#open.set(chunk, open);
     return open;
   }
 
-  #openChunk(chunk: ChunkId, wanted: PageWanted): OpenChunk {
+  #openChunk(chunk: ChunkId, wanted: PagePlace): OpenChunk {
     const { storage, directory, storeId, openMax } = this.#options;
     const path = chunkPath(directory, chunk);
     let file: File;
@@ -119,21 +147,22 @@ export class ChunkFiles {
       if (systemCode(cause) !== "ENOENT") throw ioError("open", path, cause);
       throw corrupt(path, "the file is missing", { ...wanted, offset: offsetOf(wanted.location) });
     }
-    const open = { path, file, seed: pageSeed(storeId, chunk) };
+    let codec: ImageCodec;
     try {
-      this.#checkHeader(open, chunk, wanted);
+      codec = this.#readHeader({ path, file }, chunk, wanted).codec;
     } catch (error) {
-      this.#retire(chunk, open);
+      this.#retire(chunk, { file });
       throw error;
     }
     for (const [oldest, oldestFile] of this.#open) {
       if (this.#open.size < openMax) break;
       this.#retire(oldest, oldestFile);
     }
-    return open;
+    const seed = pageSeed(storeId, chunk);
+    return { path, file, seed, codec, headBytes: imageOffset(codec) };
   }
 
-  #checkHeader(open: OpenChunk, chunk: ChunkId, wanted: PageWanted): void {
+  #readHeader(open: FileAtPath, chunk: ChunkId, wanted: PagePlace): ChunkHeader {
     const bytes = new Uint8Array(FILE_HEADER.sizeBytes);
     const answer = decodeHeader(bytes.subarray(0, readAt(open, bytes, 0)));
     if (answer.type === "newer") {
@@ -147,9 +176,10 @@ export class ChunkFiles {
     if (!ours || answer.header.chunk !== chunk) {
       throw corrupt(open.path, "another chunk lies in its place", { ...wanted, offset: 0 });
     }
+    return answer.header;
   }
 
-  #retire(chunk: ChunkId, open: OpenChunk): void {
+  #retire(chunk: ChunkId, open: Pick<OpenChunk, "file">): void {
     this.#open.delete(chunk);
     // Nothing was written through it, so that its closing failed is nobody's loss.
     const closing = open.file.close().catch(() => undefined);
@@ -158,7 +188,7 @@ export class ChunkFiles {
   }
 }
 
-function readAt(open: OpenChunk, into: Uint8Array, offset: number): number {
+function readAt(open: FileAtPath, into: Uint8Array, offset: number): number {
   try {
     return open.file.readSync(into, offset);
   } catch (cause) {

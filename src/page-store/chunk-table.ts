@@ -1,36 +1,33 @@
 /**
- * THE CHUNKS OF A STORE: how many pages of each the newest page maps name, which of them a
- * checkpoint should rewrite, and which files nobody needs any more.
+ * THE CHUNKS OF A STORE: how often rows of page maps name each, which of them a checkpoint should
+ * rewrite, and which files nobody needs any more.
  *
- *   written ──► live ──────► sparse ──────► dead ──────────► deleted
- *               share ≥ 30 %  share < 30 %   no page named,    no pinned map
- *                             is compacted   row removed       may name it
+ *   written ──► used ──────► sparse ─────────► gone ────────────► deleted
+ *                              is compacted      no row names it,   as soon as that is in
+ *                              (compaction-plan) its own goes       the manifest
  *
- * (1) A chunk is dead from the checkpoint on that took its last page out of the newest maps. Only a
- *     map that was superseded at that checkpoint or before may still name it.
- * (2) A dead chunk has no row in the manifest, so a crash before its file is deleted leaves a
- *     leftover, which the next open removes.
+ * (1) References count all rows, of every database and version: a chunk without any is needed by
+ *     nobody, and one with some is needed. That alone decides over its file.
+ * (2) Live pages are those that the newest maps name. They are a hint.
+ * (3) A chunk that is gone has no row in the manifest, so a crash before its file is deleted leaves
+ *     a leftover, which the next open removes.
  */
 import { assert } from "../base/assert.ts";
-import type { ChunkId, Lsn } from "../base/units.ts";
+import type { ChunkId } from "../base/units.ts";
 import type { ChunkRow } from "../manifest/index.ts";
-import { chunkOf } from "./location.ts";
-import type { LocationTally } from "./page-map.ts";
-
-const SPARSE_SHARE = 0.3;
-/** A chunk smaller than this counts as sparse for its size: many small ones become a large one. */
-const SMALL_BYTES = 256 * 1024;
-
-interface DeadChunk {
-  readonly chunk: ChunkId;
-  readonly sinceLsn: Lsn;
-}
+import { ChunkUses } from "./chunk-uses.ts";
+import { planCompaction, type Space } from "./compaction-plan.ts";
+import { chunkOf, NOWHERE } from "./location.ts";
+import type { ReferenceTally } from "./map-draft.ts";
+import type { LocationTally } from "./map-edit.ts";
 
 export class ChunkTable {
+  /** What is known of how much of each is used. */
+  readonly uses: ChunkUses;
   readonly #rows: Map<ChunkId, ChunkRow>;
-  #dead: DeadChunk[] = [];
 
-  constructor(rows: readonly ChunkRow[]) {
+  constructor(rows: readonly ChunkRow[], hasForks: () => boolean) {
+    this.uses = new ChunkUses(hasForks);
     const ofPages = rows.filter(({ kind }) => kind === "pages");
     this.#rows = new Map(ofPages.map((row) => [row.chunk, row]));
   }
@@ -54,24 +51,32 @@ export class ChunkTable {
   }
 
   /** What a checkpoint did, once it is published. */
-  apply(change: ChunkChange, lsn: Lsn): void {
+  apply(change: ChunkChange): void {
     for (const row of change.put) this.#rows.set(row.chunk, row);
     for (const chunk of change.remove) {
       this.#rows.delete(chunk);
-      this.#dead.push({ chunk, sinceLsn: lsn });
+      this.uses.forget(chunk);
     }
   }
 
-  /** Chunks that never got a row, though a commit names them: dead from the start. */
-  bury(chunks: readonly { readonly chunk: ChunkId }[], lsn: Lsn): void {
-    for (const { chunk } of chunks) this.#dead.push({ chunk, sinceLsn: lsn });
+  /** Files, and what is used of them. */
+  get space(): Space {
+    return this.uses.space(this.#rows.values());
   }
 
-  /** Takes the dead that no map superseded at `oldestSupersededLsn` or later can name. */
-  takeDeletable(oldestSupersededLsn: number): ChunkId[] {
-    const deletable = this.#dead.filter(({ sinceLsn }) => sinceLsn < oldestSupersededLsn);
-    this.#dead = this.#dead.filter(({ sinceLsn }) => sinceLsn >= oldestSupersededLsn);
-    return deletable.map(({ chunk }) => chunk);
+  /** Chunks would go if a checkpoint were made, though nothing else is to be written. */
+  isCompactionDue(carryBytesMax: number): boolean {
+    const limits = { carryBytesMax, isWriting: false };
+    return planCompaction(this.uses.of(this.#rows.values()), limits).chunks.length > 0;
+  }
+
+  /** Chunks that older versions or forks keep pages in that no newest map names. */
+  get heldByHistory(): number {
+    let count = 0;
+    for (const { livePages, references } of this.#rows.values()) {
+      if (references > 0 && livePages === 0) count += 1;
+    }
+    return count;
   }
 }
 
@@ -80,67 +85,95 @@ export interface ChunkChange {
   readonly remove: readonly ChunkId[];
 }
 
-/** Pages won and lost by chunks in one checkpoint, before it is published. */
-export class ChunkTally implements LocationTally {
+/** Pages and references won and lost by chunks in one checkpoint, before it is published. */
+export class ChunkTally implements LocationTally, ReferenceTally {
   readonly #table: ChunkTable;
   readonly #live = new Map<ChunkId, number>();
+  readonly #references = new Map<ChunkId, number>();
 
   constructor(table: ChunkTable) {
     this.#table = table;
   }
 
   gained(location: number): void {
-    this.#add(chunkOf(location), 1);
+    add(this.#live, chunkOf(location), 1);
   }
 
   lost(location: number): void {
-    this.#add(chunkOf(location), -1);
+    add(this.#live, chunkOf(location), -1);
   }
 
-  livePages(chunk: ChunkId): number {
-    return this.#live.get(chunk) ?? this.#table.row(chunk)?.livePages ?? 0;
+  refer(locations: Float64Array, by: 1 | -1): void {
+    let chunk: ChunkId | undefined;
+    let run = 0;
+    for (const location of locations) {
+      if (location === NOWHERE) continue;
+      const of = chunkOf(location);
+      if (of !== chunk) {
+        if (chunk !== undefined) add(this.#references, chunk, run * by);
+        chunk = of;
+        run = 0;
+      }
+      run += 1;
+    }
+    if (chunk !== undefined) add(this.#references, chunk, run * by);
   }
 
-  /** Rows as the manifest is to have them. */
-  change(
-    written: readonly { chunk: ChunkId; fileBytes: number; pageCount: number }[],
-  ): ChunkChange {
-    const put: ChunkRow[] = written.map((row) => ({
-      ...row,
-      kind: "pages",
-      livePages: this.livePages(row.chunk),
-    }));
+  move(from: number, to: number): void {
+    add(this.#references, chunkOf(from), -1);
+    add(this.#references, chunkOf(to), 1);
+  }
+
+  references(chunk: ChunkId): number {
+    return (this.#table.row(chunk)?.references ?? 0) + (this.#references.get(chunk) ?? 0);
+  }
+
+  /** Rows as the manifest is to have them, those of chunks that were written included. */
+  change(written: readonly WrittenPages[]): ChunkChange {
+    const put: ChunkRow[] = [];
     const remove: ChunkId[] = [];
-    for (const [chunk, livePages] of this.#live) {
+    for (const { chunk, fileBytes, pageCount } of written) {
+      const references = this.references(chunk);
+      const row = { chunk, fileBytes, pageCount, kind: "pages", references } as const;
+      if (references > 0) put.push({ ...row, livePages: this.#livePages(chunk) });
+    }
+    for (const chunk of new Set([...this.#live.keys(), ...this.#references.keys()])) {
       const row = this.#table.row(chunk);
       if (row === undefined) continue;
-      assert(livePages >= 0, () => `chunk ${chunk} has ${livePages} live pages`);
-      if (livePages === 0) remove.push(chunk);
-      else put.push({ ...row, livePages });
+      const references = this.references(chunk);
+      assert(references >= 0, () => `chunk ${chunk} has ${references} references`);
+      if (references === 0) remove.push(chunk);
+      else put.push({ ...row, references, livePages: this.#livePages(chunk) });
     }
     return { put, remove };
   }
 
-  /** Chunks to be rewritten, the emptiest first, whose live pages fit `bytesMax`. Pure. */
-  sparse(bytesMax: number): ChunkId[] {
-    const candidates: { chunk: ChunkId; liveBytes: number }[] = [];
-    for (const row of this.#table.rows()) {
-      const livePages = this.livePages(row.chunk);
-      const liveBytes = (row.fileBytes * livePages) / row.pageCount;
-      if (livePages > 0 && liveBytes < SPARSE_SHARE * Math.max(row.fileBytes, SMALL_BYTES)) {
-        candidates.push({ chunk: row.chunk, liveBytes });
-      }
-    }
-    candidates.sort((a, b) => a.liveBytes - b.liveBytes || a.chunk - b.chunk);
-    let bytes = 0;
-    const fitting = candidates.filter(({ liveBytes }) => {
-      bytes += liveBytes;
-      return bytes <= bytesMax;
-    });
-    return fitting.map(({ chunk }) => chunk);
+  /** Of files that were written, those that nothing names. */
+  unnamed<Written extends WrittenPages>(written: readonly Written[]): Written[] {
+    return written.filter(({ chunk }) => this.references(chunk) === 0);
   }
 
-  #add(chunk: ChunkId, pages: number): void {
-    this.#live.set(chunk, this.livePages(chunk) + pages);
+  /** Chunks of the table as the manifest is to have them; what is written now is not among them. */
+  *rowsToBe(): Generator<ChunkRow> {
+    for (const row of this.#table.rows()) {
+      const references = this.references(row.chunk);
+      if (references > 0) yield { ...row, references, livePages: this.#livePages(row.chunk) };
+    }
   }
+
+  #livePages(chunk: ChunkId): number {
+    const live = (this.#table.row(chunk)?.livePages ?? 0) + (this.#live.get(chunk) ?? 0);
+    return Math.max(0, Math.min(live, this.references(chunk)));
+  }
+}
+
+/** A file with pages, as far as its row goes. */
+export interface WrittenPages {
+  readonly chunk: ChunkId;
+  readonly fileBytes: number;
+  readonly pageCount: number;
+}
+
+function add(counts: Map<ChunkId, number>, chunk: ChunkId, by: number): void {
+  counts.set(chunk, (counts.get(chunk) ?? 0) + by);
 }

@@ -11,7 +11,7 @@ import { assert, present } from "../base/assert.ts";
 import type { File, Storage } from "../base/env.ts";
 import { ioError } from "../base/errors.ts";
 import { type ChunkId, MIB } from "../base/units.ts";
-import { ChunkEncoder, type PageToStore } from "../chunk/index.ts";
+import { ChunkEncoder, type ImageCodec, type PageToStore } from "../chunk/index.ts";
 import { chunkDirectory, chunkFolder, chunkName, chunkPath } from "./chunk-files.ts";
 import { locationOf } from "./location.ts";
 
@@ -21,6 +21,7 @@ export interface ChunkWriterOptions {
   readonly storeId: Uint8Array;
   readonly generation: number;
   readonly chunkBytesMax: number;
+  readonly codec: ImageCodec;
   /** Gives ids that were never given before. */
   readonly nextChunkId: () => ChunkId;
   /** Folders of chunks whose own entry is known to be durable; the writer adds to it. */
@@ -47,6 +48,8 @@ export class ChunkWriter {
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
   readonly #paths: string[] = [];
   #current: Current | undefined;
+  /** Of the pages that were added, before they were packed. */
+  imageBytes = 0;
 
   constructor(options: ChunkWriterOptions) {
     this.#options = options;
@@ -61,6 +64,7 @@ export class ChunkWriter {
   /** Returns the page's location. `room` was asked for. */
   add(page: PageToStore): number {
     const { encoder } = present(this.#current, "room was made for the page");
+    this.imageBytes += page.image.length;
     return locationOf(encoder.chunk, encoder.add(page));
   }
 
@@ -93,12 +97,13 @@ export class ChunkWriter {
   }
 
   async #open(): Promise<void> {
-    const { storage, directory, storeId, generation, chunkBytesMax } = this.#options;
+    const { storage, directory, storeId, generation, codec, chunkBytesMax } = this.#options;
     const chunk = this.#options.nextChunkId();
     const path = `${directory}/tmp/${chunkName(chunk)}`;
     this.#paths.push(path, chunkPath(directory, chunk));
     const file = await attempt("create", path, () => storage.open(path, "create"));
-    const encoder = new ChunkEncoder({ chunk, generation, storeId }, this.#buffer, chunkBytesMax);
+    const start = { chunk, generation, storeId, codec };
+    const encoder = new ChunkEncoder(start, this.#buffer, chunkBytesMax);
     this.#current = { encoder, file, path };
   }
 

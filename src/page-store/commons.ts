@@ -5,27 +5,33 @@
  * (1) `deltaFloorLsn` is the LSN of the newest checkpoint that was begun, finished or not. No delta
  *     has a base at or below it, so the log above a checkpoint can be replayed on its own.
  * (2) While a checkpoint is being written, `heldLsn` is its LSN, and overlays keep what it writes.
- * (3) A map that was superseded while snapshots read through it stays in `superseded` until the last
- *     of them is gone, and until then no chunk that it may name is deleted.
+ * (3) `spillers` are databases with commits that spilled: snapshots may read from their chunks without
+ *     asking a map.
  */
 import { present } from "../base/assert.ts";
 import type { Clock } from "../base/env.ts";
 import type { Lsn, StreamId } from "../base/units.ts";
+import type { MapRow } from "../manifest/index.ts";
 import type { PageCache } from "../page-cache/index.ts";
 import type { Log } from "../write/index.ts";
 import type { PageBuffers } from "./buffers.ts";
 import type { ChunkFiles } from "./chunk-files.ts";
-import type { LoadRow, PageMap } from "./page-map.ts";
+import { ReadAhead } from "./read-ahead.ts";
+import type { RowShelf } from "./row-shelf.ts";
 import type { SpillGround } from "./spill.ts";
 import type { SpillShelf } from "./spill-shelf.ts";
+import type { SpilledCommits } from "./spilled.ts";
 import { Staging } from "./staging.ts";
 import { Sweeper } from "./sweeper.ts";
+
+export type LoadRow = (stream: StreamId, rowIndex: number, atMost: Lsn) => MapRow | undefined;
 
 export interface CommonParts {
   readonly clock: Clock;
   readonly buffers: PageBuffers;
   readonly cache: PageCache;
   readonly files: ChunkFiles;
+  readonly rows: RowShelf;
   readonly loadRow: LoadRow;
   readonly nameOf: (stream: StreamId) => string | undefined;
   readonly maxTransactionBytes: number;
@@ -33,6 +39,8 @@ export interface CommonParts {
   readonly transactionMemoryBytes: number;
   readonly spillGround: SpillGround;
   readonly shelf: SpillShelf;
+  /** Checkpoints make a map of every commit that spilled: the log has not got its pages. */
+  readonly keepsHistory: boolean;
   readonly checkpointLsn: Lsn;
 }
 
@@ -40,6 +48,7 @@ export class Commons {
   readonly buffers: PageBuffers;
   readonly cache: PageCache;
   readonly files: ChunkFiles;
+  readonly rows: RowShelf;
   readonly loadRow: LoadRow;
   readonly nameOf: (stream: StreamId) => string | undefined;
   readonly maxTransactionBytes: number;
@@ -47,12 +56,14 @@ export class Commons {
   readonly transactionMemoryBytes: number;
   readonly spillGround: SpillGround;
   readonly shelf: SpillShelf;
+  readonly keepsHistory: boolean;
+  readonly readAhead: ReadAhead;
   readonly staging: Staging;
   readonly sweeper: Sweeper;
   /** Streams with commits above their page map, and an LSN that none of these lies below. */
   readonly dirty = new Map<StreamId, Lsn>();
-  /** With the checkpoint LSN of the map that took its place. */
-  readonly superseded = new Map<PageMap, Lsn>();
+  /** See (3). */
+  readonly spillers = new Set<{ readonly spilled: SpilledCommits }>();
   deltaFloorLsn: Lsn;
   heldLsn: Lsn | undefined;
   overlayBytes = 0;
@@ -66,6 +77,7 @@ export class Commons {
     this.buffers = parts.buffers;
     this.cache = parts.cache;
     this.files = parts.files;
+    this.rows = parts.rows;
     this.loadRow = parts.loadRow;
     this.nameOf = parts.nameOf;
     this.maxTransactionBytes = parts.maxTransactionBytes;
@@ -73,7 +85,9 @@ export class Commons {
     this.transactionMemoryBytes = parts.transactionMemoryBytes;
     this.spillGround = parts.spillGround;
     this.shelf = parts.shelf;
+    this.keepsHistory = parts.keepsHistory;
     this.deltaFloorLsn = parts.checkpointLsn;
+    this.readAhead = new ReadAhead(parts.cache, parts.files);
     this.staging = new Staging(parts.buffers);
     this.sweeper = new Sweeper(parts.clock);
   }

@@ -1,135 +1,127 @@
 /**
- * COMPACTION: the pages of a sparse chunk that are still named are carried into the chunk that a
- * checkpoint writes anyway, and the sparse one is let go.
+ * COMPACTION: the pages of a chunk that somebody still names are carried into the chunk that a
+ * checkpoint writes anyway, and the one that they come from is let go.
  *
- * (1) A page is carried only if the newest map names exactly this record, and only after its
- *     checksum was right. It keeps its LSN.
+ *   plan ──► count suspects ──► plan again ──► scan, carry, scan, carry …
+ *
+ * (1) A page is carried if a row of a page map names exactly this record: of the newest state of a
+ *     database or an older one, its own or a fork's; and only after its checksum was right. It keeps
+ *     its LSN.
  * (2) A chunk that cannot be read stays as it is: its damage is reported to who reads the page, and
  *     does not keep other databases from being checkpointed.
+ * (3) It may end at any page, and what it has carried by then is carried: the chunk is the emptier
+ *     for the next.
  */
-import type { File, Storage } from "../base/env.ts";
-import { type ChunkId, MIB } from "../base/units.ts";
-import {
-  type ChunkEntry,
-  DIRECTORY_ENTRY,
-  decodeDirectory,
-  decodeFooter,
-  FOOTER,
-  pageSeed,
-  RECORD,
-  recordBytes,
-  recordImage,
-} from "../chunk/index.ts";
-import { chunkPath } from "./chunk-files.ts";
+import type { ChunkId } from "../base/units.ts";
+import type { ChunkEntry } from "../chunk/index.ts";
+import type { ChunkRow } from "../manifest/index.ts";
+import { type ChunkPlace, ChunkScan, type ScannedPage } from "./chunk-scan.ts";
+import type { ChunkUses } from "./chunk-uses.ts";
+import { type CompactionLimits, planCompaction } from "./compaction-plan.ts";
 import type { Slices } from "./slices.ts";
 
-export interface CompactionSource {
-  readonly storage: Storage;
-  readonly directory: string;
-  readonly storeId: Uint8Array;
-  readonly chunk: ChunkId;
-  readonly fileBytes: number;
-}
-
-export interface CarriedPage {
-  readonly entry: ChunkEntry;
-  /** A view, good until the carrier's promise settles. */
-  readonly image: Uint8Array;
-}
-
+/** What a checkpoint knows of rows, and writes. */
 export interface Carrier {
-  /** The newest map names this record. */
-  readonly isLive: (entry: ChunkEntry) => boolean;
-  readonly carry: (page: CarriedPage) => Promise<void> | undefined;
+  /** Some row names this record. */
+  isNamed(chunk: ChunkId, entry: ChunkEntry): boolean;
+  carry(chunk: ChunkId, page: ScannedPage): Promise<void>;
+  /** As many rows have changed as one commit of the manifest should have. */
+  readonly isFull: boolean;
+}
+
+export interface CountGround {
+  readonly place: ChunkPlace;
   readonly slices: Slices;
+  readonly uses: ChunkUses;
+  readonly carrier: Pick<Carrier, "isNamed">;
+  /** Chunks that there were, as they will be when all is published; without those that go. */
+  readonly rows: () => Iterable<ChunkRow>;
 }
 
-const SPAN_BYTES_MAX = MIB;
+export interface CompactionGround extends CountGround {
+  readonly carrier: Carrier;
+  readonly limits: CompactionLimits;
+  /** Chunks that are looked into to know how much of them is used. */
+  readonly countsMax: number;
+}
 
-/** Carries what is live in a chunk. False if the chunk could not be read to its end. */
-export async function carryLivePages(source: CompactionSource, carrier: Carrier): Promise<boolean> {
-  const path = chunkPath(source.directory, source.chunk);
-  const file = await source.storage.open(path, "read").catch(() => undefined);
-  if (file === undefined) return false;
+export interface CompactionResult {
+  readonly compactedChunks: number;
+  /** There is more that is worth it, and this was not in vain: another would get on with it. */
+  readonly isCut: boolean;
+}
+
+export async function compact(ground: CompactionGround): Promise<CompactionResult> {
+  const { uses, rows, limits, carrier } = ground;
+  const plan = () => planCompaction(uses.of(rows()), limits);
+  const { suspects } = plan();
+  await count(ground, new Set(suspects.slice(0, ground.countsMax)));
+  const { chunks, isCut } = plan();
+  const known = new Map([...rows()].map((row) => [row.chunk, row]));
+  let compactedChunks = 0;
+  for (const chunk of chunks) {
+    const row = known.get(chunk);
+    if (row === undefined) continue;
+    if (carrier.isFull) break;
+    const outcome = await compactChunk(ground, row);
+    if (outcome === "damaged") uses.damaged(chunk);
+    if (outcome === "all") compactedChunks += 1;
+  }
+  return { compactedChunks, isCut: carrier.isFull || (isCut && compactedChunks > 0) };
+}
+
+/** Looks into every chunk of which it is not certain how much is used. */
+export async function countAll(ground: CountGround): Promise<void> {
+  const limits = { carryBytesMax: 0, isWriting: false, isExact: true };
+  const { suspects } = planCompaction(ground.uses.of(ground.rows()), limits);
+  await count(ground, new Set(suspects));
+}
+
+async function count(ground: CountGround, suspects: ReadonlySet<ChunkId>): Promise<void> {
+  const { uses, place, rows, slices } = ground;
+  for (const row of [...rows()].filter(({ chunk }) => suspects.has(chunk))) {
+    const scan = await ChunkScan.open(place, row, slices);
+    if (scan === undefined) {
+      uses.damaged(row.chunk);
+      continue;
+    }
+    await scan.close();
+    uses.counted(row, (await namedOf(ground, row.chunk, scan)).length);
+  }
+}
+
+async function compactChunk(
+  ground: CompactionGround,
+  row: ChunkRow,
+): Promise<"all" | "left" | "damaged"> {
+  const { place, slices, carrier } = ground;
+  const scan = await ChunkScan.open(place, row, slices);
+  if (scan === undefined) return "damaged";
   try {
-    const entries = await readDirectory(file, source.fileBytes);
-    if (entries === undefined) return false;
-    const live: ChunkEntry[] = [];
-    for (const entry of entries) {
-      if (carrier.isLive(entry)) live.push(entry);
-      await carrier.slices.pause();
+    const named = await namedOf(ground, row.chunk, scan);
+    for await (const page of scan.pages(named)) {
+      if (page === undefined) return "damaged";
+      if (carrier.isFull) return "left";
+      await carrier.carry(row.chunk, page);
+      const pause = slices.pause();
+      if (pause !== undefined) await pause;
     }
-    for (const span of spansOf(live)) {
-      if (!(await carrySpan({ file, source, span }, carrier))) return false;
-    }
-    return true;
+    return "all";
   } finally {
-    await file.close().catch(() => undefined);
+    await scan.close();
   }
 }
 
-async function readDirectory(file: File, fileBytes: number): Promise<ChunkEntry[] | undefined> {
-  const end = await readExactly(file, fileBytes - FOOTER.sizeBytes, FOOTER.sizeBytes);
-  const footer = end === undefined ? "unreadable" : decodeFooter(end);
-  if (typeof footer === "string" || footer.fileBytes !== fileBytes) return undefined;
-  const directoryBytes = footer.pageCount * DIRECTORY_ENTRY.sizeBytes;
-  const bytes = await readExactly(file, footer.directoryOffset, directoryBytes);
-  const entries = bytes === undefined ? "unreadable" : decodeDirectory(bytes, footer);
-  return typeof entries === "string" ? undefined : entries;
-}
-
-/** Runs of records that lie one behind the other, so that each is one read. */
-function* spansOf(live: readonly ChunkEntry[]): Generator<ChunkEntry[]> {
-  let span: ChunkEntry[] = [];
-  let begin = 0;
-  let end = 0;
-  for (const entry of live) {
-    const after = entry.offset + entry.recordBytes;
-    if (span.length > 0 && (entry.offset !== end || after - begin > SPAN_BYTES_MAX)) {
-      yield span;
-      span = [];
-    }
-    if (span.length === 0) begin = entry.offset;
-    span.push(entry);
-    end = after;
+async function namedOf(
+  { carrier, slices }: CountGround,
+  chunk: ChunkId,
+  { entries }: ChunkScan,
+): Promise<ChunkEntry[]> {
+  const named: ChunkEntry[] = [];
+  for (const entry of entries) {
+    if (carrier.isNamed(chunk, entry)) named.push(entry);
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
   }
-  if (span.length > 0) yield span;
-}
-
-interface Span {
-  readonly file: File;
-  readonly source: CompactionSource;
-  readonly span: readonly ChunkEntry[];
-}
-
-async function carrySpan({ file, source, span }: Span, carrier: Carrier): Promise<boolean> {
-  const begin = span[0]?.offset ?? 0;
-  const size = span.reduce((sum, entry) => sum + entry.recordBytes, 0);
-  const bytes = await readExactly(file, begin, size);
-  if (bytes === undefined) return false;
-  const seed = pageSeed(source.storeId, source.chunk);
-  for (const entry of span) {
-    const record = bytes.subarray(entry.offset - begin, entry.offset - begin + entry.recordBytes);
-    const { stream, pageNumber } = entry;
-    const imageBytes = imageBytesOf(record);
-    const image = recordImage(record, { stream, pageNumber, imageBytes, seed });
-    if (typeof image === "string" || recordBytes(imageBytes) !== entry.recordBytes) return false;
-    await carrier.carry({ entry, image });
-    await carrier.slices.pause();
-  }
-  return true;
-}
-
-function imageBytesOf(record: Uint8Array): number {
-  if (record.length < RECORD.sizeBytes) return 0;
-  const view = new DataView(record.buffer, record.byteOffset, RECORD.sizeBytes);
-  return view.getUint32(RECORD.offset.imageBytes, true);
-}
-
-/** Undefined if the device or the file does not have them. */
-async function readExactly(file: File, at: number, bytes: number): Promise<Uint8Array | undefined> {
-  if (at < 0) return undefined;
-  const into = new Uint8Array(bytes);
-  const count = await file.read(into, at).catch(() => 0);
-  return count === bytes ? into : undefined;
+  return named;
 }

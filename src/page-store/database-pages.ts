@@ -4,29 +4,30 @@
  *
  *   read:   overlay, newest version above the snapshot's map and at or below its LSN
  *           └ else the map's location ─► cache ─► chunk file ─► cache
+ *           └ else, in a fork, what the origin reads at the moment of the fork
  *   write:  stage (frames into the log's buffer) ─► seal (versions into the overlay)
  *
  * (1) What a snapshot reads depends on its LSN and its map only; both are fixed when it is pinned.
  * (2) A delta is made only against the newest version, in memory, above the last checkpoint that was
  *     begun, and at most `deltasMax` deltas away from a full image.
  * (3) An image that is what is there already makes no frame and no version: SQLite writes such.
+ * (4) A fork that has no commit of its own is as large as its origin was. While the origin has not
+ *     been replayed that is not known, and nothing but replay may happen to the fork.
+ *
+ * It is over 400 lines because reading and writing share all of its fields: what can be told apart
+ * has a file of its own.
  */
 import { assert } from "../base/assert.ts";
-import { StorageError } from "../base/errors.ts";
 import { type Lsn, lsnAfter, type PageNumber, type StreamId } from "../base/units.ts";
-import {
-  LOGGED_WHOLE,
-  type ReplayedCommit,
-  type ReplayedFrame,
-  type StagedFrames,
-  UNCHANGED,
-} from "../write/index.ts";
+import { LOGGED_WHOLE, type ReplayedCommit, type StagedFrames, UNCHANGED } from "../write/index.ts";
 import type { Commons } from "./commons.ts";
+import { type Base, ForkBase } from "./fork-base.ts";
 import { NOWHERE } from "./location.ts";
-import { type DatabaseSize, Moment, Moments } from "./moments.ts";
+import { type DatabaseSize, Moment, Moments, type NewMaps, type NextMaps } from "./moments.ts";
 import { type Chain, newVersion, type Onlookers, Overlay, type Version } from "./overlay.ts";
-import type { PageMap } from "./page-map.ts";
+import { type MapMoment, PageMap, type RowSource } from "./page-map.ts";
 import type { PageSetChange, PageSpace, PageSpill, Snapshot, StagedCommit } from "./page-space.ts";
+import { replayCommit } from "./replay.ts";
 import { Spill, tooLarge } from "./spill.ts";
 import { stageSpilled } from "./spill-staging.ts";
 import { SpilledCommits, type SpilledPages } from "./spilled.ts";
@@ -37,8 +38,20 @@ import { Truncations } from "./truncations.ts";
 const PAGE_BYTES_MAX = 65_536;
 const ZEROS = new Uint8Array(PAGE_BYTES_MAX);
 
+export interface DatabaseStart {
+  readonly stream: StreamId;
+  /** Whose pages it may read, and may be read as. */
+  readonly family: StreamId;
+  readonly moment: MapMoment;
+  /** "unknown": see (4); `learnBase` says it later. */
+  readonly base: Base | "unknown" | undefined;
+  /** It has no commit of its own in its map: it is as large as what it reads through. */
+  readonly isBare: boolean;
+}
+
 export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   readonly stream: StreamId;
+  readonly family: StreamId;
   readonly truncations = new Truncations();
   /** Commits that were too large for the overlay. */
   readonly spilled = new SpilledCommits();
@@ -46,13 +59,20 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   readonly #commons: Commons;
   readonly #moments: Moments;
   readonly #onlookers: Onlookers;
+  readonly #source: RowSource;
+  readonly #base: ForkBase;
   #map: PageMap;
 
-  constructor(commons: Commons, map: PageMap, newestLsn: Lsn) {
-    this.stream = map.stream;
+  constructor(commons: Commons, { stream, family, moment, base, isBare }: DatabaseStart) {
+    this.stream = stream;
+    this.family = family;
     this.#commons = commons;
-    this.#map = map;
-    this.#moments = new Moments(new Moment(newestLsn, map, map));
+    this.#base = new ForkBase(base, isBare);
+    const load = (rowIndex: number, atMost: Lsn) =>
+      commons.loadRow(stream, rowIndex, atMost)?.locations ?? this.#base.row(rowIndex);
+    this.#source = { stream, family, shelf: commons.rows, load };
+    this.#map = PageMap.stored(this.#source, moment);
+    this.#moments = new Moments(new Moment(moment.station, this.#map, this.#map));
     this.overlay = new Overlay((version, pageNumber) => this.#dropped(version, pageNumber));
     this.#onlookers = this.#makeOnlookers();
   }
@@ -69,6 +89,47 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     return this.#map;
   }
 
+  get base(): Base | undefined {
+    return this.#base.now;
+  }
+
+  get isBaseUnknown(): boolean {
+    return this.#base.isUnknown;
+  }
+
+  /** Its map is all that there is of it. */
+  get isClean(): boolean {
+    return this.newestLsn <= this.#map.checkpointLsn;
+  }
+
+  /** Moments that pins want of it, and no map has yet; ascending. */
+  get kept(): readonly Moment[] {
+    return this.#moments.kept;
+  }
+
+  /** See (4). */
+  learnBase(base: Base): void {
+    const before = this.#map;
+    const { first, isBare } = this.#base;
+    this.#base.learn(base);
+    before.letGo();
+    if (!isBare) return;
+    const { pageCount, pageBytes } = base.moment;
+    const { checkpointLsn, station } = before;
+    this.#map = PageMap.stored(this.#source, { checkpointLsn, station, pageCount, pageBytes });
+    this.#moments.replaceMap(before, this.#map);
+    if (first === undefined) return;
+    const end = truncatedTo(this.#map, first.size);
+    if (end !== undefined) this.truncations.addFirst(first.lsn, end);
+  }
+
+  /** All that it reads is its own now. */
+  leaveBase(): void {
+    if (this.base === undefined) return;
+    this.#base.leave();
+    this.#commons.rows.letGoFamilies(new Set([this.family]));
+  }
+
   pin(atMost: Lsn): Snapshot {
     this.#moments.forgetBelow(this.#commons.durableLsn);
     const moment = this.#moments.pin(atMost, this.#map);
@@ -77,13 +138,53 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   }
 
   unpin(snapshot: Snapshot): void {
-    const moment = own(snapshot);
     this.#commons.openSnapshots -= 1;
+    this.unfreeze(own(snapshot));
+  }
+
+  /** A pin wants a moment. One below the newest commit is kept already, or the map has it. */
+  keep(lsn: Lsn): void {
+    if (lsn <= this.#map.checkpointLsn || lsn < this.newestLsn) return;
+    this.#moments.keep(lsn, this.#map);
+  }
+
+  /** A moment that is kept, or of which there is a map: the current one, or `version`. */
+  freeze(lsn: Lsn, version: MapMoment | undefined): Moment {
+    const kept = this.#moments.kept.find((moment) => moment.lsn === lsn);
+    if (kept !== undefined) {
+      this.#moments.pinAgain(kept);
+      return kept;
+    }
+    const isCurrent = version === undefined || version.station === this.#map.station;
+    const map = isCurrent ? this.#map : this.mapAt(version);
+    assert(map.station <= lsn, "a map of a later moment");
+    return this.#moments.pinExact(lsn, map);
+  }
+
+  /** The map of a version. */
+  mapAt(moment: MapMoment): PageMap {
+    return PageMap.stored(this.#source, moment);
+  }
+
+  /** It was dropped, and its newest state is no longer kept: the one before is the newest now. */
+  stepBack(moment: MapMoment): void {
+    this.#map = this.mapAt(moment);
+  }
+
+  freezeAgain(moment: Moment): void {
+    assert(moment.pins > 0, "a moment that is not frozen");
+    moment.pins += 1;
+  }
+
+  unfreeze(moment: Moment): void {
     if (!this.#moments.unpin(moment) || moment.map === this.#map) return;
-    if (this.#moments.pinned.some(({ map }) => map === moment.map)) return;
-    this.#commons.superseded.delete(moment.map);
-    this.spilled.forget(this.#map.checkpointLsn, this.#moments.pinned);
+    this.#forgetSpilledBelow(this.#map.checkpointLsn);
     this.#commons.sweeper.request(this);
+  }
+
+  /** See Moments.stationsInUse. */
+  stationsInUse(next?: NextMaps): Lsn[] {
+    return this.#moments.stationsInUse(next);
   }
 
   takeBuffer(pageBytes: number): Uint8Array {
@@ -105,8 +206,11 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     }
     if (inOverlay && spilled === undefined) return version.image;
     const location = spilled?.pages.location(pageNumber) ?? map.location(pageNumber);
-    if (location === NOWHERE) return ZEROS.subarray(0, pageBytes);
-    return this.#commons.cache.get(location) ?? this.#load(pageNumber, location, pageBytes);
+    if (location <= NOWHERE) {
+      const inherited = location === NOWHERE ? undefined : this.#base.read(pageNumber);
+      return inherited ?? ZEROS.subarray(0, pageBytes);
+    }
+    return this.#commons.cache.get(location) ?? this.#load(own(snapshot), pageNumber, location);
   }
 
   get transactionMemoryBytes(): number {
@@ -114,7 +218,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   }
 
   spill(base: Snapshot, pageBytes: number): PageSpill {
-    const { stream } = this;
+    const { family: stream } = this;
     return new Spill(this.#commons.spillGround, { stream, pageBytes, lsn: lsnAfter(base.lsn, 1) });
   }
 
@@ -142,29 +246,11 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
 
   /** Makes a commit that recovery read. Throws BOP_CORRUPT if it does not fit what is there. */
   replay(commit: ReplayedCommit): void {
-    const { staging, buffers } = this.#commons;
     if (commit.lsn <= this.#map.checkpointLsn) return;
-    staging.begin(this, { pageCount: commit.pageCount, pageBytes: commit.pageBytes }, undefined);
-    try {
-      for (const frame of commit.frames) {
-        if (frame.kind === "spill") continue;
-        if (frame.kind === "entry") throw this.#unexpected(commit, "an entry of the catalogue");
-        if (frame.kind === "records") throw this.#unexpected(commit, "records of a log");
-        const chain = this.overlay.chain(frame.pageNumber);
-        if (frame.kind === "delta") {
-          staging.add(frame.pageNumber, chain, this.#replayDelta(commit, frame, chain));
-          continue;
-        }
-        const image = buffers.take(frame.image.length);
-        image.set(frame.image);
-        staging.add(frame.pageNumber, chain, newVersion(image, { deltas: 0, sum: undefined }));
-      }
-      staging.spilled = this.#commons.shelf.claim(commit);
-    } catch (error) {
-      staging.discard();
-      throw error;
+    replayCommit(this, commit, this.#commons);
+    for (const moment of this.#moments.kept) {
+      if (moment.lsn >= commit.lsn) moment.takeCommit(commit.lsn, commit);
     }
-    staging.sealReplayed(commit.lsn);
   }
 
   publish(lsn: Lsn, size: DatabaseSize, pages: StagedPages): void {
@@ -181,33 +267,41 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
       if (version.older !== undefined) this.overlay.prune(pageNumber, chain, this.#onlookers);
     }
     this.#moments.add(new Moment(lsn, size, this.#map));
+    if (spilled !== undefined && commons.keepsHistory) this.keep(lsn);
     this.#moments.forgetBelow(commons.durableLsn);
     if (!commons.dirty.has(this.stream)) commons.dirty.set(this.stream, lsn);
   }
 
-  /** The version that a checkpoint at `lsn` writes; undefined if the map has it, or it is gone. */
-  checkpointVersion(pageNumber: number, lsn: Lsn): Version | undefined {
+  /**
+   * The version that a checkpoint writes into a map at `lsn` that comes after one at `after`;
+   * undefined if that one has it, or it is gone.
+   */
+  checkpointVersion(pageNumber: number, after: Lsn, lsn: Lsn): Version | undefined {
     const version = this.overlay.find(pageNumber, lsn);
-    if (version === undefined || version.lsn <= this.#map.checkpointLsn) return undefined;
+    if (version === undefined || version.lsn <= after) return undefined;
     if (this.#isSpilled(pageNumber, version.lsn, lsn)) return undefined;
     return this.truncations.hides(pageNumber, version.lsn, lsn) ? undefined : version;
   }
 
-  /** A checkpoint is published: from now on snapshots read through its map. */
-  install(map: PageMap): void {
+  /** A checkpoint is published: from now on snapshots read through its maps. */
+  install(maps: Omit<NewMaps, "before">): void {
     const before = this.#map;
-    this.#commons.spilledBytes -= this.spilled.fileBytes(before.checkpointLsn, map.checkpointLsn);
-    this.#map = map;
-    const { superseded, dirty, sweeper } = this.#commons;
-    let oldestLsn: Lsn = map.checkpointLsn;
+    const { newest } = maps;
+    this.#commons.spilledBytes -= this.spilled.fileBytes(
+      before.checkpointLsn,
+      newest.checkpointLsn,
+    );
+    this.#map = newest;
+    this.#moments.moveOn({ before, ...maps });
+    const { dirty, sweeper } = this.#commons;
+    let oldestLsn: Lsn = newest.checkpointLsn;
     for (const moment of this.#moments.pinned) {
       if (moment.mapLsn < oldestLsn) oldestLsn = moment.mapLsn;
-      if (moment.map === before) superseded.set(before, map.checkpointLsn);
     }
     this.truncations.forget(oldestLsn);
-    this.spilled.forget(map.checkpointLsn, this.#moments.pinned);
-    if (this.newestLsn <= map.checkpointLsn) dirty.delete(this.stream);
-    else dirty.set(this.stream, map.checkpointLsn);
+    this.#forgetSpilledBelow(newest.checkpointLsn);
+    if (this.newestLsn <= newest.checkpointLsn) dirty.delete(this.stream);
+    else dirty.set(this.stream, newest.checkpointLsn);
     sweeper.request(this);
   }
 
@@ -223,13 +317,15 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
 
   /** Nobody reads it for now: of its map nothing is kept that can be loaded again. */
   rest(): void {
-    if (this.#commons.heldLsn === undefined) this.#map.letGo();
+    this.#map.letGo();
   }
 
-  /** The database was dropped, and a checkpoint has taken its chunks. */
-  forgetSpilled(): void {
+  /** The database was dropped, and nothing of it is needed any more. */
+  end(): void {
     const mapLsn = this.#map.checkpointLsn;
     this.#commons.spilledBytes -= this.spilled.fileBytes(mapLsn, Number.POSITIVE_INFINITY);
+    this.#commons.spillers.delete(this);
+    this.leaveBase();
   }
 
   sweep(progress: SweepProgress, pages: number): void {
@@ -292,7 +388,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     if (newest !== undefined && newest.lsn > mapLsn) return undefined;
     if (this.#isSpilled(pageNumber, mapLsn, this.newestLsn)) return undefined;
     const location = this.#map.location(pageNumber);
-    const image = location === NOWHERE ? undefined : this.#commons.cache.peek(location);
+    const image = location <= NOWHERE ? undefined : this.#commons.cache.peek(location);
     return image?.length === pageBytes ? image : undefined;
   }
 
@@ -307,38 +403,40 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
 
   #publishSpilled(lsn: Lsn, spilled: SpilledPages): void {
     this.spilled.add(lsn, spilled);
+    this.#commons.spillers.add(this);
     this.#commons.spilledBytes += spilled.fileBytes;
     this.#commons.spilledCommits += 1;
   }
 
-  #load(pageNumber: number, location: number, pageBytes: number): Uint8Array {
-    const { buffers, cache, files, nameOf } = this.#commons;
-    const into = buffers.take(pageBytes);
-    const { stream } = this;
-    files.read({ stream, pageNumber, location, into, database: nameOf(stream) });
-    if (!cache.insert(location, into)) buffers.give(into);
-    return into;
+  #forgetSpilledBelow(mapLsn: Lsn): void {
+    if (this.spilled.none) return;
+    this.spilled.forget(mapLsn, this.#moments.pinned);
+    if (this.spilled.none) this.#commons.spillers.delete(this);
   }
 
-  #replayDelta(
-    commit: ReplayedCommit,
-    frame: Extract<ReplayedFrame, { kind: "delta" }>,
-    chain: Chain | undefined,
-  ): Version {
-    const base = chain?.newest;
-    if (base === undefined || base.lsn !== frame.baseLsn) {
-      throw this.#unexpected(commit, `the base of a delta of page ${frame.pageNumber}`);
-    }
-    return newVersion(frame.apply(base.image), { deltas: base.deltas + 1, sum: frame.sum });
+  #load(moment: Moment, pageNumber: number, location: number): Uint8Array {
+    const { stream, family } = this;
+    const { lsn: readerLsn, map, pageBytes } = moment;
+    const spilled = this.spilled.find(pageNumber, map.checkpointLsn, readerLsn)?.pages;
+    const locationOf = (page: number) =>
+      spilled?.has(page) ? spilled.location(page) : map.location(page);
+    const database = this.#commons.nameOf(stream);
+    const page = {
+      stream: family,
+      readerLsn,
+      pageNumber,
+      location,
+      pageBytes,
+      database,
+      locationOf,
+    };
+    return this.#commons.readAhead.load(page);
   }
 
   #noteTruncation(lsn: Lsn, size: DatabaseSize): void {
-    const before = this.#moments.newest;
-    if (size.pageBytes !== before.pageBytes) {
-      if (before.pageBytes !== 0) this.truncations.add(lsn, 0);
-    } else if (size.pageCount < before.pageCount) {
-      this.truncations.add(lsn, size.pageCount);
-    }
+    this.#base.noteCommit(lsn, size);
+    const end = truncatedTo(this.#moments.newest, size);
+    if (end !== undefined) this.truncations.add(lsn, end);
     if (this.truncations.none) return;
     this.truncations.collapse(() => {
       const { durableLsn, heldLsn } = this.#commons;
@@ -353,7 +451,8 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     this.#commons.overlayBytes -= image.length;
     // What the map now names there is this image: it may well be read again soon.
     const named = location !== NOWHERE && this.#map.location(pageNumber) === location;
-    if (!named || !cache.insert(location, image)) buffers.give(image);
+    if (named) cache.insert(location, image);
+    buffers.give(image);
   }
 
   #makeOnlookers(): Onlookers {
@@ -373,18 +472,13 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
       pins,
     };
   }
+}
 
-  #unexpected(commit: ReplayedCommit, why: string): StorageError {
-    const database = this.#commons.nameOf(this.stream);
-    return new StorageError("BOP_CORRUPT", `the log at ${commit.lsn}: ${why} is not as expected`, {
-      details: {
-        file: "wal",
-        offset: commit.lsn,
-        why,
-        ...(database === undefined ? {} : { database }),
-      },
-    });
-  }
+/** Where a database ends that changes its size so; undefined if it does not become smaller. */
+function truncatedTo(before: DatabaseSize, after: DatabaseSize): number | undefined {
+  if (before.pageBytes === 0) return undefined;
+  if (before.pageBytes !== after.pageBytes) return 0;
+  return after.pageCount < before.pageCount ? after.pageCount : undefined;
 }
 
 function own(snapshot: Snapshot): Moment {

@@ -1,9 +1,9 @@
 /** LIMITS of a page store, with what holds where nothing else is said. */
 import { GIB, MIB } from "../base/units.ts";
-import { CHUNK_BYTES_MAX } from "../chunk/index.ts";
+import { CHUNK_BYTES_MAX, type ImageCodec } from "../chunk/index.ts";
 
 export interface PageStoreLimits {
-  /** Images of checkpointed pages kept in memory. Bytes. Default 64 MiB. */
+  /** Memory of the page cache, its tables included. Bytes. Default 64 MiB. */
   readonly cacheBytes?: number;
   /** Pages that one transaction may change. Bytes. Default 64 GiB. */
   readonly maxTransactionBytes?: number;
@@ -18,8 +18,17 @@ export interface PageStoreLimits {
   readonly openChunks?: number;
   /** Size at which a chunk is ended and another begun. Bytes, up to 64 MiB, which is the default. */
   readonly chunkBytes?: number;
+  /** What pages are packed with in chunks that are written from now on. Default "none". */
+  readonly compression?: ImageCodec;
   /** Pages that one checkpoint carries over from sparse chunks. Bytes. Default 64 MiB. */
   readonly compactionBytes?: number;
+  /**
+   * Rows of page maps kept in memory: 4 KiB for the places of 512 pages. A row that is not there is
+   * read from the manifest when a page of it is. Bytes. Default 32 MiB.
+   */
+  readonly mapBytes?: number;
+  /** Free space that a checkpoint leaves to others: see room.ts. Bytes. Default 4 MiB. */
+  readonly reserveBytes?: number;
 }
 
 /** See docs/decisions/0020-bound-of-delta-chains.md for what others cost. */
@@ -32,5 +41,8 @@ export const PAGE_STORE_DEFAULTS: Required<PageStoreLimits> = Object.freeze({
   transactionMemoryBytes: 64 * MIB,
   openChunks: 64,
   chunkBytes: CHUNK_BYTES_MAX,
+  compression: "none",
   compactionBytes: 64 * MIB,
+  mapBytes: 32 * MIB,
+  reserveBytes: 4 * MIB,
 });

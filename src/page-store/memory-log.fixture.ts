@@ -136,6 +136,7 @@ export class MemoryLog implements Log {
     this.#commits.splice(0, Number.POSITIVE_INFINITY, ...kept);
     this.#newestLsn = this.#durableLsn;
     this.#waiters = [];
+    this.#listeners.clear();
     this.#staged = false;
     return kept.filter(({ lsn }) => lsn > checkpointLsn);
   }

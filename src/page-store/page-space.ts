@@ -92,3 +92,9 @@ export interface StagedCommit {
   /** Forgets it. */
   discard(): void;
 }
+
+/** A database as it was at one moment, for reading. Nobody stages on it. */
+export interface FrozenSpace extends PageSpace {
+  /** Gives the moment back, which may go then. Snapshots are unpinned before. Idempotent. */
+  close(): void;
+}

@@ -8,31 +8,60 @@
  * (3) Rows of databases are written by checkpoints (sizes) and by whoever keeps the catalogue
  *     (names, states), one at a time: each builds on what the other wrote.
  * (4) A file of a chunk is deleted only after the manifest stopped to name it, and after the last
- *     snapshot that may read from it.
+ *     snapshot that reads it without asking a map: one of a transaction that spilled.
+ *
+ * It is over 400 lines because it is the door to all that the folder has, a method for each.
  */
 import { assert } from "../base/assert.ts";
 import type { Env } from "../base/env.ts";
-import { type ChunkId, chunkId, LSN_ZERO, type Lsn, type StreamId } from "../base/units.ts";
-import type { ChangeFact, DatabaseRow, Manifest } from "../manifest/index.ts";
-import { PageCache } from "../page-cache/index.ts";
+import {
+  type ChunkId,
+  chunkId,
+  earlierLsn,
+  LSN_ZERO,
+  type Lsn,
+  type StreamId,
+} from "../base/units.ts";
+import type {
+  ChangeFact,
+  DatabaseRow,
+  Manifest,
+  SnapshotKey,
+  SnapshotRow,
+} from "../manifest/index.ts";
+import { PageCache, type PageCacheStats } from "../page-cache/index.ts";
 import type { Log, ReplayedCommit } from "../write/index.ts";
 import { PageBuffers } from "./buffers.ts";
-import { Checkpoint, type CheckpointRequest, type CheckpointResult } from "./checkpoint.ts";
-import { ChunkFiles, chunkPath } from "./chunk-files.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import type { CheckpointRequest, CheckpointResult } from "./checkpoint-request.ts";
+import { ChunkFiles } from "./chunk-files.ts";
 import { ChunkTable } from "./chunk-table.ts";
+import { Collection, type CollectReport, type CollectRequest } from "./collection.ts";
 import { Commons } from "./commons.ts";
-import { DatabasePages } from "./database-pages.ts";
+import { amplification } from "./compaction-plan.ts";
+import { compactInRounds } from "./compaction-round.ts";
+import { Databases, type MapMoments } from "./databases.ts";
+import { DeadFiles } from "./dead-files.ts";
+import { Flattening } from "./flattening.ts";
+import { Janitor } from "./janitor.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { PAGE_STORE_DEFAULTS, type PageStoreLimits } from "./limits.ts";
 import type { DatabaseSize } from "./moments.ts";
-import { PageMap } from "./page-map.ts";
-import type { PageSpace } from "./page-space.ts";
+import type { FrozenSpace, PageSpace } from "./page-space.ts";
+import type { HeldSnapshot, NewFork } from "./pins.ts";
 import { Replays } from "./replays.ts";
+import { bytesNeeded, findRoom } from "./room.ts";
+import { RowShelf } from "./row-shelf.ts";
 import { Slices } from "./slices.ts";
 import { SpillShelf } from "./spill-shelf.ts";
 import { Spills } from "./spills.ts";
 
 export interface PageStoreOptions {
+  /**
+   * States of databases from here on are kept, pinned or not. By default nothing that is not the
+   * newest is kept.
+   */
+  readonly historyLsn?: () => Lsn;
   readonly env: Env;
   readonly directory: string;
   readonly storeId: Uint8Array;
@@ -46,10 +75,7 @@ export interface PageStoreStats {
   readonly spilledBytes: number;
   /** Large transactions since the store was opened, those that were recovered included. */
   readonly spilledCommits: number;
-  readonly cacheBytes: number;
-  readonly cacheHits: number;
-  readonly cacheMisses: number;
-  readonly cacheEvictions: number;
+  readonly cache: PageCacheStats;
   readonly chunks: number;
   readonly chunkBytes: number;
   readonly checkpoints: number;
@@ -57,13 +83,25 @@ export interface PageStoreStats {
   readonly openSnapshots: number;
   /** Databases with commits above their page map. */
   readonly dirtyDatabases: number;
+  /** Versions of page maps of databases that have two or more. */
+  readonly mapVersions: number;
+  /** Rows of page maps in memory. */
+  readonly mapBytes: number;
+  /** Chunks that only older states of databases, snapshots and forks need. */
+  readonly heldChunks: number;
+  /** Bytes of chunks per byte of pages in them that anybody can reach. */
+  readonly amplification: number;
 }
+
+export type CatalogueDatabaseRow = Omit<DatabaseRow, "pageCount" | "lsn" | "flat">;
 
 /** What the catalogue has become as of an LSN, which is durable. */
 export interface CatalogueRows {
   readonly catalogueLsn: Lsn;
   /** Sizes are filled in here. */
-  readonly databases: readonly Omit<DatabaseRow, "pageCount" | "lsn">[];
+  readonly databases: readonly CatalogueDatabaseRow[];
+  readonly snapshots?: readonly SnapshotRow[];
+  readonly removedSnapshots?: readonly SnapshotKey[];
   readonly nextStreamId: StreamId;
   readonly facts: readonly ChangeFact[];
 }
@@ -84,15 +122,14 @@ export class PageStore {
   readonly #limits: Required<PageStoreLimits>;
   readonly #commons: Commons;
   readonly #table: ChunkTable;
-  readonly #rows: Map<StreamId, DatabaseRow>;
-  readonly #databases = new Map<StreamId, DatabasePages>();
-  /** Dropped, and not yet taken out of the maps by a checkpoint. */
-  readonly #forgotten = new Set<StreamId>();
+  readonly #databases: Databases;
+  readonly #flattening = new Flattening();
+  readonly #janitor: Janitor;
   readonly #durableFolders = new Set<string>();
   #nextChunkId: ChunkId;
-  /** Written for manifests that were refused: named by none, once a later one is published. */
-  readonly #unsure: ChunkId[] = [];
+  readonly #deadFiles: DeadFiles;
   #checkpointLsn: Lsn;
+  #catalogueLsn: Lsn;
   #checkpoints = 0;
   /** The manifest is ahead of the superblock. */
   #superblockOwed = false;
@@ -103,12 +140,13 @@ export class PageStore {
   #closing = false;
 
   constructor(options: PageStoreOptions, shelf: SpillShelf) {
-    const { env, directory, storeId, manifest, limits = {} } = options;
+    const { directory, storeId, manifest, limits = {} } = options;
+    this.#janitor = new Janitor(options.env.storage);
+    const env = { ...options.env, storage: this.#janitor.storage };
     const { opened } = manifest;
-    this.#options = options;
+    this.#options = { ...options, env };
     this.#limits = { ...PAGE_STORE_DEFAULTS, ...limits };
-    this.#table = new ChunkTable(opened.chunks);
-    this.#rows = new Map(opened.databases.map((row) => [row.stream, row]));
+    this.#table = new ChunkTable(opened.chunks, () => this.#databases.pins.hasForks);
     this.#spills = new Spills(shelf, {
       place: { storage: env.storage, directory, storeId },
       limits: this.#limits,
@@ -118,44 +156,68 @@ export class PageStore {
     });
     this.#nextChunkId = this.#spills.freeId(opened.nextChunkId);
     this.#checkpointLsn = opened.checkpointLsn;
+    this.#catalogueLsn = opened.catalogueLsn;
     const buffers = new PageBuffers();
     const { cacheBytes, openChunks, maxTransactionBytes, transactionMemoryBytes } = this.#limits;
     const { deltasMax } = this.#limits;
     this.#commons = new Commons({
       clock: env.clock,
       buffers,
-      cache: new PageCache({ budgetBytes: cacheBytes, onEvict: (image) => buffers.give(image) }),
+      cache: new PageCache({ budgetBytes: cacheBytes, clock: env.clock }),
       files: new ChunkFiles({ storage: env.storage, directory, storeId, openMax: openChunks }),
-      loadRow: (stream, rowIndex) => manifest.mapRow(stream, rowIndex),
-      nameOf: (stream) => this.#rows.get(stream)?.name,
+      rows: new RowShelf(this.#limits.mapBytes),
+      loadRow: (stream, rowIndex, atMost) => manifest.mapRow(stream, rowIndex, atMost),
+      nameOf: (stream) => this.#databases.rows.get(stream)?.name,
       maxTransactionBytes,
       deltasMax,
       transactionMemoryBytes,
       spillGround: this.#spills.ground,
       shelf,
+      keepsHistory: options.historyLsn !== undefined,
       checkpointLsn: opened.checkpointLsn,
+    });
+    this.#deadFiles = new DeadFiles({ storage: env.storage, directory }, this.#commons);
+    this.#databases = new Databases({
+      commons: this.#commons,
+      opened,
+      checkpointLsn: () => this.#checkpointLsn,
+      isWaiting: (stream) => this.replays.isWaiting(stream),
     });
   }
 
   get stats(): PageStoreStats {
     const { cache, overlayBytes, openSnapshots, dirty } = this.#commons;
     const { spilledBytes, spilledCommits } = this.#commons;
-    const { bytes, hits, misses, evictions } = cache.stats;
     return {
       overlayBytes,
       spilledBytes,
       spilledCommits,
-      cacheBytes: bytes,
-      cacheHits: hits,
-      cacheMisses: misses,
-      cacheEvictions: evictions,
+      cache: cache.stats,
       chunks: this.#table.count,
       chunkBytes: this.#table.fileBytes,
       checkpoints: this.#checkpoints,
       checkpointLsn: this.#checkpointLsn,
       openSnapshots,
       dirtyDatabases: dirty.size,
+      mapVersions: this.#databases.versions.count,
+      mapBytes: this.#commons.rows.bytes,
+      heldChunks: this.#table.heldByHistory,
+      amplification: amplification(this.#table.space),
     };
+  }
+
+  get checkpointLsn(): Lsn {
+    return this.#checkpointLsn;
+  }
+
+  /** Checkpoints of the store within the history, oldest first. */
+  get checkpoints(): readonly { readonly lsn: Lsn; readonly createdAtMs: number }[] {
+    return this.#databases.versions.checkpoints;
+  }
+
+  /** Changed pages: in memory, and spilled, which take time to check when the store is opened. */
+  get changedBytes(): number {
+    return this.#commons.overlayBytes + this.#commons.spilledBytes;
   }
 
   /**
@@ -163,9 +225,7 @@ export class PageStore {
    * belongs to a database that is dropped there, is passed over.
    */
   replay(commit: ReplayedCommit): void {
-    const { stream } = commit;
-    if (this.#forgotten.has(stream) || this.#rows.get(stream)?.state === "dropped") return;
-    if (commit.lsn > this.#checkpointLsn) this.#database(stream).replay(commit);
+    this.#databases.replay(commit);
   }
 
   attach(log: Log): void {
@@ -183,29 +243,89 @@ export class PageStore {
    * has. Asking takes no memory, however many databases there are.
    */
   restingSize(stream: StreamId): DatabaseSize | undefined {
-    if (this.#databases.has(stream) || this.replays.isWaiting(stream)) return undefined;
-    const { pageCount = 0, pageBytes = 0 } = this.#rows.get(stream) ?? {};
-    return { pageCount, pageBytes };
+    if (this.#databases.loaded(stream) !== undefined) return undefined;
+    if (this.replays.isWaiting(stream)) return undefined;
+    const { pageCount = 0, pageBytes = 0, lsn = LSN_ZERO } = this.#databases.rows.get(stream) ?? {};
+    const base = this.#databases.pins.baseOf(stream);
+    if (lsn > LSN_ZERO || base === undefined) return { pageCount, pageBytes };
+    // A fork without a commit is as large as its origin was, as far as that is known by now.
+    return this.restingSize(base.stream) ?? this.#databases.sizeAt(base.stream, base.lsn);
   }
 
   /** Nobody reads this database for now. It can be read again without further ado. */
   rest(stream: StreamId): void {
-    this.#databases.get(stream)?.rest();
+    this.#databases.loaded(stream)?.rest();
   }
 
   /** The pages of a database; the same object each time. */
   space(stream: StreamId): PageSpace {
     assert(!this.replays.isWaiting(stream), () => `stream ${stream} has not been replayed`);
-    return this.#database(stream);
+    return this.#databases.open(stream);
   }
 
   /**
    * The database was dropped, and the frame that says so is sealed (or was replayed): the next
    * checkpoint removes its pages. Nobody stages for it any more.
    */
-  forget(stream: StreamId): void {
-    this.#forgotten.add(stream);
-    this.replays.forget(stream);
+  forget(stream: StreamId, atLsn: Lsn): void {
+    this.#databases.forget(stream, atLsn);
+    if (!this.#databases.pins.isHeld(stream)) this.replays.forget(stream);
+  }
+
+  /** The entry that makes a fork is sealed, or was replayed. */
+  fork(child: NewFork): void {
+    this.#databases.fork(child);
+  }
+
+  /** The entry that makes a snapshot is sealed, or was replayed; stream 0 is the whole store. */
+  hold(snapshot: HeldSnapshot): void {
+    this.#databases.hold(snapshot);
+  }
+
+  /** The entry that drops a snapshot is sealed, or was replayed. */
+  letGo(snapshot: SnapshotKey, atLsn: Lsn): void {
+    this.#databases.pins.letGo(snapshot, atLsn);
+  }
+
+  /** A dropped database that a snapshot, a fork or a reader still needs: its tombstone stays. */
+  isHeld(stream: StreamId, asOf?: Lsn): boolean {
+    return this.#databases.isHeld(stream, asOf);
+  }
+
+  /** Resolves when the pages of a database, and all that it reads through, can be asked for. */
+  async ready(stream: StreamId): Promise<void> {
+    const { pins } = this.#databases;
+    for (let at: StreamId | undefined = stream; at !== undefined; at = pins.baseOf(at)?.stream) {
+      await this.replays.ready(at);
+    }
+  }
+
+  /**
+   * A database, `ready`, at a moment that is pinned, held, or of one of its `versions`. Throws
+   * BOP_SNAPSHOT_GONE for any other.
+   */
+  view(stream: StreamId, lsn: Lsn): FrozenSpace {
+    return this.#databases.view(stream, lsn);
+  }
+
+  /** The states of a database, `ready`, of which there are page maps, oldest first. */
+  versions(stream: StreamId): readonly MapMoments[] {
+    return this.#databases.momentsOf(stream);
+  }
+
+  /**
+   * Keeps a moment of a version, from its `lsn` to its `upToLsn`, while somebody works with it.
+   * Throws BOP_SNAPSHOT_GONE.
+   */
+  holdVersion(stream: StreamId, lsn: Lsn): { release(): void } {
+    return this.#databases.holdVersion(stream, lsn);
+  }
+
+  /** Lets go of what nobody can reach any more. Rejects with BOP_DISK_FULL, BOP_IO or BOP_CLOSED. */
+  collect(request: CollectRequest): Promise<CollectReport> {
+    const report = this.#running.then(() => this.#collect(request));
+    this.#running = report.catch(() => undefined);
+    return report;
   }
 
   /**
@@ -213,7 +333,7 @@ export class PageStore {
    * snapshot above it must not read through it again.
    */
   dropAbove(durableLsn: Lsn): void {
-    for (const database of this.#databases.values()) database.dropAbove(durableLsn);
+    for (const database of this.#databases.all) database.dropAbove(durableLsn);
   }
 
   /** Rejects with BOP_DISK_FULL, BOP_IO or BOP_CLOSED; nothing has changed then. */
@@ -233,9 +353,12 @@ export class PageStore {
         durableLsn: this.#commons.log.durableLsn,
         nextStreamId,
         putDatabases,
+        putSnapshots: catalogue.snapshots ?? [],
+        removeSnapshots: catalogue.removedSnapshots ?? [],
         changeLog: { append: facts },
       });
-      for (const row of putDatabases) this.#rows.set(row.stream, row);
+      this.#databases.learn(putDatabases);
+      this.#catalogueLsn = catalogueLsn;
     });
   }
 
@@ -244,8 +367,8 @@ export class PageStore {
     const waiting = this.replays.newest();
     const streams = new Set([...this.#commons.dirty.keys(), ...waiting.keys()]);
     return [...streams].flatMap((stream) => {
-      const newest = waiting.get(stream)?.lsn ?? this.#databases.get(stream)?.newestLsn;
-      const isKnown = newest !== undefined && newest > lsn && !this.#forgotten.has(stream);
+      const newest = waiting.get(stream)?.lsn ?? this.#databases.loaded(stream)?.newestLsn;
+      const isKnown = newest !== undefined && newest > lsn && !this.#databases.isDropped(stream);
       return isKnown ? [{ stream, lsn: newest }] : [];
     });
   }
@@ -267,6 +390,7 @@ export class PageStore {
     const slices = new Slices(env.clock, () => this.#closing);
     slices.check();
     await this.replays.allReady();
+    const leftBytes = await this.#findRoom(request);
     const checkpoint = new Checkpoint(
       {
         env,
@@ -275,19 +399,22 @@ export class PageStore {
         manifest,
         commons,
         table: this.#table,
+        databases: this.#databases,
+        flattening: this.#flattening,
         slices,
         chunkBytesMax: this.#limits.chunkBytes,
-        compactionBytesMax: this.#limits.compactionBytes,
-        nextChunkId: () => this.#takeChunkId(),
-        peekChunkId: () => this.#nextChunkId,
+        compression: this.#limits.compression,
+        compactionBytes: this.#limits.compactionBytes,
+        compactionRoomBytes: leftBytes,
+        historyLsn: this.#options.historyLsn?.(),
+        ...this.#chunkIds,
         durableFolders: this.#durableFolders,
-        rows: this.#rows,
-        database: (stream) => this.#known(stream),
-        dropped: new Set(this.#forgotten),
       },
       request,
     );
-    if (checkpoint.isEmpty && checkpoint.lsn === this.#checkpointLsn && !this.#superblockOwed) {
+    const isStill = checkpoint.isEmpty && checkpoint.lsn === this.#checkpointLsn;
+    const isDue = () => this.#table.isCompactionDue(this.#limits.compactionBytes);
+    if (isStill && !this.#superblockOwed && !isDue()) {
       commons.heldLsn = undefined;
       await this.#spills.removeUnclaimed();
       return this.#unchanged();
@@ -299,9 +426,22 @@ export class PageStore {
     await request.superblock(result);
     this.#superblockOwed = false;
     await commons.sweeper.idle();
-    await this.#deleteDeadChunks();
+    await this.#janitor.tryAgain();
+    await this.#deadFiles.remove();
     await this.#spills.removeUnclaimed();
     return result;
+  }
+
+  /** Throws BOP_DISK_FULL if a checkpoint might not fit. Returns what is left beside it. */
+  #findRoom({ participantBytes = 0 }: CheckpointRequest): Promise<number> {
+    const { overlayBytes, dirty } = this.#commons;
+    const changed = [...dirty.keys()].flatMap((stream) => {
+      const database = this.#databases.loaded(stream);
+      if (database === undefined) return [];
+      return { changedPages: database.overlay.size, pageCount: database.size.pageCount };
+    });
+    const neededBytes = bytesNeeded(overlayBytes + participantBytes, changed);
+    return findRoom(this.#options, { neededBytes, reserveBytes: this.#limits.reserveBytes });
   }
 
   async #publish(checkpoint: Checkpoint): Promise<CheckpointResult> {
@@ -309,11 +449,10 @@ export class PageStore {
       const result = await checkpoint.publish();
       this.#checkpointLsn = checkpoint.lsn;
       this.#checkpoints += 1;
-      this.#takePublished(checkpoint);
-      this.#unsure.push(...checkpoint.releasedChunks);
+      this.#deadFiles.add(checkpoint.goneChunks);
       return result;
     } catch (error) {
-      this.#unsure.push(...checkpoint.unsureChunks);
+      this.#deadFiles.add(checkpoint.unsureChunks);
       throw error;
     }
   }
@@ -329,9 +468,10 @@ export class PageStore {
     const {
       pageCount = 0,
       pageBytes = row.pageBytes,
-      lsn = LSN_ZERO,
-    } = this.#rows.get(row.stream) ?? {};
-    return { ...row, pageCount, pageBytes, lsn };
+      lsn: newestLsn = LSN_ZERO,
+      flat = row.origin === undefined,
+    } = this.#databases.rows.get(row.stream) ?? {};
+    return { ...row, pageCount, pageBytes, lsn: newestLsn, flat };
   }
 
   #unchanged(): CheckpointResult {
@@ -341,60 +481,77 @@ export class PageStore {
       durableLsn: this.#commons.log.durableLsn,
       releaseLsn: this.#checkpointLsn,
       pages: 0,
+      bytes: 0,
       compactedChunks: 0,
+      isCut: false,
     };
   }
 
-  #takePublished(checkpoint: Checkpoint): void {
-    const { put, removed } = checkpoint.published;
-    for (const row of put) this.#rows.set(row.stream, row);
-    for (const stream of removed) this.#rows.delete(stream);
-    for (const stream of checkpoint.droppedStreams) {
-      this.#databases.get(stream)?.forgetSpilled();
-      this.#databases.delete(stream);
-      this.#forgotten.delete(stream);
-      this.#commons.dirty.delete(stream);
-    }
+  async #collect({ dryRun, published }: CollectRequest): Promise<CollectReport> {
+    const { env, manifest, historyLsn } = this.#options;
+    const slices = new Slices(env.clock, () => this.#closing);
+    slices.check();
+    await this.replays.allReady();
+    const collection = new Collection({
+      manifest,
+      commons: this.#commons,
+      table: this.#table,
+      databases: this.#databases,
+      slices,
+      asOf: this.#catalogueLsn,
+      horizonLsn: earlierLsn(historyLsn?.() ?? this.#checkpointLsn, this.#checkpointLsn),
+      checkpointLsn: this.#checkpointLsn,
+      nowMs: env.clock.wallMs(),
+      isDry: dryRun,
+      place: {
+        storage: env.storage,
+        directory: this.#options.directory,
+        storeId: this.#options.storeId,
+      },
+    });
+    const report = await collection.plan();
+    if (dryRun) return report;
+    await this.#publishAlone(() => collection.publish());
+    await published?.();
+    this.#deadFiles.add(collection.goneChunks);
+    await this.#deadFiles.remove();
+    const compacted = await this.#compactAll(slices);
+    return { ...report, compacted, amplificationAfter: amplification(this.#table.space) };
   }
 
-  async #deleteDeadChunks(): Promise<void> {
-    const { env, directory } = this.#options;
-    const oldest = Math.min(Number.POSITIVE_INFINITY, ...this.#commons.superseded.values());
-    const deletable = [...this.#table.takeDeletable(oldest), ...this.#unsure.splice(0)];
-    for (const chunk of deletable) {
-      await this.#commons.files.closeFile(chunk).catch(() => undefined);
-      // A file that cannot be deleted is a leftover, which the next open removes.
-      await env.storage.unlink(chunkPath(directory, chunk)).catch(() => undefined);
-    }
+  /** Returns how many chunks went. */
+  #compactAll(slices: Slices): Promise<number> {
+    const { chunkBytes: chunkBytesMax, compactionBytes, compression } = this.#limits;
+    return compactInRounds({
+      ...this.#options,
+      ...this.#chunkIds,
+      commons: this.#commons,
+      table: this.#table,
+      databases: this.#databases,
+      durableFolders: this.#durableFolders,
+      asOf: this.#catalogueLsn,
+      slices,
+      chunkBytesMax,
+      compression,
+      carryBytesMax: async () => {
+        const room = await findRoom(this.#options, { neededBytes: 0, ...this.#limits });
+        return Math.min(compactionBytes, room);
+      },
+      publishAlone: (publish) => this.#publishAlone(publish),
+      remove: (chunks) => {
+        this.#deadFiles.add(chunks);
+        return this.#deadFiles.remove();
+      },
+    });
+  }
+
+  get #chunkIds() {
+    return { nextChunkId: () => this.#takeChunkId(), peekChunkId: () => this.#nextChunkId };
   }
 
   #takeChunkId(): ChunkId {
     const id = this.#nextChunkId;
     this.#nextChunkId = chunkId(id + 1);
     return id;
-  }
-
-  #database(stream: StreamId): DatabasePages {
-    assert(!this.#forgotten.has(stream), () => `stream ${stream} was dropped`);
-    return this.#databases.get(stream) ?? this.#load(stream);
-  }
-
-  /** A database that has pages, or had; undefined for a stream that never was one. */
-  #known(stream: StreamId): DatabasePages | undefined {
-    return this.#databases.get(stream) ?? (this.#rows.has(stream) ? this.#load(stream) : undefined);
-  }
-
-  /** Nothing is read for it yet: rows of its map are loaded when a page is looked up. */
-  #load(stream: StreamId): DatabasePages {
-    const { pageCount = 0, pageBytes = 0, lsn = LSN_ZERO } = this.#rows.get(stream) ?? {};
-    const moment = {
-      checkpointLsn: this.#checkpointLsn,
-      pageCount,
-      pageBytes: pageCount === 0 ? 0 : pageBytes,
-    };
-    const map = PageMap.stored(stream, this.#commons.loadRow, moment);
-    const database = new DatabasePages(this.#commons, map, lsn);
-    this.#databases.set(stream, database);
-    return database;
   }
 }

@@ -66,6 +66,8 @@ function checkpoint({ store, log }: Opened): Promise<void> {
     engine: "sqlite" as const,
     pageBytes: PAGE_BYTES,
     createdAtMs: 0,
+    createdLsn: LSN_ZERO,
+    family: stream,
   }));
   const beforePublish = (catalogueLsn: Lsn) =>
     store.publishCatalogue({ catalogueLsn, databases, nextStreamId: streamId(3), facts: [] });

@@ -4,14 +4,15 @@
  *
  * (1) What is on the disk, in the manifest and durable in the log outlives a process; nothing else.
  */
-import { type StreamId, streamId } from "../base/units.ts";
+import { CATALOGUE_STREAM, LSN_ZERO, type Lsn, type StreamId, streamId } from "../base/units.ts";
 import { type SimulatedWorld, simulatedWorld } from "../io/index.ts";
-import { type DatabaseRow, type Manifest, memoryStores, openManifest } from "../manifest/index.ts";
-import type { CheckpointResult } from "./checkpoint.ts";
+import { type Manifest, memoryStores, openManifest } from "../manifest/index.ts";
+import { CatalogueRig } from "./catalogue.fixture.ts";
+import type { CheckpointResult } from "./checkpoint-request.ts";
 import type { PageStoreLimits } from "./limits.ts";
 import { MemoryLog } from "./memory-log.fixture.ts";
 import type { PageSpace } from "./page-space.ts";
-import { openPageStore, type PageStore } from "./page-store.ts";
+import { type CatalogueDatabaseRow, openPageStore, type PageStore } from "./page-store.ts";
 
 export const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index + 1);
 export const DIRECTORY = "/data";
@@ -26,15 +27,20 @@ export class Rig {
   readonly log = new MemoryLog();
   readonly stores;
   readonly live = new Set<StreamId>();
+  /** Databases that are made by entries in the log. */
+  readonly catalogue = new CatalogueRig(this.log, () => this.store);
+  /** See PageStoreOptions. */
+  historyLsn: (() => Lsn) | undefined;
   #published = new Set<StreamId>();
-  readonly #limits: PageStoreLimits;
+  /** Of the processes that are started from now on. */
+  limits: PageStoreLimits;
   #process: { readonly manifest: Manifest; readonly store: PageStore } | undefined;
   readonly #removed: StreamId[] = [];
 
   private constructor({ seed, limits = {} }: RigOptions) {
     this.world = simulatedWorld({ seed });
     this.stores = memoryStores(this.world.random);
-    this.#limits = limits;
+    this.limits = limits;
   }
 
   static async open(options: RigOptions): Promise<Rig> {
@@ -69,13 +75,19 @@ export class Rig {
       });
       const { storeId, checkpointLsn, databases } = manifest.opened;
       this.#published = new Set(databases.map(({ stream }) => stream));
-      const limits = this.#limits;
+      const { limits } = this;
       await env.storage.mkdir(DIRECTORY);
       await env.storage.syncDirectory("/");
-      const store = await openPageStore({ env, directory: DIRECTORY, storeId, manifest, limits });
-      for (const commit of this.log.restart(checkpointLsn)) store.replay(commit);
-      store.attach(this.log);
+      const history = () => this.historyLsn?.() ?? (Number.MAX_SAFE_INTEGER as Lsn);
+      const options = { env, directory: DIRECTORY, storeId, manifest, limits };
+      const store = await openPageStore({ ...options, historyLsn: history });
       this.#process = { manifest, store };
+      const commits = this.log.restart(checkpointLsn);
+      this.catalogue.restart(manifest.opened, commits);
+      for (const commit of commits) {
+        if (commit.stream !== CATALOGUE_STREAM) store.replay(commit);
+      }
+      store.attach(this.log);
     });
   }
 
@@ -97,7 +109,7 @@ export class Rig {
     const id = streamId(stream);
     this.live.delete(id);
     this.#removed.push(id);
-    this.store.forget(id);
+    this.store.forget(id, this.log.newestLsn);
   }
 
   /** Begins a checkpoint: the world must go on for it to end. */
@@ -105,8 +117,12 @@ export class Rig {
     superblock: () => Promise<void> = () => Promise.resolve(),
   ): Promise<CheckpointResult> {
     const removed = [...this.#removed];
-    const beforePublish = () => this.publishCatalogue();
-    return this.store.checkpoint({ removable: () => removed, beforePublish, superblock });
+    const removable = (lsn: Lsn) => [...removed, ...this.catalogue.removable(lsn)];
+    const beforePublish = async (lsn: Lsn) => {
+      await this.publishCatalogue();
+      await this.catalogue.publish(lsn);
+    };
+    return this.store.checkpoint({ removable, beforePublish, superblock });
   }
 
   checkpoint(): Promise<CheckpointResult> {
@@ -147,7 +163,7 @@ export class Rig {
   }
 }
 
-function databaseRow(stream: StreamId): Omit<DatabaseRow, "pageCount" | "lsn"> {
+function databaseRow(stream: StreamId): CatalogueDatabaseRow {
   return {
     stream,
     state: "live",
@@ -155,5 +171,7 @@ function databaseRow(stream: StreamId): Omit<DatabaseRow, "pageCount" | "lsn"> {
     engine: "sqlite",
     pageBytes: 512,
     createdAtMs: 0,
+    createdLsn: LSN_ZERO,
+    family: stream,
   };
 }

@@ -13,7 +13,7 @@
 import { assert } from "../base/assert.ts";
 import type { File, Storage } from "../base/env.ts";
 import { ioError, StorageError } from "../base/errors.ts";
-import { type ChunkId, chunkId } from "../base/units.ts";
+import { type ChunkId, chunkId, type StreamId } from "../base/units.ts";
 import { decodeChunk, FOOTER, recordBytes } from "../chunk/index.ts";
 import type { ReplayedCommit, ReplayedFrame, SpillFields } from "../write/index.ts";
 import { chunkPath } from "./chunk-files.ts";
@@ -58,15 +58,18 @@ export class SpillShelf {
     return new SpillShelf(place.directory, found);
   }
 
-  /** The pages that a commit left in chunks of its own; undefined if it has none. */
-  claim(commit: ReplayedCommit): SpilledPages | undefined {
+  /**
+   * The pages that a commit left in chunks of its own, as pages of its family; undefined if it has
+   * none.
+   */
+  claim(commit: ReplayedCommit, family: StreamId): SpilledPages | undefined {
     const frames = commit.frames.filter((frame): frame is SpillFrame => frame.kind === "spill");
     const [first] = frames;
     if (first === undefined) return undefined;
     const slotsPerChunk = first.pageCount;
     const slots = new SlotMap();
     for (const [index, frame] of frames.entries()) {
-      const { pageNumbers } = this.#claim(frame, commit);
+      const { pageNumbers } = this.#claim(frame, commit, family);
       const isLast = index === frames.length - 1;
       if (isLast ? pageNumbers.length > slotsPerChunk : pageNumbers.length !== slotsPerChunk) {
         throw this.#corrupt(frame, "it is not as full as the others of its commit");
@@ -86,7 +89,7 @@ export class SpillShelf {
     return unclaimed;
   }
 
-  #claim(frame: SpillFrame, commit: ReplayedCommit): Sound {
+  #claim(frame: SpillFrame, commit: ReplayedCommit, family: StreamId): Sound {
     const found = this.#found.get(frame.chunk) ?? "the file is missing";
     if (found instanceof StorageError) throw found;
     if (typeof found === "string") throw this.#corrupt(frame, found);
@@ -95,7 +98,7 @@ export class SpillShelf {
       found.directoryCrc === frame.directoryCrc &&
       found.pageNumbers.length === frame.pageCount &&
       found.recordBytes === recordBytes(commit.pageBytes);
-    if (!agrees || found.stream !== commit.stream || found.lsn > commit.lsn) {
+    if (!agrees || found.stream !== family || found.lsn > commit.lsn) {
       throw this.#corrupt(frame, "it is not the one that the commit names");
     }
     this.#found.delete(frame.chunk);

@@ -11,7 +11,7 @@
  * (3) Nothing of it changes after `seal`.
  */
 import { assert } from "../base/assert.ts";
-import type { Lsn } from "../base/units.ts";
+import type { ChunkId, Lsn } from "../base/units.ts";
 import { slotOffset } from "../chunk/index.ts";
 import type { SpillFields } from "../write/index.ts";
 import { locationOf } from "./location.ts";
@@ -68,6 +68,11 @@ export class SpilledCommits {
     return this.#list.length === 0;
   }
 
+  /** Whether there is a commit of exactly that LSN. */
+  has(lsn: Lsn): boolean {
+    return this.#list.some((commit) => commit.lsn === lsn);
+  }
+
   add(lsn: Lsn, pages: SpilledPages): void {
     this.#list.push({ lsn, pages });
   }
@@ -85,6 +90,11 @@ export class SpilledCommits {
   /** Those above `after` and at or below `upTo`, oldest first. */
   between(after: Lsn, upTo: number): readonly SpilledCommit[] {
     return this.#list.filter(({ lsn }) => lsn > after && lsn <= upTo);
+  }
+
+  /** Chunks that somebody may read without a map. */
+  *chunks(): Generator<ChunkId> {
+    for (const { pages } of this.#list) for (const { chunk } of pages.chunks) yield chunk;
   }
 
   fileBytes(after: Lsn, upTo: number): number {

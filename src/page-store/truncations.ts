@@ -29,6 +29,11 @@ export class Truncations {
     this.#list.push({ lsn, pageCount });
   }
 
+  /** One that was noticed late, and lies before all others. */
+  addFirst(lsn: Lsn, pageCount: number): void {
+    this.#list.unshift({ lsn, pageCount });
+  }
+
   /** A version of the page, written at `after`, is gone for who looks at `upTo`. */
   hides(pageNumber: number, after: Lsn, upTo: Lsn): boolean {
     for (const { lsn, pageCount } of this.#list) {

@@ -118,7 +118,7 @@ export class RecordChunkWriter {
     await file.write(header, 0);
     await file.finish();
     const fileBytes = encoder.endAt + end.length;
-    const counts = { pageCount: this.#entries, livePages: this.#entries };
+    const counts = { pageCount: this.#entries, livePages: this.#entries, references: 1 };
     this.rows.push({ chunk: file.chunk, kind: "records", fileBytes, ...counts });
     this.#entries = 0;
   }

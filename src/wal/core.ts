@@ -113,6 +113,17 @@ export class LogCore {
     return this.#durableLsn;
   }
 
+  /** Newest time in the log. */
+  get wallMs(): number {
+    return this.#wallMs;
+  }
+
+  /** The time of what is written now: never before what is in the log. */
+  timeOf(wallMs: number): number {
+    this.#wallMs = Math.max(this.#wallMs, wallMs);
+    return this.#wallMs;
+  }
+
   get commits(): number {
     return this.#commits;
   }
@@ -254,7 +265,7 @@ export class LogCore {
     }
     const buffer = present(this.#closed[0], "a buffer to write");
     buffer.moveTo("writing");
-    this.#wallMs = Math.max(this.#wallMs, wallMs);
+    this.timeOf(wallMs);
     const { startLsn, endLsn, payloadBytes } = buffer;
     // Field by field: this is on the path of every flush, and a spread takes 2 µs.
     stampBatch(buffer.bytes, {

@@ -40,11 +40,13 @@ export {
   BLOCK_BYTES,
   decodeSegmentHeader,
   encodeSegmentHeader,
+  historyFileName,
   SEGMENT_HEADER,
   type SegmentHeader,
   STORE_ID_BYTES,
   SUPPORTED,
   segmentFileName,
+  sequenceInHistoryName,
   sequenceInName,
 } from "./segment.ts";
 export {

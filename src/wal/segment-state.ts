@@ -3,14 +3,19 @@
  *
  *            take             seal             retire            recycle
  *     free ────────► active ────────► sealed ────────► retired ────────► free
- *       │              │                │                 ▲       (a new sequence)
- *       │              │                └──► archived ────┘
- *       └──────────────┴────► poisoned ───────────────────┘
+ *       │              │               │  │             ▲   ▲     (a new sequence)
+ *       │              │               │  └► archived ──┤   │ expire
+ *       │              │               │        │ keep  │   │
+ *       │              │               └────────┴──►  history
+ *       │              │                                ▲
+ *       └──────────────┴────► poisoned ─────────────────┘ keep, or retire
  *
  *   free       Preallocated, registered, its directory entry durable. Nothing in it counts.
  *   active     The one segment that takes batches.
  *   sealed     Its last batch is durable and no byte of it changes again.
  *   archived   The sink has it, and the manifest says so. Skipped in a store without a sink.
+ *   history    No checkpoint needs it and no recovery reads it: it is registered as history only, for
+ *              moments of the past that may still be asked for. Skipped without a history window.
  *   retired    Nobody needs it: no longer registered. The file may be used again.
  *   poisoned   The device refused a write or a sync. Nothing is ever written to it again, for the
  *              kernel may have dropped the pages, and a second sync would report a success that
@@ -20,19 +25,30 @@
  *   active → sealed      SegmentStore.take     the next one took over
  *   sealed → retired     SegmentStore.release  it ends at or below the LSN that is released
  *   poisoned → retired   SegmentStore.release  the same
+ *   sealed → history     SegmentStore.release  the same, and it ends above the horizon
+ *   poisoned → history   SegmentStore.release  the same
+ *   history → retired    SegmentStore.release  the horizon has passed it, and nobody holds it
  *   retired → free       SegmentStore.release  renamed to a fresh sequence
  */
 import { assert } from "../base/assert.ts";
 
-export type SegmentState = "free" | "active" | "sealed" | "archived" | "retired" | "poisoned";
+export type SegmentState =
+  | "free"
+  | "active"
+  | "sealed"
+  | "archived"
+  | "history"
+  | "retired"
+  | "poisoned";
 
 const NEXT: Readonly<Record<SegmentState, readonly SegmentState[]>> = {
   free: ["active", "poisoned"],
   active: ["sealed", "poisoned"],
-  sealed: ["archived", "retired"],
-  archived: ["retired"],
+  sealed: ["archived", "history", "retired"],
+  archived: ["history", "retired"],
+  history: ["retired"],
   retired: ["free"],
-  poisoned: ["retired"],
+  poisoned: ["history", "retired"],
 };
 
 /** The only place where a segment changes its state. */

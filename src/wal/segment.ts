@@ -93,6 +93,14 @@ const onlyZeros = (bytes: Uint8Array): boolean => bytes.every((byte) => byte ===
 export const segmentFileName = (sequence: number): string =>
   `${sequence.toString(16).padStart(16, "0")}.wal`;
 
+/** A copy of the batches of a segment, kept as history. */
+export const historyFileName = (sequence: number): string =>
+  `${sequence.toString(16).padStart(16, "0")}.history`;
+
+/** The sequence in the name of such a copy; undefined for the names of other files. */
+export const sequenceInHistoryName = (name: string): number | undefined =>
+  name.endsWith(".history") ? sequenceInName(name.replace(/history$/, "wal")) : undefined;
+
 /** The sequence in a file's name; undefined for the names of other files. */
 export function sequenceInName(name: string): number | undefined {
   const hex = /^([0-9a-f]{16})\.wal$/.exec(name)?.[1];

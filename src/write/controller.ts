@@ -15,7 +15,7 @@
  *     segment, and acknowledges exactly as the other kind does.
  */
 import { present } from "../base/assert.ts";
-import type { Disposer, Env } from "../base/env.ts";
+import type { Clock, Disposer, Env } from "../base/env.ts";
 import { ioError, isStorageError, type StorageError } from "../base/errors.ts";
 import { KIB, type Lsn, type StreamId } from "../base/units.ts";
 import type { LogCore, WriteJob } from "../wal/index.ts";
@@ -23,8 +23,9 @@ import { Admission } from "./admission.ts";
 import { closedError, failedForGood, outcomeUnknown, readOnly } from "./failure.ts";
 import { FlushCounts, logStats } from "./flush-counts.ts";
 import { FlushPace } from "./flush-pace.ts";
+import { HistoryReader } from "./history-reader.ts";
 import { IdleProof } from "./idle-proof.ts";
-import type { Log, LogFault, LogStats, StagedFrames } from "./log.ts";
+import type { LogFault, LogHistory, LogStats, StagedFrames, StoredLog } from "./log.ts";
 import type { OperationWatch } from "./operation-watch.ts";
 import type { LogLimits } from "./options.ts";
 import type { SegmentStore } from "./segment-store.ts";
@@ -36,6 +37,7 @@ const INLINE_BYTES_MAX = 128 * KIB;
 
 export interface LogParts {
   readonly env: Env;
+  readonly storeId: Uint8Array;
   readonly limits: LogLimits;
   readonly core: LogCore;
   /** With an active segment that takes over at the core's end. */
@@ -49,7 +51,8 @@ interface Refused {
   readonly cause: unknown;
 }
 
-export class LogController implements Log {
+export class LogController implements StoredLog {
+  readonly history: LogHistory;
   readonly #env: Env;
   readonly #limits: LogLimits;
   readonly #core: LogCore;
@@ -75,7 +78,9 @@ export class LogController implements Log {
   #failuresInARow = 0;
   readonly #counts = new FlushCounts();
 
-  constructor({ env, limits, core, segments, watch }: LogParts) {
+  constructor({ env, storeId, limits, core, segments, watch }: LogParts) {
+    const { clock, storage } = env;
+    this.history = new HistoryReader({ clock, storage, storeId, core, segments });
     this.#env = env;
     this.#limits = limits;
     this.#core = core;
@@ -83,7 +88,6 @@ export class LogController implements Log {
     this.#watch = watch;
     const [pace, streams] = [this.#pace, this.#streams];
     this.#admission = new Admission({ limits, core, segments, pace, watch, streams });
-    const { clock } = env;
     this.#proof = new IdleProof({
       clock,
       idleMs: limits.idleProofMs,
@@ -160,8 +164,8 @@ export class LogController implements Log {
     this.#faultListeners.tell(fault);
   }
 
-  release(lsn: Lsn): Promise<void> {
-    return this.#segments.release(lsn);
+  release(lsn: Lsn, horizonLsn?: Lsn): Promise<void> {
+    return this.#segments.release(lsn, horizonLsn);
   }
 
   close(): Promise<void> {
@@ -318,8 +322,7 @@ export class LogController implements Log {
 
   #startWrite(): WriteJob {
     const { sequence } = present(this.#segments.active, "an active segment");
-    const wallMs = Math.max(0, Math.floor(this.#env.clock.wallMs()));
-    return this.#core.startWrite({ sequence, wallMs });
+    return this.#core.startWrite({ sequence, wallMs: wallMsOf(this.#env.clock) });
   }
 
   #finish(job: WriteJob): Lsn {
@@ -358,7 +361,8 @@ export class LogController implements Log {
   async #rotate(): Promise<void> {
     const lsn = this.#core.durableEnd;
     try {
-      await this.#segments.take({ firstLsn: lsn, durableLsn: lsn });
+      const createdMs = this.#core.timeOf(wallMsOf(this.#env.clock));
+      await this.#segments.take({ firstLsn: lsn, durableLsn: lsn, createdMs });
     } catch (error) {
       if (!isStorageError(error, "BOP_DISK_FULL")) return this.#countFailure(error);
       if (this.#closed !== undefined) throw error;
@@ -385,4 +389,9 @@ export class LogController implements Log {
     this.#waiters.rejectAll((lsn) => outcomeUnknown(lsn, { durableLsn, failure }));
     this.#failureListeners.tell(failure);
   }
+}
+
+/** As it is written to the log. */
+export function wallMsOf(clock: Clock): number {
+  return Math.max(0, Math.floor(clock.wallMs()));
 }

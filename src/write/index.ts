@@ -6,6 +6,9 @@
  *   repair          what is cut off a log that is damaged; remains looks at what is left
  *   controller      the log with the disk
  *   segment-store   which file takes batches, which come next, which are still needed
+ *   segment-file    files of segments made and copied
+ *   history-reader  the log that lies behind; history-segments says what of it is kept, and
+ *                   history-files in which files
  *   watermarks      how far the log has come
  *   reserve         room for one batch, for a start on a full disk
  *   seal            the index behind a sealed segment
@@ -31,8 +34,17 @@ export type {
 export { LOGGED_WHOLE, UNCHANGED } from "../wal/index.ts";
 export type { SegmentArchive } from "./archive.ts";
 export type { Backlog, WaitingStream } from "./backlog.ts";
+export type { HistoryHold, HistorySegment } from "./history-segments.ts";
 export { limitedStorage } from "./limited-storage.ts";
-export type { Log, LogFault, LogStats, StagedFrames } from "./log.ts";
+export type {
+  HistoryRange,
+  Log,
+  LogFault,
+  LogHistory,
+  LogStats,
+  StagedFrames,
+  StoredLog,
+} from "./log.ts";
 export type { LogLimits } from "./options.ts";
 export {
   type RecoveredLog,

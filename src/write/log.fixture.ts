@@ -11,7 +11,14 @@ import { StorageError } from "../base/errors.ts";
 import { LSN_ZERO, type Lsn, type SegmentSequence, streamId } from "../base/units.ts";
 import { DeadProcessError, type SimulatedWorld, simulatedWorld } from "../io/index.ts";
 import type { ReplayedCommit } from "../wal/index.ts";
-import { type Log, type LogLimits, type RecoveredLog, recoverLog } from "./index.ts";
+import {
+  type HistorySegment,
+  type Log,
+  type LogLimits,
+  type RecoveredLog,
+  recoverLog,
+  type StoredLog,
+} from "./index.ts";
 
 export const STORE_ID = Uint8Array.from({ length: 16 }, (_, i) => 200 - i);
 export const WAL = "/store/wal";
@@ -25,6 +32,9 @@ export interface Sealed {
 
 export class LogStore {
   readonly registered = new Set<SegmentSequence>();
+  readonly history = new Map<SegmentSequence, HistorySegment>();
+  /** Up to where history is needed by nobody; undefined where there is to be none. */
+  horizonLsn: Lsn | undefined;
   readonly limits: Partial<LogLimits>;
   io: IoChoice = "auto";
   checkpointLsn: Lsn = LSN_ZERO;
@@ -51,18 +61,22 @@ export class LogStore {
         storeId: STORE_ID,
         registered: [...this.registered],
         register: (sequence) => remember(() => this.registered.add(sequence)),
-        unregister: (gone) => remember(() => gone.forEach((it) => void this.registered.delete(it))),
+        unregister: (gone, kept) => remember(() => this.#strike(gone, kept)),
+        history: [...this.history.values()],
+        ...(this.horizonLsn !== undefined && { horizonLsn: this.horizonLsn }),
         checkpointLsn: this.checkpointLsn,
         durableFloorLsn: this.durableFloorLsn,
         limits: this.limits,
       },
-      (commit) => found.push(sealedOf(commit)),
+      (commit) => {
+        if (commit.stream === STREAM) found.push(sealedOf(commit));
+      },
     );
     return { recovered, found };
   }
 
   /** Recovers, checks that nothing acknowledged is lost and nothing invented, and starts. */
-  async open(env: Env): Promise<Log> {
+  async open(env: Env): Promise<StoredLog> {
     const { recovered, found } = await this.recover(env);
     this.check(found);
     return recovered.start();
@@ -102,7 +116,18 @@ export class LogStore {
     const lsn = log.durableLsn;
     await env.clock.sleep(1);
     this.checkpointLsn = this.durableFloorLsn = lsn;
-    await log.release(lsn);
+    await log.release(lsn, this.horizonLsn);
+  }
+
+  #strike(gone: readonly SegmentSequence[], kept: readonly HistorySegment[]): void {
+    for (const sequence of gone) {
+      this.registered.delete(sequence);
+      this.history.delete(sequence);
+    }
+    for (const segment of kept) {
+      this.registered.delete(segment.sequence);
+      this.history.set(segment.sequence, segment);
+    }
   }
 
   path(sequence: number): string {

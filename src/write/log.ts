@@ -15,7 +15,14 @@
 import type { Disposer } from "../base/env.ts";
 import type { StorageError } from "../base/errors.ts";
 import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
-import type { CommitFields, PageChange, SegmentState, SpillFields } from "../wal/index.ts";
+import type {
+  CommitFields,
+  PageChange,
+  ReplayedCommit,
+  SegmentState,
+  SpillFields,
+} from "../wal/index.ts";
+import type { HistoryHold } from "./history-segments.ts";
 import type { HungOperation } from "./operation-watch.ts";
 import type { Marks } from "./watermarks.ts";
 
@@ -57,13 +64,58 @@ export interface Log {
   onFault(listener: (fault: LogFault) => void): Disposer;
 
   /**
-   * Segments that end at or below `lsn` are needed by nobody: recycle or delete them. The manifest
+   * Segments that end at or below `lsn` are needed by no recovery. Those that end at or below the
+   * horizon are recycled or deleted, by default all of them; the others are history. The manifest
    * must durably have its checkpoint at or above `lsn` before.
    */
-  release(lsn: Lsn): Promise<void>;
+  release(lsn: Lsn, horizonLsn?: Lsn): Promise<void>;
 
   /** Flushes what is sealed, proves it with an empty batch, stops every timer. Idempotent. */
   close(): Promise<void>;
+}
+
+/** A log whose past can be read: what was let go and the horizon has not passed, and the rest. */
+export interface StoredLog extends Log {
+  readonly history: LogHistory;
+}
+
+/** The log that lies behind, as far as it is kept. */
+export interface LogHistory {
+  /** Everything above it, up to the durable LSN, can be read. */
+  readonly fromLsn: Lsn;
+  /** When that was, or some time before; milliseconds since 1970. */
+  readonly fromMs: number;
+  /** Newest time in the log: commits to come have none before it. */
+  readonly newestMs: number;
+  /** Of the disk, for what only history needs. */
+  readonly bytes: number;
+  readonly segments: number;
+
+  /**
+   * Up to where the log had come at a time: all durable commits of that millisecond lie at or below
+   * it. Undefined for a time before `fromMs`. Rejects with BOP_CORRUPT or BOP_IO, naming the file.
+   */
+  lsnAt(wallMs: number): Promise<Lsn | undefined>;
+
+  /**
+   * The commits of a database in a range that is held, in order; a commit is good until the next one
+   * is asked for. Throws BOP_CORRUPT or BOP_IO, naming the file; nothing is passed over.
+   */
+  commits(stream: StreamId, range: HistoryRange): AsyncIterable<ReplayedCommit>;
+
+  /** Keeps everything above `lsn` until it is released; undefined if something of it is gone. */
+  hold(lsn: Lsn): HistoryHold | undefined;
+
+  /**
+   * What history may take, in bytes, says how low the horizon of a checkpoint at `upToLsn` may be.
+   */
+  floorLsn(upToLsn: Lsn, bytesMax: number): Lsn;
+}
+
+export interface HistoryRange {
+  readonly afterLsn: Lsn;
+  /** At or below the durable LSN. */
+  readonly upToLsn: Lsn;
 }
 
 export interface StagedFrames {

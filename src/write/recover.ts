@@ -34,8 +34,10 @@ import {
 } from "../wal/index.ts";
 import type { SegmentArchive } from "./archive.ts";
 import { Backlog } from "./backlog.ts";
-import { LogController } from "./controller.ts";
-import type { Log } from "./log.ts";
+import { LogController, wallMsOf } from "./controller.ts";
+import { removeCopies } from "./history-files.ts";
+import type { HistorySegment } from "./history-segments.ts";
+import type { StoredLog } from "./log.ts";
 import { hungError, OperationWatch } from "./operation-watch.ts";
 import { type LogLimits, resolveLogLimits } from "./options.ts";
 import { SegmentStore } from "./segment-store.ts";
@@ -52,6 +54,8 @@ export interface CheckOptions {
   readonly storeId: Uint8Array;
   /** What the manifest names; empty in a new store. */
   readonly registered: readonly SegmentSequence[];
+  /** Segments that the manifest names as history. They are not looked at. Default: none. */
+  readonly history?: readonly HistorySegment[];
   /** Commits at or below it are not handed out. 0 in a new store. */
   readonly checkpointLsn: Lsn;
   /** Highest LSN that manifest or superblock know to be durable. */
@@ -67,8 +71,13 @@ export interface RecoverOptions extends CheckOptions {
   readonly driver: Driver;
   /** Resolves when the manifest durably names the sequence. */
   readonly register: (sequence: SegmentSequence) => Promise<void>;
-  /** Resolves when the manifest durably no longer names them. */
-  readonly unregister: (sequences: readonly SegmentSequence[]) => Promise<void>;
+  /** Resolves when the manifest durably names them no longer, and those kept as history only. */
+  readonly unregister: (
+    sequences: readonly SegmentSequence[],
+    kept: readonly HistorySegment[],
+  ) => Promise<void>;
+  /** Up to where history is needed by nobody. Default: the checkpoint, so that there is none. */
+  readonly horizonLsn?: Lsn;
   readonly limits?: Partial<LogLimits>;
   /**
    * Whether the commits of a stream may wait in the backlog until somebody wants them. Asked once
@@ -94,7 +103,7 @@ export interface RecoveredLog {
    * Once. Rejects with BOP_IO, and with BOP_DISK_FULL where there is not even a reserve; what was
    * recovered is still there then.
    */
-  start(): Promise<Log>;
+  start(): Promise<StoredLog>;
 }
 
 /** Rejects with BOP_CORRUPT, BOP_FORMAT or BOP_IO, or what `onCommit` throws. */
@@ -137,13 +146,16 @@ interface Recovered {
   readonly walked: Walked;
 }
 
-async function start({ options, limits, found, walked }: Recovered): Promise<Log> {
+async function start({ options, limits, found, walked }: Recovered): Promise<StoredLog> {
   const { env, driver, directory, storeId, register, unregister, checkpointLsn } = options;
-  const { endLsn, unproven, wallMs } = walked;
+  const { horizonLsn, history = [] } = options;
+  const { endLsn, unproven } = walked;
+  const wallMs = Math.max(walked.wallMs, wallMsOf(env.clock));
   await removeUnusable({ options, found, walked });
   const sealed = found.used.map(({ sequence, header }, i) => {
     const endLsn = endOf(found.used, i) as Lsn | undefined;
-    return { sequence, firstLsn: header.firstLsn as Lsn, endLsn };
+    const { firstLsn, createdMs } = header;
+    return { sequence, firstLsn: firstLsn as Lsn, endLsn, createdMs };
   });
   const spares = found.spares.map(({ sequence }) => sequence);
   const trail = new CommitTrail();
@@ -157,11 +169,21 @@ async function start({ options, limits, found, walked }: Recovered): Promise<Log
   const watched = { ...env, storage: watchedStorage(env.storage, watch) };
   const segments = new SegmentStore(
     { env: watched, driver, directory, storeId, limits, register, unregister, trail },
-    { sealed, spares: spares.filter((it) => !walked.dirty.has(it)), reserved: found.reserved },
+    {
+      sealed,
+      history,
+      spares: spares.filter((it) => !walked.dirty.has(it)),
+      reserved: found.reserved,
+    },
   );
   try {
-    await unlessFull(segments.release(checkpointLsn));
-    await takeOver(segments, { walked, storeId, isNew: found.used.length === 0 });
+    await unlessFull(segments.release(checkpointLsn, horizonLsn));
+    await takeOver(segments, {
+      walked,
+      storeId,
+      createdMs: wallMs,
+      isNew: found.used.length === 0,
+    });
   } catch (error) {
     await segments.close();
     watch.stop();
@@ -169,7 +191,7 @@ async function start({ options, limits, found, walked }: Recovered): Promise<Log
   }
   const { bufferBytes } = limits;
   const core = new LogCore({ storeId, lsn: endLsn, bufferBytes, memory: driver, wallMs, trail });
-  log = new LogController({ env, limits, core, segments, watch });
+  log = new LogController({ env, storeId, limits, core, segments, watch });
   if (segments.active === undefined) segments.prepareSoon();
   else {
     segments.keepReserveSoon();
@@ -181,13 +203,15 @@ async function start({ options, limits, found, walked }: Recovered): Promise<Log
 interface TakingOver {
   readonly walked: Walked;
   readonly storeId: Uint8Array;
+  readonly createdMs: number;
   readonly isNew: boolean;
 }
 
 /** See (1) and (3). */
-async function takeOver(segments: SegmentStore, { walked, storeId, isNew }: TakingOver) {
+async function takeOver(segments: SegmentStore, { walked, storeId, ...by }: TakingOver) {
   const { endLsn, unproven } = walked;
-  const from = { firstLsn: unproven?.startLsn ?? endLsn, durableLsn: endLsn };
+  const { createdMs, isNew } = by;
+  const from = { firstLsn: unproven?.startLsn ?? endLsn, durableLsn: endLsn, createdMs };
   const copied = unproven && copyFor(unproven, storeId);
   try {
     await segments.take(copied === undefined ? from : { ...from, copied });
@@ -244,7 +268,8 @@ async function removeUnusable({ options, found, walked }: Omit<Recovered, "limit
   const { env, unregister } = options;
   const dirty = found.spares.filter(({ sequence }) => walked.dirty.has(sequence));
   const sequences = dirty.map(({ sequence }) => segmentSequence(sequence));
-  const struck = dirty.length > 0 && (await unlessFull(unregister(sequences)));
+  const struck = dirty.length > 0 && (await unlessFull(unregister(sequences, [])));
+  await removeCopies(env.storage, found.copies);
   for (const path of [...found.orphans, ...(struck ? dirty.map(({ path }) => path) : [])]) {
     await env.storage.unlink(path).catch((cause) => {
       throw ioError("removing", path, cause);

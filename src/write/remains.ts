@@ -5,7 +5,7 @@
 import { isStorageError } from "../base/errors.ts";
 import { segmentFileName } from "../wal/index.ts";
 import type { CheckOptions } from "./recover.ts";
-import { lookAt, sequencesFound, type UsedSegment } from "./survey.ts";
+import { historyOf, lookAt, sequencesFound, type UsedSegment } from "./survey.ts";
 
 export interface Remains {
   /** In order of use. */
@@ -19,6 +19,7 @@ export interface Remains {
 export async function segmentsLeft(options: CheckOptions): Promise<Remains> {
   const { registered, directory } = options;
   const found = await sequencesFound(options);
+  for (const sequence of historyOf(options).keys()) found.delete(sequence);
   const used: UsedSegment[] = [];
   const holes: string[] = [];
   for (const sequence of new Set<number>([...registered, ...found].sort((a, b) => a - b))) {

@@ -112,7 +112,10 @@ export async function applyRepair(plan: RepairPlan, options: RepairOptions): Pro
     }
     await writeFresh(plan, options);
     const keeps = new Set<number>([...kept, cutSequence, freshSequence]);
-    await unregister(registered.filter((it) => !keeps.has(it) && it !== freshSequence + 1));
+    await unregister(
+      registered.filter((it) => !keeps.has(it) && it !== freshSequence + 1),
+      [],
+    );
     for (const path of plan.files) if (path !== cut?.path) await storage.unlink(path);
     await storage.syncDirectory(directory);
     await writeCut(plan, options);

@@ -11,17 +11,20 @@
  * (3) A header is synced before the first batch is issued, but behind batches that are copied into
  *     the segment: until then the segment that they come from counts.
  * (4) A released segment is struck from the register first, then renamed or removed. A crash in
- *     between leaves a file that nobody needs, which the next start removes.
+ *     between leaves a file that nobody needs, which the next start removes. One above the horizon
+ *     is registered as history in the same commit, and stays (history-segments.ts).
  * (5) Making, indexing, recycling and removing run one at a time; taking a spare only takes it off
  *     the list.
  * (6) A file that is smaller than a segment was the reserve (reserve.ts): it is sealed as soon as it
  *     has taken over what was to be copied. Nothing is active then until there is room.
+ * (7) Where the disk has no room for a file, the oldest history gives its own: commits come first.
  */
 import { assert, present } from "../base/assert.ts";
 import type { Driver, LogFile } from "../base/driver.ts";
-import type { Disposer, Env, File, Storage } from "../base/env.ts";
-import { ioError, type StorageError, systemCode } from "../base/errors.ts";
+import type { Disposer, Env, Storage } from "../base/env.ts";
+import { ioError, isStorageError, type StorageError } from "../base/errors.ts";
 import {
+  earlierLsn,
   LSN_ZERO,
   type Lsn,
   laterLsn,
@@ -37,10 +40,13 @@ import {
   type SegmentState,
   segmentFileName,
 } from "../wal/index.ts";
+import { type HistoryChange, HistoryFiles } from "./history-files.ts";
+import type { EndedSegment, HistoryHold, HistorySegment } from "./history-segments.ts";
 import type { SegmentStats } from "./log.ts";
 import { type LogLimits, MAX_SPARES } from "./options.ts";
 import { keepReserve, moveReserve, putReserveBack, reserveBytes } from "./reserve.ts";
 import { writeIndex } from "./seal.ts";
+import { makeSegmentFile } from "./segment-file.ts";
 import { type Marks, marksWithin } from "./watermarks.ts";
 
 export interface SegmentStoreOptions {
@@ -53,8 +59,11 @@ export interface SegmentStoreOptions {
   readonly limits: LogLimits;
   /** Resolves when the manifest durably names the sequence. */
   readonly register: (sequence: SegmentSequence) => Promise<void>;
-  /** Resolves when the manifest durably no longer names them. */
-  readonly unregister: (sequences: readonly SegmentSequence[]) => Promise<void>;
+  /** Resolves when the manifest durably names them no longer, and those kept as history only. */
+  readonly unregister: (
+    sequences: readonly SegmentSequence[],
+    kept: readonly HistorySegment[],
+  ) => Promise<void>;
   /** Where commits lie, for the indexes of segments. */
   readonly trail: CommitTrail;
 }
@@ -66,7 +75,9 @@ export interface FoundSegments {
     readonly sequence: number;
     readonly firstLsn: Lsn;
     readonly endLsn: Lsn | undefined;
+    readonly createdMs: number;
   }[];
+  readonly history: readonly HistorySegment[];
   readonly spares: readonly number[];
   /** The highest sequence registered; 0 in a new store. */
   readonly reserved: number;
@@ -75,6 +86,8 @@ export interface FoundSegments {
 export interface TakeOptions {
   readonly firstLsn: Lsn;
   readonly durableLsn: Lsn;
+  /** Not before anything in the log. */
+  readonly createdMs: number;
   /** Batches that the segment takes over, stamped for it; written and synced before its header. */
   readonly copied?: (sequence: number) => Uint8Array;
 }
@@ -87,10 +100,22 @@ interface Segment {
   file: LogFile | undefined;
   /** Undefined while it is free. */
   firstLsn: Lsn | undefined;
+  /** When it was taken into use. */
+  createdMs: number;
   /** Where the next segment began; undefined for the newest. */
   endLsn: Lsn | undefined;
   /** It refused its index: no longer used once it is let go. */
   suspect: boolean;
+}
+
+/** A segment that may be read, as far as it is durable. */
+export interface ReadableSegment {
+  readonly sequence: number;
+  readonly path: string;
+  readonly firstLsn: Lsn;
+  /** Undefined for one that may still grow. */
+  readonly endLsn: Lsn | undefined;
+  readonly createdMs: number;
 }
 
 interface ActiveSegment {
@@ -109,6 +134,7 @@ export class SegmentStore {
   /** Segments that were used and are not released, in order; the newest last. */
   readonly #used: Segment[];
   readonly #spares: Segment[];
+  readonly #history: HistoryFiles;
   #reserved: number;
   #active: ActiveSegment | undefined;
   /** A file that is ready but for the registration of the sequence behind it. */
@@ -123,9 +149,11 @@ export class SegmentStore {
   constructor(options: SegmentStoreOptions, found: FoundSegments) {
     this.#options = options;
     this.#reserved = found.reserved;
-    this.#used = found.sealed.map(({ sequence, firstLsn, endLsn }) => {
-      return { ...this.#segment(sequence), state: "sealed", firstLsn, endLsn };
+    this.#used = found.sealed.map(({ sequence, ...about }) => {
+      return { ...this.#segment(sequence), ...about, state: "sealed" };
     });
+    const { segmentBytes } = options.limits;
+    this.#history = new HistoryFiles({ ...this.#place, segmentBytes }, found.history);
     this.#spares = found.spares.map((sequence) => this.#segment(sequence));
   }
 
@@ -163,6 +191,36 @@ export class SegmentStore {
     });
   }
 
+  /** Everything above it can be read. */
+  get historyLsn(): Lsn {
+    return this.#history.fromLsn(this.#inflightLsn);
+  }
+
+  get history(): readonly HistorySegment[] {
+    return this.#history.all;
+  }
+
+  /** Everything above `lsn` stays until it is released; undefined if something of it is gone. */
+  hold(lsn: Lsn): HistoryHold | undefined {
+    return this.#history.hold(lsn, this.#inflightLsn);
+  }
+
+  /** History takes at most `bytesMax` if the horizon of a checkpoint at `upToLsn` is not lower. */
+  historyFloor(upToLsn: Lsn, bytesMax: number): Lsn {
+    return this.#history.floorLsn(this.#endedUpTo(upToLsn), bytesMax);
+  }
+
+  /** Segments that have something above an LSN, oldest first. */
+  readable(aboveLsn: Lsn): ReadableSegment[] {
+    const history = this.#history.all.map((segment) => {
+      return { ...segment, path: this.#history.pathOf(segment), createdMs: segment.createdAtMs };
+    });
+    const used = this.#used.flatMap(({ firstLsn, ...segment }) =>
+      firstLsn === undefined ? [] : { ...segment, firstLsn },
+    );
+    return [...history, ...used].filter(({ endLsn }) => endLsn === undefined || endLsn > aboveLsn);
+  }
+
   /** Why the last try to make a spare failed; undefined once one succeeds. */
   get refusal(): StorageError | undefined {
     return this.#refusal;
@@ -193,6 +251,7 @@ export class SegmentStore {
     try {
       segment.file ??= await this.#options.driver.open(segment.path);
       segment.firstLsn = options.firstLsn;
+      segment.createdMs = options.createdMs;
       const offset = await this.#writeHead(segment.file, { ...options, segment });
       await this.#sealBefore(segment, options.firstLsn);
       moveSegment(segment, "active");
@@ -242,17 +301,16 @@ export class SegmentStore {
     await this.#retireHandle(segment);
   }
 
-  /** Segments that end at or below `lsn` are recycled or removed. */
-  release(lsn: Lsn): Promise<void> {
+  /**
+   * Segments that end at or below `lsn` are recycled or removed; those that end above the horizon are
+   * history until it has passed them.
+   */
+  release(lsn: Lsn, horizonLsn: Lsn = lsn): Promise<void> {
     return this.#inTurn(async () => {
-      const gone = this.#used.filter(({ endLsn }) => endLsn !== undefined && endLsn <= lsn);
-      if (gone.length === 0 || this.#closed) return;
-      await this.#options.unregister(gone.map(({ sequence }) => segmentSequence(sequence)));
-      this.#used.splice(0, gone.length);
-      for (const segment of gone) await this.#letGo(segment);
-      await this.#syncDirectory().catch((cause) => {
-        throw ioError("sync", this.#options.directory, cause);
-      });
+      if (this.#closed) return;
+      const horizon = earlierLsn(lsn, horizonLsn);
+      const change = await this.#history.pass(this.#endedUpTo(lsn), horizon);
+      if (change !== undefined) await this.#strike(change);
     });
   }
 
@@ -270,12 +328,11 @@ export class SegmentStore {
   }
 
   async #writeHead(file: LogFile, options: TakeOptions & { segment: Segment }): Promise<number> {
-    const { env, storeId } = this.#options;
-    const { firstLsn, durableLsn, copied, segment } = options;
+    const { storeId } = this.#options;
+    const { firstLsn, durableLsn, createdMs, copied, segment } = options;
     const { sequence } = segment;
     const batches = copied?.(sequence);
     if (batches !== undefined) await this.#writeThrough(file, { bytes: batches, at: BLOCK_BYTES });
-    const createdMs = Math.max(0, Math.floor(env.clock.wallMs()));
     const header = { storeId, sequence, firstLsn, durableLsn, createdMs };
     await this.#writeThrough(file, { bytes: encodeSegmentHeader(header), at: 0 });
     return BLOCK_BYTES + (batches?.length ?? 0);
@@ -376,38 +433,38 @@ export class SegmentStore {
       this.keepReserveSoon();
     } catch (cause) {
       const path = this.#path(this.#reserved);
-      this.#refusal = ioError("preparing", path, cause);
-      throw this.#refusal;
+      const refusal = ioError("preparing", path, cause);
+      if (isStorageError(refusal, "BOP_DISK_FULL") && (await this.#takeFromHistory())) return;
+      this.#refusal = refusal;
+      throw refusal;
     }
+  }
+
+  /** See (7). True if there is a spare now. */
+  async #takeFromHistory(): Promise<boolean> {
+    const change = this.#history.giveUpOldest();
+    if (change === undefined) return false;
+    try {
+      await this.#strike(change);
+    } catch {
+      return false; // The caller tells of the disk that is full.
+    }
+    return this.#spares.length > 0;
   }
 
   async #makeFile(segment: Segment): Promise<Segment> {
+    const { path } = segment;
     const { storage } = this.#options.env;
-    const file = await this.#create(segment.path);
+    // What lies at the path of `reserved` was left by a crash, and never taken into use.
+    await makeSegmentFile(storage, { path, bytes: this.#options.limits.segmentBytes });
     try {
-      await file.preallocate(this.#options.limits.segmentBytes);
-      await file.sync();
-      await file.close();
       await this.#syncDirectory();
-      segment.file = await this.#options.driver.open(segment.path);
+      segment.file = await this.#options.driver.open(path);
     } catch (cause) {
-      await file.close().catch(() => undefined);
-      await storage.unlink(segment.path).catch(() => undefined);
+      await storage.unlink(path).catch(() => undefined);
       throw cause;
     }
     return segment;
-  }
-
-  /** What lies at the path of `reserved` was left by a crash, and never taken into use. */
-  async #create(path: string): Promise<File> {
-    const { storage } = this.#options.env;
-    try {
-      return await storage.open(path, "create");
-    } catch (cause) {
-      if (systemCode(cause) !== "EEXIST") throw cause;
-      await storage.unlink(path);
-      return await storage.open(path, "create");
-    }
   }
 
   /** A file at the path of `reserved` becomes a spare. */
@@ -421,6 +478,45 @@ export class SegmentStore {
   async #reserve(sequence: number): Promise<void> {
     await this.#options.register(segmentSequence(sequence));
     this.#reserved = sequence;
+  }
+
+  /** Segments in flight that end at or below an LSN. */
+  #endedUpTo(lsn: Lsn): EndedSegment[] {
+    const ended: EndedSegment[] = [];
+    for (const { sequence, firstLsn = LSN_ZERO, endLsn, createdMs } of this.#used) {
+      if (endLsn === undefined || endLsn > lsn) break;
+      const about = { firstLsn, endLsn, createdAtMs: createdMs };
+      ended.push({ sequence: segmentSequence(sequence), ...about });
+    }
+    return ended;
+  }
+
+  /** See (4). */
+  async #strike(change: HistoryChange): Promise<void> {
+    const { released, kept, passed } = change;
+    const keptFiles = new Map(kept.map(({ sequence, isCopy }) => [sequence as number, isCopy]));
+    const gone = [...passed, ...released].filter(({ sequence }) => !keptFiles.has(sequence));
+    await this.#options.unregister(
+      gone.map(({ sequence }) => sequence),
+      kept,
+    );
+    this.#history.took(change);
+    for (const segment of this.#used.splice(0, released.length)) {
+      const staysFile = keptFiles.get(segment.sequence) === false;
+      const isSpent = segment.suspect || segment.state === "poisoned";
+      // A reader that has it open reads on in a file that was removed, but not in one that is reused.
+      if (keptFiles.has(segment.sequence) && this.#history.isHeld) segment.suspect = true;
+      if (staysFile) moveSegment(segment, "history");
+      else await this.#letGo(segment);
+      if (staysFile && isSpent) this.#history.suspect(segment.sequence);
+    }
+    for (const each of passed) {
+      const about = { path: this.#history.pathOf(each), suspect: this.#history.isSpent(each) };
+      await this.#letGo({ ...this.#segment(each.sequence), ...about, state: "history" });
+    }
+    await this.#syncDirectory().catch((cause) => {
+      throw ioError("sync", this.#options.directory, cause);
+    });
   }
 
   async #letGo(segment: Segment): Promise<void> {
@@ -453,6 +549,10 @@ export class SegmentStore {
     return done;
   }
 
+  get #inflightLsn(): Lsn {
+    return this.#used[0]?.firstLsn ?? LSN_ZERO;
+  }
+
   get #place(): { readonly storage: Storage; readonly directory: string } {
     return { storage: this.#options.env.storage, directory: this.#options.directory };
   }
@@ -463,8 +563,8 @@ export class SegmentStore {
 
   #segment(sequence: number): Segment {
     const path = this.#path(sequence);
-    const fresh = { file: undefined, firstLsn: undefined, endLsn: undefined, suspect: false };
-    return { sequence, path, state: "free", ...fresh };
+    const nowhere = { file: undefined, firstLsn: undefined, endLsn: undefined };
+    return { sequence, path, state: "free", ...nowhere, createdMs: 0, suspect: false };
   }
 
   #path(sequence: number): string {

@@ -5,6 +5,7 @@
  *   spare      zeros, a header of an older sequence, or a header that does not parse: what lies in
  *              it decides (walk.ts)
  *   orphan     not registered, and needed by nobody: released just before a crash
+ *   history    registered as such: not looked at, and not missed before somebody asks for it
  *   the rest   files with other names are left alone; one that ends in .wal and is no number of
  *              ours is not for us to judge, and refused
  *
@@ -19,6 +20,7 @@ import {
   type SegmentHeader,
   SUPPORTED,
   segmentFileName,
+  sequenceInHistoryName,
   sequenceInName,
 } from "../wal/index.ts";
 import { heal } from "./archive.ts";
@@ -43,6 +45,8 @@ export interface Survey {
   readonly spares: readonly SpareSegment[];
   /** Paths of files to remove. */
   readonly orphans: readonly string[];
+  /** The same, of copies that no history names. */
+  readonly copies: readonly string[];
   /** The highest sequence registered; 0 if there is none. */
   readonly reserved: number;
 }
@@ -72,7 +76,9 @@ export async function survey(options: CheckOptions): Promise<Survey> {
     throw corrupt({ file: path, offset: 0 }, "a segment of the log is missing");
   }
   const known = new Set<number>(registered);
+  const history = historyOf(options);
   for (const sequence of found) {
+    if (history.get(sequence) === false) continue;
     const path = `${directory}/${segmentFileName(sequence)}`;
     const look = await lookAt(options, { path, sequence });
     const header = await headerOf(options, { look, path, sequence, known: known.has(sequence) });
@@ -89,7 +95,26 @@ export async function survey(options: CheckOptions): Promise<Survey> {
     }
   }
   used.sort((a, b) => a.sequence - b.sequence);
-  return { used, spares, orphans, reserved };
+  return { used, spares, orphans, copies: await strayCopies(options), reserved };
+}
+
+/** Sequences of history, and whether a copy is all there should be of them. */
+export function historyOf({ history = [] }: CheckOptions): Map<number, boolean> {
+  return new Map(history.map(({ sequence, isCopy }) => [sequence, isCopy]));
+}
+
+/** What a crash has left of copies for history. */
+async function strayCopies(options: CheckOptions): Promise<string[]> {
+  const { env, directory } = options;
+  const history = historyOf(options);
+  const names = await env.storage.list(directory).catch((cause) => {
+    throw ioError("listing", directory, cause);
+  });
+  return names.flatMap((name) => {
+    const sequence = sequenceInHistoryName(name);
+    const isStray = sequence !== undefined && history.get(sequence) !== true;
+    return isStray ? [`${directory}/${name}`] : [];
+  });
 }
 
 /** The header of a segment that was in use; from the archive, if it is damaged. */

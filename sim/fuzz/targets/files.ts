@@ -1,15 +1,19 @@
 /** DECODERS OF WHOLE FILES: page chunks, the superblock. */
 import { crc32 } from "node:zlib";
-import { chunkId, lsn, segmentSequence } from "../../../src/base/units.ts";
+import { chunkId, type Lsn, lsn, segmentSequence } from "../../../src/base/units.ts";
 import {
   ChunkEncoder,
   DIRECTORY_ENTRY,
   decodeChunk,
   FILE_HEADER,
   FOOTER,
+  type ImageCodec,
+  imageOffset,
   inspectChunk,
+  PACKING,
   pageSeed,
   RECORD,
+  type WholeChunk,
 } from "../../../src/chunk/index.ts";
 import { seeded } from "../../../src/io/index.ts";
 import {
@@ -46,12 +50,8 @@ export const pageChunk: FuzzTarget = {
     const isSound = report.problems.length === 0;
     holds(isSound === (typeof whole !== "string"), "both readers agree whether a chunk is right");
     if (typeof whole === "string") return;
-    const pages = whole.entries.map((entry) => ({
-      stream: entry.stream,
-      pageNumber: entry.pageNumber,
-      lsn: entry.lsn,
-      image: whole.image(entry),
-    }));
+    if (whole.header.codec !== "none") return; // There are many ways to pack a page.
+    const pages = pagesOf(whole);
     const encoder = new ChunkEncoder({ ...CHUNK, ...whole.header }, new Uint8Array(65_536));
     for (const page of pages) encoder.add(page);
     const body = encoder.pending().bytes.slice();
@@ -63,9 +63,43 @@ export const pageChunk: FuzzTarget = {
   },
 };
 
-function chunkOf(pages: readonly Page[]): Uint8Array {
-  const encoder = new ChunkEncoder(CHUNK, new Uint8Array(8192));
-  for (const page of pages) encoder.add({ ...page, lsn: lsn(1000 + page.pageNumber) });
+export const packedChunk: FuzzTarget = {
+  name: "packed-chunk",
+  bytesMax: 4096,
+  seeds: () => {
+    const noise = { stream: 2, pageNumber: 9, image: seeded(5).bytes(512) };
+    const text = { stream: 1, pageNumber: 1, image: new Uint8Array(1024).fill(65) };
+    return [chunkOf([text], "deflate"), chunkOf([text, noise], "deflate")];
+  },
+  mend: mendChunk,
+  check(bytes) {
+    const whole = decodeChunk(bytes);
+    const isSound = inspectChunk(bytes).problems.length === 0;
+    holds(isSound === (typeof whole !== "string"), "both readers agree whether a chunk is right");
+    if (typeof whole === "string") return;
+    const pages = pagesOf(whole);
+    const again = decodeChunk(chunkOf(pages, "deflate"));
+    holds(typeof again !== "string", "pages that were read can be written again");
+    if (typeof again !== "string") same(pagesOf(again), pages, "they are read again the same");
+  },
+};
+
+function pagesOf(whole: WholeChunk): (Page & { readonly lsn: Lsn })[] {
+  return whole.entries.map((entry) => ({
+    stream: entry.stream,
+    pageNumber: entry.pageNumber,
+    lsn: entry.lsn,
+    image: whole.image(entry).slice(),
+  }));
+}
+
+function chunkOf(
+  pages: readonly (Page & { readonly lsn?: Lsn })[],
+  codec: ImageCodec = "none",
+): Uint8Array {
+  const room = pages.reduce((sum, { image }) => sum + image.length + 64, 8192);
+  const encoder = new ChunkEncoder({ ...CHUNK, codec }, new Uint8Array(room));
+  for (const page of pages) encoder.add({ lsn: lsn(1000 + page.pageNumber), ...page });
   const body = encoder.pending().bytes.slice();
   encoder.drained();
   const { header, end } = encoder.finish();
@@ -80,15 +114,17 @@ function mendChunk(bytes: Uint8Array): void {
   const directoryAt = u32At(bytes, footerAt + FOOTER.offset.directoryOffset);
   const { offset } = DIRECTORY_ENTRY;
   const seed = pageSeed(STORE_ID, CHUNK.chunk);
+  const isPlain = bytes[FILE_HEADER.offset.codec] === 0;
   for (
     let at = directoryAt;
     at + DIRECTORY_ENTRY.sizeBytes <= footerAt;
     at += DIRECTORY_ENTRY.sizeBytes
   ) {
     const recordAt = u32At(bytes, at + offset.offset);
-    const imageBytes = u32At(bytes, recordAt + RECORD.offset.imageBytes);
     const from = recordAt + RECORD.offset.imageBytes;
-    const covered = bytes.subarray(from, recordAt + RECORD.sizeBytes + imageBytes);
+    const lengthAt = isPlain ? from : recordAt + RECORD.sizeBytes + PACKING.offset.storedBytes;
+    const head = imageOffset(isPlain ? "none" : "deflate");
+    const covered = bytes.subarray(from, recordAt + head + u32At(bytes, lengthAt));
     putCrc(bytes, recordAt, crc32(covered, seed));
     const crc = bytes.slice(recordAt, recordAt + 4);
     if (crc.length === 4) bytes.set(crc, at + offset.crc);

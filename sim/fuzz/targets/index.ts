@@ -1,8 +1,9 @@
 /** EVERY DECODER THAT IS FUZZED. A new one is a line here. */
 import type { FuzzTarget } from "../target.ts";
-import { pageChunk, superblock } from "./files.ts";
+import { packedChunk, pageChunk, superblock } from "./files.ts";
 import { delta, fileHeader, frames, segment, segmentIndex } from "./log.ts";
 import { catalogueEntry, manifestRow, mirrorEntry, ownerRecord } from "./manifest.ts";
+import { manifestMigration } from "./migration.ts";
 import { logBody, logOperations, recordChunk } from "./records.ts";
 import { pageOne, sqliteFile } from "./sqlite-file.ts";
 import { baton, hranaPipeline, splitter, sqlText } from "./text.ts";
@@ -14,11 +15,13 @@ export const TARGETS: readonly FuzzTarget[] = [
   delta,
   segmentIndex,
   pageChunk,
+  packedChunk,
   recordChunk,
   logOperations,
   logBody,
   superblock,
   manifestRow,
+  manifestMigration,
   mirrorEntry,
   ownerRecord,
   catalogueEntry,

@@ -30,10 +30,14 @@ import { SCHEMA_VERSION, TABLES } from "../../../src/manifest/schema.ts";
 import { chunks } from "../../../src/manifest/tables/chunks.ts";
 import { cursors } from "../../../src/manifest/tables/cursors.ts";
 import { databases } from "../../../src/manifest/tables/databases.ts";
+import { forks } from "../../../src/manifest/tables/forks.ts";
+import { history } from "../../../src/manifest/tables/history.ts";
 import { jobs } from "../../../src/manifest/tables/jobs.ts";
+import { mapVersions } from "../../../src/manifest/tables/map-versions.ts";
 import { pageMap } from "../../../src/manifest/tables/page-map.ts";
 import { recordLogs } from "../../../src/manifest/tables/record-logs.ts";
 import { segments } from "../../../src/manifest/tables/segments.ts";
+import { snapshots } from "../../../src/manifest/tables/snapshots.ts";
 import {
   decodeState,
   decodeStore,
@@ -130,8 +134,10 @@ function again<T>(
   same(decodeAgain({ ...encode(first.value), ...PLACE }), first.value, "a row survives encoding");
 }
 
+const MAP_ROW = { stream: streamId(3), rowIndex: 0, fromLsn: lsn(8192) };
+
 function roundTrip(locations: Float64Array): void {
-  const encoded = pageMap.encode({ stream: streamId(1), rowIndex: 2, locations }, 1);
+  const encoded = pageMap.encode({ ...MAP_ROW, locations }, 1);
   const { locations: again } = pageMap.decode({ ...encoded, ...PLACE });
   same(again, locations, "a map row survives encoding");
 }
@@ -147,17 +153,50 @@ function rows(): KeyValuePair[] {
   const counted = { oldest: 1, next: 3, bytes: 90, atMs: 9, advancedLsn: lsn(8192) };
   const removed = { removedRecords: 4, removedBytes: 200, evictions: 1 };
   const size = { engine: "libsql", pageBytes: 4096, pageCount: 7 } as const;
+  const own = { createdLsn: lsn(0), family: streamId(3), flat: true };
+  const fork = { createdLsn: lsn(90), family: streamId(1), flat: false };
+  const origin = { stream: streamId(2), lsn: lsn(80) };
+  const station = {
+    stream: streamId(3),
+    lsn: lsn(8192),
+    pageCount: 7,
+    pageBytes: 4096,
+    commitLsn: lsn(8000),
+    createdAtMs: 9,
+  };
   return [
-    databases.encode({ ...name, ...size, state: "live" }, 5),
-    databases.encode({ ...name, ...size, state: "dropped", droppedLsn: lsn(9000) }, 5),
+    databases.encode({ ...name, ...size, ...own, state: "live" }, 5),
+    databases.encode({ ...name, ...size, ...own, state: "dropped", droppedLsn: lsn(9000) }, 5),
+    databases.encode({ ...name, ...size, ...fork, origin, state: "importing" }, 5),
     recordLogs.encode({ ...name, state: "live", body: Uint8Array.of(1, 2, 3) }, 5),
     chunks.encode(
-      { chunk: chunkId(1), kind: "pages", fileBytes: 9000, pageCount: 2, livePages: 1 },
+      {
+        chunk: chunkId(1),
+        kind: "pages",
+        fileBytes: 9000,
+        pageCount: 2,
+        livePages: 1,
+        references: 3,
+      },
       5,
     ),
     encodeStore({ schemaVersion: SCHEMA_VERSION, storeId: new Uint8Array(16) }, 1),
-    pageMap.encode({ stream: streamId(3), rowIndex: 0, locations }, 5),
+    pageMap.encode({ ...MAP_ROW, locations }, 5),
+    mapVersions.encode({ ...station, changedRows: [0, 2, 3] }, 5),
+    snapshots.encode({ stream: streamId(3), name: "before", lsn: lsn(8192), createdAtMs: 9 }, 5),
+    forks.encode({ origin: streamId(1), fork: streamId(3) }, 5),
     segments.encode(segmentSequence(1), 5),
+    history.encode(
+      {
+        sequence: segmentSequence(1),
+        firstLsn: lsn(4096),
+        endLsn: lsn(8192),
+        createdAtMs: 9,
+        fileBytes: 8192,
+        isCopy: true,
+      },
+      5,
+    ),
     jobs.encode({ ...job, ...times, ...tried, lease }, 5),
     jobs.encode({ ...job, ...times, ...tried, state: "failed", lease: undefined }, 5),
     cursors.encode({ name: "mirror", state: "active", acknowledged: 2, atMs: 9 }, 5),
@@ -230,6 +269,19 @@ const ENTRIES: readonly CatalogueEntry[] = [
   { type: "rename", stream: streamId(2 ** 32 - 1), name: "ünïcode" },
   { type: "publish", stream: streamId(4) },
   { type: "createLog", stream: streamId(5), name: "raft", createdAtMs: 1 },
+  {
+    type: "fork",
+    stream: streamId(6),
+    name: "try",
+    origin: { stream: streamId(1), lsn: lsn(2 ** 40) },
+    family: streamId(1),
+    engine: "sqlite",
+    pageBytes: 512,
+    createdAtMs: 2,
+    importing: false,
+  },
+  { type: "snapshot", stream: streamId(0), name: "noon", lsn: lsn(8192), createdAtMs: 3 },
+  { type: "dropSnapshot", stream: streamId(1), name: "noon" },
 ];
 
 export const catalogueEntry: FuzzTarget = {

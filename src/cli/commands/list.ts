@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import type { DatabaseInfo, Manager } from "../../manager/index.ts";
 import { everyDatabase } from "../databases.ts";
-import { Output, sizeText } from "../output.ts";
+import { Output, sizeText, timeText } from "../output.ts";
 import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
 import { numberCell, tableText, textCell } from "../table.ts";
 
@@ -31,23 +31,23 @@ async function run(manager: Manager, options: ListCommandOptions): Promise<void>
   for await (const database of everyDatabase(manager, options.prefix)) databases.push(database);
   if (options.json === true) {
     output.json({
-      databases: databases.map(({ name, slug, engine, pageBytes, sizeBytes, createdAt }) => ({
-        name,
-        slug,
-        engine,
-        pageBytes,
-        sizeBytes,
+      databases: databases.map(({ createdAt, forkedFrom, ...rest }) => ({
+        ...rest,
         createdAt: createdAt.toISOString(),
+        forkedFrom: forkedFrom && { name: forkedFrom.name ?? null, lsn: forkedFrom.lsn },
       })),
     });
     return;
   }
-  const rows = databases.map(({ name, engine, sizeBytes, createdAt }) => [
+  const rows = databases.map(({ name, engine, sizeBytes, createdAt, forkedFrom, snapshots }) => [
     textCell(name),
     numberCell(sizeText(sizeBytes)),
     textCell(engine),
-    textCell(createdAt.toISOString().replace("T", " ").slice(0, 16)),
+    textCell(timeText(createdAt)),
+    textCell(forkedFrom === undefined ? "" : (forkedFrom.name ?? "[dropped]")),
+    numberCell(String(snapshots)),
   ]);
-  if (rows.length > 0) output.write(tableText(["name", "size", "engine", "created (UTC)"], rows));
+  const head = ["name", "size", "engine", "created (UTC)", "forked from", "snapshots"];
+  if (rows.length > 0) output.write(tableText(head, rows));
   else output.write("no databases\n");
 }

@@ -1,7 +1,7 @@
 /** `bop shell`: SQL by hand or from a script. */
 import { Command, Option } from "commander";
-import type { Manager } from "../../manager/index.ts";
-import { nameArgument } from "../arguments.ts";
+import type { Connection, Database, Manager } from "../../manager/index.ts";
+import { checkedSnapshot, nameArgument } from "../arguments.ts";
 import { existingDatabase } from "../databases.ts";
 import { EXIT } from "../exit.ts";
 import { Output } from "../output.ts";
@@ -24,6 +24,7 @@ interface ShellCommandOptions extends StoreOptions {
   readonly json?: boolean;
   readonly continue?: boolean;
   readonly create?: boolean;
+  readonly snapshot?: string;
 }
 
 const EXAMPLES = `
@@ -31,6 +32,7 @@ Examples:
   bop shell shop
   echo 'select count(*) from album' | bop shell shop
   bop shell shop --json < report.sql
+  bop shell shop --snapshot before-migration
 
 At a terminal rows come as a table, in a pipe as values with | between them; --mode changes it.
 What was typed is kept in ~/.bop_history; BOP_HISTORY names another file, or is "off".`;
@@ -41,6 +43,11 @@ export function shellCommand(): Command {
     .description("Run SQL on a database, by hand at a terminal or from a pipe. `.help` helps.")
     .addArgument(nameArgument("the database"))
     .addOption(new Option("--mode <mode>", "how rows are written").choices(ROW_MODES))
+    .addOption(
+      new Option("--snapshot <name>", "read a snapshot; what would write is refused")
+        .argParser(checkedSnapshot)
+        .conflicts("create"),
+    )
     .option("--create", "create the database if there is none of that name")
     .option("--continue", "in a pipe: go on after an error")
     .addOption(directoryOption())
@@ -58,7 +65,7 @@ export function shellCommand(): Command {
 async function run(manager: Manager, name: string, options: ShellCommandOptions): Promise<boolean> {
   if (options.create !== true) await existingDatabase(manager, name);
   const database = await manager.database(name);
-  const connection = await database.connect();
+  const connection = await connect(database, options.snapshot);
   const output = new Output(process.stdout);
   const isTyped = process.stdin.isTTY === true && output.isTerminal;
   const mode = options.json === true ? "json" : (options.mode ?? defaultMode(output));
@@ -87,6 +94,12 @@ async function run(manager: Manager, name: string, options: ShellCommandOptions)
   } finally {
     await connection.close();
   }
+}
+
+/** To the database as it is, or to a moment of it, which is closed with the store. */
+async function connect(database: Database, snapshot: string | undefined): Promise<Connection> {
+  if (snapshot === undefined) return database.connect();
+  return (await database.openSnapshot(snapshot)).connect();
 }
 
 async function converse(session: ShellSession): Promise<void> {

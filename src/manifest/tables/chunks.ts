@@ -18,13 +18,12 @@ export const chunks = defineTable({
   keyOf: ({ chunk }: ChunkRow) => chunk,
   writeKey: (chunk, into) => into.u64(chunk),
   readKey: (from) => chunkId(from.u64()),
-  write({ kind, fileBytes, pageCount, livePages, references = 0 }, into) {
+  write({ kind, fileBytes, pageCount, livePages, references }, into) {
     into.u8(KINDS[kind]).u64(fileBytes).u32(pageCount).u32(livePages).u32(references);
   },
   read(from, chunk): ChunkRow {
     const kind = from.oneOf(KINDS, "kind of chunk");
     const sizes = { fileBytes: from.u64(), pageCount: from.u32(), livePages: from.u32() };
-    const references = from.u32();
-    return { chunk, kind, ...sizes, ...(references > 0 && { references }) };
+    return { chunk, kind, ...sizes, references: from.u32() };
   },
 });

@@ -1,6 +1,6 @@
 /**
  * TABLE OF NAMES: which live database, or record log, has a name. It says nothing that the rows of
- * those do not say: the writer keeps it in step with them (see name-index.ts).
+ * those do not say: the writer keeps it in step with them (see row-indexes.ts).
  *
  *   key    space u8, name (UTF-8)
  *   value  stream u32

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "vitest";
+import type { Lsn, StreamId } from "../base/units.ts";
+import { pageNumber } from "../base/units.ts";
+import { Rig } from "./rig.fixture.ts";
+
+const PAGE_BYTES = 512;
+
+function commit(rig: Rig, stream: StreamId, fill: number): Lsn {
+  const space = rig.store.space(stream);
+  const base = space.pin(space.newestLsn);
+  const pages = new Map([[1, new Uint8Array(PAGE_BYTES).fill(fill)]]);
+  const lsn = space.stage({ base, pageCount: 1, pageBytes: PAGE_BYTES, pages }).seal();
+  space.unpin(base);
+  return lsn;
+}
+
+describe("a state of a database whose removal the manifest has refused", () => {
+  // evidence: G21, G22
+  test("is not forked from, since it may be gone when the store is opened again", async () => {
+    const rig = await Rig.open({ seed: 1 });
+    const stream = rig.catalogue.create();
+    const first = commit(rig, stream, 1);
+    await rig.checkpoint();
+    expect(rig.store.versions(stream).map(({ lsn }) => lsn)).toEqual([first]);
+    const second = commit(rig, stream, 2);
+    rig.stores.failNextCommit({ applied: true, error: "EIO" });
+    await expect(rig.checkpoint()).rejects.toThrow("EIO");
+    expect(rig.store.versions(stream)).toEqual([]);
+    expect(() => rig.store.holdVersion(stream, first)).toThrow("not kept");
+    // What is forked now begins with what is there whether or not the checkpoint has happened.
+    const fork = rig.catalogue.fork(stream);
+    rig.log.makeDurable();
+    await rig.restart("kill");
+    expect(rig.store.versions(stream).map(({ lsn }) => lsn)).toEqual([second]);
+    const space = rig.store.space(fork);
+    const snapshot = space.pin(space.newestLsn);
+    expect(space.read(snapshot, pageNumber(1))[0]).toBe(2);
+    space.unpin(snapshot);
+  });
+
+  test("may be forked from again when a later checkpoint shows that it has stayed", async () => {
+    const rig = await Rig.open({ seed: 2 });
+    const stream = rig.catalogue.create();
+    let horizonLsn = 0 as Lsn;
+    rig.historyLsn = () => horizonLsn;
+    const first = commit(rig, stream, 1);
+    await rig.checkpoint();
+    commit(rig, stream, 2);
+    await rig.checkpoint();
+    horizonLsn = rig.store.checkpointLsn;
+    commit(rig, stream, 3);
+    rig.stores.failNextCommit({ applied: false, error: "ENOSPC" });
+    await expect(rig.checkpoint()).rejects.toThrow("ENOSPC");
+    expect(rig.store.versions(stream).map(({ lsn }) => lsn)).not.toContain(first);
+    horizonLsn = 0 as Lsn;
+    await rig.checkpoint();
+    expect(rig.store.versions(stream).map(({ lsn }) => lsn)).toContain(first);
+    rig.store.holdVersion(stream, first).release();
+  });
+});
