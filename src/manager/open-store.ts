@@ -89,7 +89,7 @@ export async function assemble(options: ResolvedOptions): Promise<Parts> {
     const owner = await claimOwnership({ openStore: openKeyValueStore, owned: directory, env });
     undo.push(() => owner.release());
     const mirror = new ManifestMirror({ env, directory });
-    const mustExist = (await env.storage.stat(`${directory}/superblock`)) !== undefined;
+    const mustExist = await hasSuperblock(env, directory);
     const manifest = await openManifest({
       ...place,
       openStore: mirror.over(openKeyValueStore, { mustExist }),
@@ -131,6 +131,7 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
   const { storeId, clean } = manifest.opened;
   const { directory } = options;
   const superblocks = await Superblocks.open({ storage: env.storage, directory, manifest });
+  mirror.trust();
   // What the last owner published and did not live to settle: before anything is let go for it.
   if (manifest.opened.checkpointLsn > superblocks.checkpointLsn) await mirror.settle();
   const window = new HistoryWindow(options);
@@ -330,6 +331,18 @@ async function takeDown(undo: (() => Promise<void>)[]): Promise<void> {
   for (const step of undo.splice(0).reverse()) await step().catch(() => {});
 }
 
+async function hasSuperblock(
+  { storage }: Pick<Env, "storage">,
+  directory: string,
+): Promise<boolean> {
+  const file = `${directory}/superblock`;
+  try {
+    return (await storage.stat(file)) !== undefined;
+  } catch (cause) {
+    throw ioError("open", file, cause);
+  }
+}
+
 async function makeDirectories({ storage }: Env, directory: string): Promise<void> {
   try {
     const found = await storage.stat(directory);
@@ -340,7 +353,7 @@ async function makeDirectories({ storage }: Env, directory: string): Promise<voi
     }
     await storage.mkdir(directory);
     // Not only by the one who made it: that one may have died before its name was on the device.
-    const isOpenedBefore = (await storage.stat(`${directory}/superblock`)) !== undefined;
+    const isOpenedBefore = await hasSuperblock({ storage }, directory);
     if (!isOpenedBefore) await storage.syncDirectory(dirname(directory));
     for (const name of ["manifest", "wal", "chunks", "tmp"]) {
       await storage.mkdir(`${directory}/${name}`);

@@ -24,7 +24,7 @@
  *   rows    puts and removals, in order: kind u8 (1 put, 2 remove), key length u16, key, and for a
  *           put value length u32, value
  *   whole   nothing: the base is complete with the entries before
- *   closed  crc32 of the state's value u32, bytes of the base u64
+ *   closed  crc32 of the state's value without its last four bytes u32, bytes of the base u64
  *
  * (1) The rows of a base are read while the manifest changes. Each is of some moment between the
  *     beginning of the base and `whole`, and what changed meanwhile is among the entries: applied in

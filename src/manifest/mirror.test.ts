@@ -125,6 +125,44 @@ describe("the mirror of a manifest", () => {
     }
   });
 
+  test("is not added to when the manifest has another state than it was closed with", async () => {
+    const rig = new Rig(3);
+    await rig.world.run(async () => {
+      const store = await rig.open();
+      await rig.change(store);
+      await rig.mirror.settle();
+      await store.close();
+      // Another state in a row of the same length, behind the back of the mirror.
+      const beneath = await rig.stores.openerFor(rig.env)(PLACE);
+      await beneath.commit([marks(1000)]);
+      await beneath.close();
+      const again = await rig.open();
+      expect(rig.mirror.stats.current).toBe(false);
+      await again.close();
+    });
+  });
+
+  // evidence: G12
+  test("that may be newer than the manifest is left alone until the manifest is known to be the newest", async () => {
+    const rig = new Rig(4);
+    await rig.world.run(async () => {
+      const store = await rig.open();
+      for (let count = 0; count < 5; count++) await rig.change(store);
+      await rig.mirror.settle();
+      await store.close();
+      const newer = await readMirror(rig.env.storage, DIRECTORY);
+      const beneath = await rig.stores.openerFor(rig.env)(PLACE);
+      await beneath.commit([marks(2)]); // An old copy of the manifest was put in its place.
+      await beneath.close();
+      await (await rig.open()).close();
+      expect(await readMirror(rig.env.storage, DIRECTORY)).toEqual(newer);
+      const trusted = await rig.open();
+      rig.mirror.trust();
+      await trusted.close();
+      expect((await readMirror(rig.env.storage, DIRECTORY)).state.generation).toBe(2);
+    });
+  });
+
   test("is added to after a clean close, and based anew after any other", async () => {
     const rig = new Rig(1);
     await rig.world.run(async () => {

@@ -21,6 +21,8 @@
  *     bookkeeping about work in progress are not: they begin anew after a rebuild, and so does the
  *     history of the log.
  * (5) The commits of a handle resolve in their order, and are noted in that order.
+ * (6) A manifest that may be an old copy never takes the place of a file that may be newer: none is
+ *     based before the first `settle`, or `trust`, has said that the manifest is the newest.
  */
 import { crc32 } from "node:zlib";
 import { present } from "../base/assert.ts";
@@ -94,6 +96,8 @@ export class ManifestMirror {
   #basing = false;
   readonly #commits = new Set<Promise<unknown>>();
   #tail: Promise<unknown> = Promise.resolve();
+  /** See (6). */
+  #isTrusted = false;
   #bases = 0;
   #failures = 0;
   #lastFailure: unknown;
@@ -134,8 +138,14 @@ export class ManifestMirror {
     };
   }
 
+  /** The manifest is as new as anything that its store has seen. See (6). */
+  trust(): void {
+    this.#isTrusted = true;
+  }
+
   /** See (1). Never rejects: see (2). */
   settle(): Promise<void> {
+    this.trust();
     return this.#enqueue(async () => {
       const file = this.#file;
       if (file === undefined || isLong(file)) return this.#base();
@@ -149,7 +159,7 @@ export class ManifestMirror {
     const state = store.get(STATE_KEY);
     if (state === undefined) return;
     try {
-      this.#file = await MirrorFile.continue(env.storage, mirrorPath(directory), crc32(state));
+      this.#file = await MirrorFile.continue(env.storage, mirrorPath(directory), markOf(state));
     } catch (error) {
       this.#fail(error); // It stays stale: the first checkpoint writes a new one.
     }
@@ -160,11 +170,12 @@ export class ManifestMirror {
     if (this.#store !== store) return; // One that another took the place of.
     await this.#enqueue(async () => {
       const state = store.get(STATE_KEY);
-      if (this.#file === undefined && state !== undefined) await this.#base();
+      const isStale = this.#file === undefined && state !== undefined;
+      if (isStale && this.#isTrusted) await this.#base();
       const file = this.#file;
       if (file === undefined || state === undefined) return;
       await this.#write(file);
-      await file.endWith(crc32(state));
+      await file.endWith(markOf(state));
       await file.sync();
     });
     await this.#file?.close().catch(() => undefined); // It was synced, or it is stale.
@@ -262,6 +273,14 @@ export class ManifestMirror {
     this.#waitingBytes = 0;
     this.#marks = undefined;
   }
+}
+
+/**
+ * What tells one state of the manifest from another: of its row without the checksum that ends it,
+ * for with that all rows of a length have the same.
+ */
+function markOf(state: Uint8Array): number {
+  return crc32(state.subarray(0, -4));
 }
 
 /** All mirrored rows, in slices that are each of one moment. */
