@@ -52,4 +52,29 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 1031,
     found: "a failed sync of the manifest's directory left open as a raw system error",
   },
+  {
+    scenario: "pages",
+    seed: 2970,
+    found: "a database that was emptied and grew within one checkpoint got old pages back",
+  },
+  {
+    scenario: "pages",
+    seed: 3197,
+    found: "the same, and what it got back was another page's image",
+  },
+  {
+    scenario: "pages",
+    seed: 1140,
+    found: "a collection took what a dropped fork began with, and no checkpoint ended it any more",
+  },
+  {
+    scenario: "pages",
+    seed: 1011,
+    found: "a collection rewrote chunks that are small for ever, and never ended",
+  },
+  {
+    scenario: "families",
+    seed: 3007,
+    found: "a list of a fork that reads nothing through its origin waited for it for ever",
+  },
 ];

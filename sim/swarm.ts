@@ -43,6 +43,7 @@ export interface SwarmOptions {
   readonly historyMs?: number;
   readonly historyBytes?: number;
   readonly checkpointAgeMs?: number;
+  readonly compression?: "none" | "deflate";
 }
 
 const LIBSQL_SHARE = 0.1;
@@ -78,13 +79,14 @@ export function swarm(random: SeededRandom): SwarmOptions {
 export function storeLimits(options: SwarmOptions) {
   const { engine, segmentBytes, checkpointLogBytes, overlayBytes } = options;
   const { inlineFlushMs, maxConnections, transactionMemoryBytes, io, writeTimeoutMs } = options;
-  const { historyMs, historyBytes, checkpointAgeMs } = options;
+  const { historyMs, historyBytes, checkpointAgeMs, compression } = options;
   const limits = { engine, segmentBytes, checkpointLogBytes, overlayBytes };
   return {
     ...limits,
     ...(historyMs !== undefined && { historyMs }),
     ...(historyBytes !== undefined && { historyBytes }),
     ...(checkpointAgeMs !== undefined && { checkpointAgeMs }),
+    ...(compression !== undefined && { compression }),
     inlineFlushMs,
     maxConnections,
     transactionMemoryBytes,

@@ -241,7 +241,7 @@ async function forkOfPast(
 /** See (2). */
 async function orGone(
   { life, manager }: Scene,
-  { lsn }: Mark,
+  { lsn, wallMs }: Mark,
   fork: Promise<Database>,
 ): Promise<Database> {
   const { tally } = life.simulation;
@@ -252,8 +252,9 @@ async function orGone(
   } catch (error) {
     life.assertAlive();
     if (!isStorageError(error, "BOP_SNAPSHOT_GONE")) throw error;
-    const { fromLsn } = manager.diagnostics().log.history;
-    const mayBe = life.simulation.faulty || fromLsn > lsn;
+    const { fromLsn, fromTime } = manager.diagnostics().log.history;
+    const isBefore = fromLsn >= lsn || fromTime.getTime() > wallMs;
+    const mayBe = life.simulation.faulty || isBefore;
     promise(mayBe, `${error.message}; the history begins at ${fromLsn}, ${lsn} is wanted`);
     tally.add("forks of what is gone");
     throw new ChangeOfMind(error.message);

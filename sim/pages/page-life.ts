@@ -8,7 +8,12 @@
  */
 import type { Lsn, StreamId } from "../../src/base/units.ts";
 import type { SeededRandom } from "../../src/io/index.ts";
-import { expectFrozen, expectState, Oracle, type State } from "../../src/page-store/oracle.fixture.ts";
+import {
+  expectFrozen,
+  expectState,
+  Oracle,
+  type State,
+} from "../../src/page-store/oracle.fixture.ts";
 import type { FrozenSpace, PageSpace, Snapshot } from "../../src/page-store/page-space.ts";
 import type { Rig } from "../../src/page-store/rig.fixture.ts";
 

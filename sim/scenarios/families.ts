@@ -54,6 +54,7 @@ function withHistory(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {
     ...drawn,
     lives: 1 + random.below(4),
     changesMax: random.pick([30, 100, 300, 600]),
+    compression: random.pick(["none", "deflate"]),
     historyMs: random.pick([0, 20, 200, 3_600_000]),
     historyBytes: random.pick([0, 256 * 1024, 1024 * 1024, 512 * 1024 * 1024]),
   };

@@ -18,25 +18,28 @@ const CHANGES_MAX = [8, 25, 25, 60] as const;
 const RECOVERY_CHANGES_MAX = 12;
 const CHECKPOINTS_TO_NOTHING = 4;
 const EXCUSED_BY_FAULTS = ["BOP_IO", "BOP_DISK_FULL", "BOP_READ_ONLY"] as const;
+const OPENS_MAX = 40;
 const NEVER = 1_000_000_000;
 const LIMITS = { cacheBytes: 16 * 1024, openChunks: 2, mapBytes: 16 * 1024, reserveBytes: 0 };
 
 type Step = "commit" | "fork" | "snapshot" | "dropSnapshot" | "drop" | "create" | "read" | "unread";
-const STEPS: readonly (readonly [share: number, step: Step | "flush" | "pass" | "fold" | "check"])[] =
-  [
-    [34, "commit"],
-    [6, "fork"],
-    [6, "snapshot"],
-    [3, "dropSnapshot"],
-    [3, "drop"],
-    [2, "create"],
-    [4, "read"],
-    [3, "unread"],
-    [8, "flush"],
-    [20, "pass"],
-    [10, "fold"],
-    [1, "check"],
-  ];
+const STEPS: readonly (readonly [
+  share: number,
+  step: Step | "flush" | "pass" | "fold" | "check",
+])[] = [
+  [34, "commit"],
+  [6, "fork"],
+  [6, "snapshot"],
+  [3, "dropSnapshot"],
+  [3, "drop"],
+  [2, "create"],
+  [4, "read"],
+  [3, "unread"],
+  [8, "flush"],
+  [20, "pass"],
+  [10, "fold"],
+  [1, "check"],
+];
 const SHARES = STEPS.reduce((sum, [share]) => sum + share, 0);
 
 /** One seed: its rig, and the work that runs beside the steps. */
@@ -109,6 +112,7 @@ class Run {
     rig.world.disk.heal();
     rig.log.makeDurable();
     await rig.world.run(this.#running);
+    this.life.create();
     try {
       await rig.checkpoint();
     } catch (error) {
@@ -125,7 +129,9 @@ class Run {
     life.died();
     this.#running = Promise.resolve();
     this.#process += 1;
-    for (let isOpen = false; !isOpen; ) {
+    let tries = 0;
+    for (let isOpen = false; !isOpen; tries++) {
+      promise(tries < OPENS_MAX, "a store does not open on a disk that is well");
       const how = random.pick(["kill", "power"] as const);
       const isCutOff = random.chance(0.25);
       const opening = rig.restart(how);
@@ -170,7 +176,9 @@ export async function pages(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation(options);
   const { random, tally, trace } = simulation;
   const chunkBytes = random.pick([64, 128, 512]) * 1024;
-  const rig = await Rig.open({ seed: options.seed, limits: { ...LIMITS, chunkBytes } });
+  const compression = random.pick(["none", "none", "deflate"] as const);
+  const limits = { ...LIMITS, chunkBytes, compression };
+  const rig = await Rig.open({ seed: options.seed, limits });
   const run = new Run(simulation, rig);
   let horizonLsn = 0;
   if (random.chance(0.4)) rig.historyLsn = () => horizonLsn as Lsn;

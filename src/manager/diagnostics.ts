@@ -1,5 +1,5 @@
 /** Plain facts about a store, for people and for metrics. */
-import { bytesBetween } from "../base/units.ts";
+import { bytesBetween, laterLsn } from "../base/units.ts";
 import type { ChangeLog } from "../manifest/index.ts";
 import type { PageStore } from "../page-store/index.ts";
 import type { Log } from "../write/index.ts";
@@ -33,7 +33,7 @@ export function diagnosticsOf(
       ...log.stats,
       pinned: pinnedStreams(store, { log, pages }),
       waitingDatabases: pages.replays.count,
-      history: historyFacts(parts),
+      history: historyFacts(parts, pages),
     },
     io: {
       kind: parts.driver.kind,
@@ -84,8 +84,15 @@ function pinnedStreams(
   });
 }
 
-function historyFacts({ log }: Parts): Diagnostics["log"]["history"] {
-  const { fromLsn, fromMs, bytes, segments } = log.history;
+/** Log may reach further back than page maps do: a moment needs both. */
+function historyFacts(
+  { log, window }: Parts,
+  { checkpoints, checkpointLsn }: PageStore,
+): Diagnostics["log"]["history"] {
+  const { fromMs, bytes, segments } = log.history;
+  const ofMaps = laterLsn(checkpoints[0]?.lsn ?? checkpointLsn, window.passedLsn);
+  const kept = laterLsn(log.history.fromLsn, ofMaps);
+  const fromLsn = window.isClosed ? log.newestLsn : kept;
   return { fromLsn, fromTime: new Date(fromMs), bytes, segments };
 }
 

@@ -70,6 +70,11 @@ export class HistoryWindow {
     return true;
   }
 
+  /** States below it may be gone already. */
+  get passedLsn(): Lsn {
+    return this.#horizonLsn;
+  }
+
   /** Of the checkpoint that was published last: what the log lets go at most. Undefined: all. */
   get horizonLsn(): Lsn | undefined {
     return this.isClosed ? undefined : this.#horizonLsn;

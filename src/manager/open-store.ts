@@ -131,9 +131,7 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
   const { storeId, clean } = manifest.opened;
   const { directory } = options;
   const superblocks = await Superblocks.open({ storage: env.storage, directory, manifest });
-  mirror.trust();
-  // What the last owner published and did not live to settle: before anything is let go for it.
-  if (manifest.opened.checkpointLsn > superblocks.checkpointLsn) await mirror.settle();
+  await trustMirror(ground, superblocks);
   const window = new HistoryWindow(options);
   const pages = await openPageStore({
     env,
@@ -196,6 +194,15 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
       await takeDown(undo);
     },
   };
+}
+
+/**
+ * The manifest is the newest that there is. What the last owner published and did not live to settle
+ * is settled before anything is let go for it.
+ */
+async function trustMirror({ mirror, manifest }: Ground, superblocks: Superblocks): Promise<void> {
+  mirror.trust();
+  if (manifest.opened.checkpointLsn > superblocks.checkpointLsn) await mirror.settle();
 }
 
 /** Commits of dropped databases are nobody's, unless a fork or a snapshot reads them. */

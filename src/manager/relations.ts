@@ -70,22 +70,13 @@ export async function withSizes(
   store: Store,
   list: () => readonly CatalogueRow[],
 ): Promise<readonly CatalogueRow[]> {
+  const { pages } = store.parts;
   while (true) {
     const rows = list();
-    const waiting = rows.filter((row) => readsWhatWaits(store, row));
+    const waiting = rows.filter(({ stream }) => pages.readsWhatWaits(stream));
     if (waiting.length === 0) return rows;
-    await Promise.all(waiting.map(({ stream }) => store.parts.pages.ready(stream)));
+    await Promise.all(waiting.map(({ stream }) => pages.ready(stream)));
   }
-}
-
-function readsWhatWaits({ catalogue, parts }: Store, row: CatalogueRow): boolean {
-  const { replays } = parts.pages;
-  if (replays.count === 0) return false;
-  for (let { origin } = row; origin !== undefined; ) {
-    if (replays.isWaiting(origin.stream)) return true;
-    origin = catalogue.row(origin.stream)?.origin;
-  }
-  return false;
 }
 
 /** The trees of these families, as they are durably. */

@@ -126,15 +126,17 @@ export class CatalogueRig {
     }
     const rows = [...streams].flatMap((stream) => asOf.get(stream) ?? []);
     const isThere = (stream: StreamId) => asOf.get(stream)?.state !== "dropped";
+    const gone = this.#ofDropped(saving);
     await this.#store().publishCatalogue({
       catalogueLsn: saving.reduce((newest, { lsn }) => laterLsn(newest, lsn), LSN_ZERO),
       databases: rows,
       snapshots: [...put.values()].filter(({ stream }) => isThere(stream)),
-      removedSnapshots: [...removed.values(), ...this.#ofDropped(saving)],
+      removedSnapshots: [...removed.values(), ...gone],
       nextStreamId: streamId(this.#nextStreamId + 1000),
       facts: [],
     });
     this.#unsaved = this.#unsaved.filter(({ lsn }) => lsn > upTo);
+    for (const row of gone) this.#gone.delete(keyOf(row));
   }
 
   /** A process has ended, and another begun: what was durable is there. */
@@ -160,10 +162,8 @@ export class CatalogueRig {
     const rows: SnapshotRow[] = [];
     for (const { entry } of saving) {
       if (entry.type !== "drop") continue;
-      for (const [key, row] of this.#gone) {
-        if (row.stream !== entry.stream) continue;
-        rows.push(row);
-        this.#gone.delete(key);
+      for (const row of this.#gone.values()) {
+        if (row.stream === entry.stream) rows.push(row);
       }
     }
     return rows;

@@ -6,7 +6,8 @@
  *        └── a dry run ends here: it reports, and changes nothing
  *
  * (1) What was let go counts as soon as the entry that says so is in the manifest.
- * (2) A chunk stays if a row names it. Which chunks are kept by what is told for those that a state
+ * (2) What a dropped fork began with stays until a checkpoint has ended the fork, which looks at it.
+ * (3) A chunk stays if a row names it. Which chunks are kept by what is told for those that a state
  *     other than the newest of its database needs.
  */
 import { CATALOGUE_STREAM, type ChunkId, type Lsn, type StreamId } from "../base/units.ts";
@@ -80,7 +81,10 @@ export class Collection {
     this.#draft = new MapDraft({ loadRow: commons.loadRow, versions: stored }, this.#tally);
     this.#drops = new VersionDrops({
       table: versions,
-      pins,
+      pins: {
+        of: (stream, lsn) => pins.ofUnended(stream, lsn),
+        isDropped: (stream, lsn) => pins.isDropped(stream, lsn),
+      },
       draft: this.#draft,
       slices,
       asOf,
@@ -193,7 +197,7 @@ export class Collection {
     databases.loaded(stream)?.stepBack({ checkpointLsn, station, pageCount, pageBytes });
   }
 
-  /** See (2). */
+  /** See (3). */
   async #reasons(): Promise<Map<KeepReason, Set<ChunkId>>> {
     const { databases, slices } = this.#ground;
     const found = new Map<KeepReason, Set<ChunkId>>();

@@ -8,6 +8,8 @@
  *     another place. So it needs neither the log nor the superblock.
  * (2) A failure before the publishing removes what was written; whether a failed publishing took
  *     place is unknown until the store is opened again, so then the files stay.
+ * (3) A round that leaves as many files, of as many bytes, was the last: what is small for a chunk may
+ *     be as large as a chunk becomes, and would be written again for ever.
  */
 import type { Env } from "../base/env.ts";
 import type { ChunkId, Lsn } from "../base/units.ts";
@@ -58,12 +60,14 @@ export async function compactInRounds(ground: RoundsGround): Promise<number> {
   let compacted = 0;
   for (let isExact = true; ; isExact = false) {
     const carryBytesMax = await ground.carryBytesMax();
+    const { count, fileBytes } = ground.table;
     const round = new CompactionRound({ ...ground, carryBytesMax, isExact });
     const { compactedChunks } = await round.write();
     await ground.publishAlone(() => round.publish());
     await ground.remove(round.goneChunks);
     compacted += compactedChunks;
-    if (!round.hasMoved) return compacted;
+    const hasGained = ground.table.count < count || ground.table.fileBytes < fileBytes;
+    if (!round.hasMoved || !hasGained) return compacted; // See (3).
   }
 }
 

@@ -94,6 +94,13 @@ export class PageMap implements MapMoment {
       cells[rowIndex] = cell;
       this.#source.shelf.keepNew(cell, locations);
     }
+    // A page above the end was nowhere, whatever an older row says that the manifest still has.
+    for (let rowIndex = this.#cells.length; rowIndex < cells.length; rowIndex += 1) {
+      if (cells[rowIndex] !== undefined) continue;
+      const cell: RowCell = { family: this.#source.family, locations: undefined };
+      cells[rowIndex] = cell;
+      this.#source.shelf.keepNew(cell, EMPTY_ROW);
+    }
     return new PageMap(this.#source, moment, cells);
   }
 

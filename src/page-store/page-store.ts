@@ -300,6 +300,16 @@ export class PageStore {
     }
   }
 
+  /** Whether something that it reads through waits to be replayed. */
+  readsWhatWaits(stream: StreamId): boolean {
+    if (this.replays.count === 0) return false;
+    const { pins } = this.#databases;
+    for (let at = pins.baseOf(stream); at !== undefined; at = pins.baseOf(at.stream)) {
+      if (this.replays.isWaiting(at.stream)) return true;
+    }
+    return false;
+  }
+
   /**
    * A database, `ready`, at a moment that is pinned, held, or of one of its `versions`. Throws
    * BOP_SNAPSHOT_GONE for any other.

@@ -199,6 +199,19 @@ export class Pins {
     return [...found].sort((a, b) => a - b);
   }
 
+  /**
+   * The same, and what every fork began with that has not ended, dropped or not: the checkpoint that
+   * ends it still looks through it.
+   */
+  ofUnended(stream: StreamId, asOf: Lsn = NOTHING_YET): Lsn[] {
+    const found = new Set(this.of(stream, asOf));
+    for (const child of this.#children.get(stream) ?? []) {
+      const { origin } = this.#relatives.get(child) ?? {};
+      if (origin !== undefined) found.add(origin.lsn);
+    }
+    return [...found].sort((a, b) => a - b);
+  }
+
   /** Why a moment is pinned. */
   reasonsAt(stream: StreamId, lsn: Lsn): ("snapshot" | "fork")[] {
     const reasons: ("snapshot" | "fork")[] = [];

@@ -19,7 +19,7 @@ import { planVersions, type RowsGone } from "./version-plan.ts";
 
 export interface VersionGround {
   readonly table: MapVersions;
-  readonly pins: Pins;
+  readonly pins: Pick<Pins, "of" | "isDropped">;
   readonly draft: MapDraft;
   readonly slices: Slices;
   /** Pins that were let go at or below it do not count any more. */
