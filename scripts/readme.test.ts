@@ -21,16 +21,16 @@ describe("the README", () => {
     const folder = mkdtempSync(join(tmpdir(), "bop-readme-"));
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
     symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-    const source = (path: string) => JSON.stringify(join(ROOT, "src", path));
+    const built = (path: string) => JSON.stringify(join(ROOT, "dist", path));
     reader = {
       folder,
-      bop: [...tsx, join(ROOT, "src/cli/main.ts")],
+      bop: [process.execPath, join(ROOT, "dist/cli/main.js")],
       script: tsx,
       extension: ".ts",
       rewrite: (code) =>
         code
-          .replace('"bop-storage/libsql"', source("libsql/index.ts"))
-          .replace('"bop-storage"', source("index.ts")),
+          .replace('"bop-storage/libsql"', built("libsql/index.js"))
+          .replace('"bop-storage"', built("index.js")),
     };
   });
 

@@ -33,7 +33,7 @@ test("seeds that once failed pass", { timeout: 120_000 }, async () => {
 describe("a disk that fails", () => {
   seedTests("faults", {
     fact: "what was acknowledged stays, what was refused has changed nothing",
-    seeds: 50,
+    seeds: 40,
   });
 });
 
@@ -61,7 +61,7 @@ describe("a device that hangs", () => {
 describe("a long log, reopened", () => {
   seedTests("recovery", {
     fact: "databases are right in whatever order they are touched",
-    seeds: 40,
+    seeds: 32,
   });
 });
 
@@ -74,7 +74,7 @@ describe("families of databases, and moments that are kept", () => {
 // evidence: G19
 // evidence: G21
 describe("the page store alone, cut off at any change of its disk", () => {
-  seedTests("pages", { fact: "every fork, snapshot and version is as it was", seeds: 130 });
+  seedTests("pages", { fact: "every fork, snapshot and version is as it was", seeds: 150 });
 });
 
 // evidence: G22
@@ -85,5 +85,5 @@ describe("families of databases, several things at a time, crashes and faults", 
 
 // evidence: G11
 describe("imports that crashes cut off", () => {
-  seedTests("import", { fact: "the database is there wholly or not at all", seeds: 35 });
+  seedTests("import", { fact: "the database is there wholly or not at all", seeds: 30 });
 });
