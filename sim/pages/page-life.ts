@@ -10,30 +10,20 @@ import type { Lsn, StreamId } from "../../src/base/units.ts";
 import type { SeededRandom } from "../../src/io/index.ts";
 import {
   expectFrozen,
-  expectState,
+  expectNewest,
+  expectUnmoved,
   Oracle,
+  type Reader,
   type State,
+  type View,
 } from "../../src/page-store/oracle.fixture.ts";
-import type { FrozenSpace, PageSpace, Snapshot } from "../../src/page-store/page-space.ts";
+import type { PageSpace, Snapshot } from "../../src/page-store/page-space.ts";
 import type { Rig } from "../../src/page-store/rig.fixture.ts";
 
 const PAGE_SIZES = [512, 512, 512, 1024];
 const DATABASES_MAX = 9;
 /** More than one row of a page map. */
 const PAGES_MAX = 1100;
-
-interface Reader {
-  readonly stream: StreamId;
-  readonly space: PageSpace;
-  readonly snapshot: Snapshot;
-  readonly state: State;
-}
-
-interface View {
-  readonly stream: StreamId;
-  readonly space: FrozenSpace;
-  readonly state: State;
-}
 
 type Change = { pageCount: number; pageBytes: number; pages: Map<number, Uint8Array> };
 
@@ -159,15 +149,9 @@ export class PageLife {
   /** Everything that anybody may look at is as it was. */
   check(): void {
     const { store, catalogue } = this.rig;
-    for (const { space, snapshot, state, stream } of this.#readers) {
-      expectState({ space, snapshot }, state, `a reader of ${stream}`);
-    }
-    for (const { space, state, stream } of this.#views) expectFrozen(space, state, `of ${stream}`);
+    expectUnmoved(this.#readers, this.#views);
     for (const stream of catalogue.live) {
-      const space = store.space(stream);
-      const snapshot = space.pin(space.newestLsn);
-      expectState({ space, snapshot }, this.#oracle.newest(stream), `the newest of ${stream}`);
-      space.unpin(snapshot);
+      expectNewest(store.space(stream), this.#oracle.newest(stream), stream);
       for (const { lsn, upToLsn } of store.versions(stream)) {
         this.#checkAt(stream, lsn);
         if (upToLsn > lsn) this.#checkAt(stream, upToLsn);

@@ -1,8 +1,15 @@
 import { describe, expect, test } from "vitest";
 import type { Lsn, StreamId } from "../base/units.ts";
 import type { SeededRandom } from "../io/index.ts";
-import { expectFrozen, expectState, Oracle, type State } from "./oracle.fixture.ts";
-import type { FrozenSpace, PageSpace, Snapshot } from "./page-space.ts";
+import {
+  expectFrozen,
+  expectNewest,
+  expectUnmoved,
+  Oracle,
+  type Reader,
+  type View,
+} from "./oracle.fixture.ts";
+import type { PageSpace, Snapshot } from "./page-space.ts";
 import { Rig } from "./rig.fixture.ts";
 
 const SEEDS = 16;
@@ -10,19 +17,6 @@ const STEPS = 150;
 const PAGE_SIZES = [512, 1024];
 /** More than one row of a page map. */
 const PAGES_MAX = 1400;
-
-interface Reader {
-  readonly stream: StreamId;
-  readonly space: PageSpace;
-  readonly snapshot: Snapshot;
-  readonly state: State;
-}
-
-interface View {
-  readonly stream: StreamId;
-  readonly space: FrozenSpace;
-  readonly state: State;
-}
 
 class Life {
   readonly rig: Rig;
@@ -94,15 +88,9 @@ class Life {
   /** Everything that anybody may look at is as it was. */
   check(): void {
     const { store, catalogue } = this.rig;
-    for (const { space, snapshot, state, stream } of this.#readers) {
-      expectState({ space, snapshot }, state, `a reader of ${stream}`);
-    }
-    for (const { space, state, stream } of this.#views) expectFrozen(space, state, `of ${stream}`);
+    expectUnmoved(this.#readers, this.#views);
     for (const stream of catalogue.live) {
-      const space = store.space(stream);
-      const snapshot = space.pin(space.newestLsn);
-      expectState({ space, snapshot }, this.#oracle.newest(stream), `the newest of ${stream}`);
-      space.unpin(snapshot);
+      expectNewest(store.space(stream), this.#oracle.newest(stream), stream);
       this.#checkVersions(stream);
     }
     for (const [stream, lsn] of this.#snapshots()) {

@@ -12,6 +12,20 @@ export interface State {
   readonly pages: Pages;
 }
 
+/** Somebody who holds a moment of a database, and what it must look like to him. */
+export interface Reader {
+  readonly stream: StreamId;
+  readonly space: PageSpace;
+  readonly snapshot: Snapshot;
+  readonly state: State;
+}
+
+export interface View {
+  readonly stream: StreamId;
+  readonly space: FrozenSpace;
+  readonly state: State;
+}
+
 interface Line {
   readonly createdLsn: Lsn;
   /** As it began, and after each commit. */
@@ -62,6 +76,20 @@ export class Oracle {
     if (line === undefined) throw new Error(`no stream ${stream}`);
     return line;
   }
+}
+
+/** All of them see what they saw at first. */
+export function expectUnmoved(readers: readonly Reader[], views: readonly View[]): void {
+  for (const { space, snapshot, state, stream } of readers) {
+    expectState({ space, snapshot }, state, `a reader of ${stream}`);
+  }
+  for (const { space, state, stream } of views) expectFrozen(space, state, `a view of ${stream}`);
+}
+
+export function expectNewest(space: PageSpace, state: State, stream: StreamId): void {
+  const snapshot = space.pin(space.newestLsn);
+  expectState({ space, snapshot }, state, `the newest of ${stream}`);
+  space.unpin(snapshot);
 }
 
 export function expectFrozen(space: FrozenSpace, state: State, what: string): void {
