@@ -55,12 +55,15 @@ test.skipIf(!canMount())(
     let rows = 0;
     let last: Promise<"written" | "refused"> = Promise.resolve("written");
     // Refused at the door, or let in just before that and waiting for room.
+    const failure = () => manager.diagnostics().pages.checkpointFailure;
     for (let outcome = "written"; outcome === "written"; ) {
       last = insertRow();
-      outcome = await Promise.race([last, sleep(WAITS_MS).then(() => "waits")]);
+      outcome = await Promise.race([last, sleep(WAITS_MS).then(() => "waits" as const)]);
+      // A machine that is only slow answers in the end.
+      if (outcome === "waits" && failure() === undefined) outcome = await last;
       if (outcome === "written") rows += 1;
     }
-    expect(manager.diagnostics().pages.checkpointFailure).toMatch(/limits\.reserveBytes|ENOSPC/);
+    expect(failure()).toMatch(/limits\.reserveBytes|ENOSPC/);
     expect(await countOf(manager)).toBe(rows);
 
     await rm(ballast);
