@@ -1,12 +1,41 @@
 import { defineConfig } from "vitest/config";
 
+/**
+ * Folders whose tests share processes: they keep nothing between two files, and reading all modules
+ * again for each of some hundred files would take as long as the tests themselves.
+ */
+const UNITS = [
+  "base",
+  "io",
+  "sink",
+  "chunk",
+  "wal",
+  "manifest",
+  "write",
+  "page-cache",
+  "page-store",
+  "sqlite-file",
+  "record-log",
+].map((folder) => `src/${folder}/**/*.test.ts`);
+
+const COMMON = { pool: "forks", testTimeout: 60_000 } as const;
+
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts", "sim/**/*.test.ts", "scripts/**/*.test.ts"],
-    // LMDB is a native add-on and SQLite a large WebAssembly instance: a process each, two at a time.
-    pool: "forks",
+    ...COMMON,
     globalSetup: ["test/support/build.ts"],
     maxWorkers: 2,
-    testTimeout: 60_000,
+    projects: [
+      { test: { ...COMMON, name: "units", include: UNITS, isolate: false } },
+      {
+        test: {
+          ...COMMON,
+          name: "stores",
+          // SQLite is a large WebAssembly instance: a process for each file.
+          include: ["src", "test", "sim", "scripts"].map((folder) => `${folder}/**/*.test.ts`),
+          exclude: ["**/node_modules/**", ...UNITS],
+        },
+      },
+    ],
   },
 });

@@ -23,6 +23,7 @@ export const TOP_TO_BOTTOM = [
   "replication",
   "libsql",
   "manager",
+  "restore",
   "sqlite",
   "record-log",
   "page-store",

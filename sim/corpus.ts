@@ -77,4 +77,20 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 3007,
     found: "a list of a fork that reads nothing through its origin waited for it for ever",
   },
+  {
+    scenario: "log",
+    seed: 732,
+    found: "a batch that two killed starts had copied hung on a header that nobody had synced",
+  },
+  {
+    scenario: "shipping",
+    seed: 318,
+    found: "a process that died before its first state left a quiet store waiting for a checkpoint",
+  },
+  {
+    scenario: "fencing",
+    seed: 84,
+    found:
+      "a stalled take-over looked into what a newer writer had deleted, and believed the end too low",
+  },
 ];

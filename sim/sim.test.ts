@@ -1,12 +1,13 @@
 /** Scenarios besides crashes, seeds that once failed, and that a seed is a seed. */
 import { describe, expect, test } from "vitest";
 import { CORPUS } from "./corpus.ts";
-import { SCENARIO_NAMES } from "./scenarios/index.ts";
+import { LONG_SCENARIOS, SCENARIO_NAMES } from "./scenarios/index.ts";
 import { describeFailure, seedTests } from "./seed-tests.ts";
 import { runSeed, runSeeds } from "./seeds.ts";
 
 describe("one seed", () => {
-  test.each(SCENARIO_NAMES)("%s lives the same life twice, to the last byte", async (scenario) => {
+  const short = SCENARIO_NAMES.filter((name) => !LONG_SCENARIOS.includes(name));
+  test.each(short)("%s lives the same life twice, to the last byte", async (scenario) => {
     const life = { scenario, seed: 7, traceDisk: true };
     const [first, second] = [await runSeed(life), await runSeed(life)];
     expect(first.failure).toBeUndefined();

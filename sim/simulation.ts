@@ -4,7 +4,8 @@
  * (1) A life ends when its body does, or when the process dies under it. What code of a dead
  *     process still says is heard by nobody.
  * (2) Engines are made between lives, since making one waits for the real world.
- * (3) A life that is not over after twenty simulated minutes hangs: liveness is a promise too.
+ * (3) A life that is not over after twenty simulated minutes, or what the scenario says, hangs:
+ *     liveness is a promise too.
  */
 import type { Env } from "../src/base/env.ts";
 import { Manager } from "../src/index.ts";
@@ -20,6 +21,8 @@ import { Trace, traced } from "./trace.ts";
 
 export const STORE = "/store";
 const LIFE_MS_MAX = 20 * 60 * 1000;
+/** A world that runs longer than its lives may take has lost its way. */
+const RUN_MS_SPARE = 60 * 60 * 1000;
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -31,6 +34,8 @@ export interface SimulationOptions {
   readonly begun?: (simulation: Simulation) => void;
   /** What the scenario wants otherwise than the dice. */
   readonly adjust?: (drawn: SwarmOptions, random: SeededRandom) => SwarmOptions;
+  /** See (3). */
+  readonly lifeMsMax?: number;
 }
 
 export class Simulation {
@@ -44,11 +49,13 @@ export class Simulation {
   /** The disk may fail, and so may calls. */
   faulty = false;
   readonly #traceDisk: boolean;
+  readonly #lifeMsMax: number;
   #lives = 0;
 
   constructor(options: SimulationOptions) {
     const { seed, print, begun, adjust = (drawn) => drawn } = options;
-    this.world = simulatedWorld({ seed });
+    this.#lifeMsMax = options.lifeMsMax ?? LIFE_MS_MAX;
+    this.world = simulatedWorld({ seed, runMsMax: this.#lifeMsMax + RUN_MS_SPARE });
     this.random = this.world.random.fork();
     const dice = this.world.random.fork();
     this.options = adjust(swarm(dice), dice);
@@ -102,10 +109,10 @@ export class Simulation {
   /** Rejects when the process dies, or when the life takes too long. */
   async #overdue(env: Env, signal: AbortSignal): Promise<never> {
     try {
-      await env.clock.sleep(LIFE_MS_MAX, signal);
+      await env.clock.sleep(this.#lifeMsMax, signal);
     } catch {
       throw new DeadProcessError();
     }
-    throw new BrokenPromise("a call has not ended within twenty simulated minutes");
+    throw new BrokenPromise("a life has not ended within the time that it may take");
   }
 }

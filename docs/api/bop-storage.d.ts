@@ -4,6 +4,14 @@ export type BatchStatement = string | {
     readonly parameters?: SqlParameters;
 };
 
+/** A part of an object, or its end. One that reaches beyond the object is cut to it. */
+export type ByteRange = {
+    readonly offset: number;
+    readonly bytes: number;
+} | {
+    readonly lastBytes: number;
+};
+
 /** One fact about the store. Which fields there are depends on `kind`. */
 export type Change = ChangePosition & ChangeBody;
 
@@ -133,7 +141,7 @@ export interface Database extends Queryable {
     /** A session of its own: user-driven BEGIN, temp tables, changed pragmas. Close it. */
     connect(): Promise<Connection>;
     /** Writes a consistent copy to a file that any SQLite opens. Refuses an existing file. */
-    export(path: string, options?: TransferOptions): Promise<void>;
+    export(path: string, options?: ExportOptions): Promise<void>;
     /**
      * A database that begins as this one is now, or was at a moment, and goes its own way from there.
      * Takes milliseconds whatever the size: they share pages until one of them changes one. Resolves
@@ -148,6 +156,11 @@ export interface Database extends Queryable {
     dropSnapshot(name: string): Promise<void>;
     /** Opens a moment for reading: its own snapshot of that name, or else the store's. Close it. */
     openSnapshot(name: string): Promise<DatabaseSnapshot>;
+    /**
+     * Resolves when the store's log is durable up to an LSN, which results and errors tell: at the
+     * level of the database, or another.
+     */
+    durable(lsn: number, options?: DurableOptions): Promise<void>;
     /** Gives the handle back. Its statements throw BOP_CLOSED. Idempotent. */
     close(): Promise<void>;
 }
@@ -184,6 +197,46 @@ export interface DatabaseOptions {
      * but the store's.
      */
     readonly maxBacklogBytes?: number;
+    /**
+     * What its answers wait for: see Durability. Holds for all its handles until the store is closed,
+     * or this is given again; a fork begins with that of its origin. Default: the store's.
+     */
+    readonly durability?: Durability;
+}
+
+/** Restores one database into a store that is open: see manager.restore. */
+export interface DatabaseRestoreOptions extends TransferOptions {
+    /** As it was called at that moment. */
+    readonly database: string;
+    /** The moment: a time, or a position in the log. Default: the newest that is there. */
+    readonly at?: RestoreMoment;
+    /**
+     * The new database, which must not exist. Default: the name that it had; if there is one of that
+     * name, it is replaced, and kept under another (`previous`).
+     */
+    readonly as?: string;
+    /** Where it was shipped to. Default: the sink of this store. */
+    readonly from?: string | ObjectStore;
+    /** Tells what would be read, and changes nothing. Default false. */
+    readonly dryRun?: boolean;
+}
+
+export interface DatabaseRestoreReport {
+    /** What it is called now. */
+    readonly database: string;
+    /** What the one that it replaced is called now; undefined if it replaced none. */
+    readonly previous: string | undefined;
+    /** The moment: it has every commit at or below it, and none above. */
+    readonly lsn: number;
+    readonly sizeBytes: number;
+    readonly dryRun: boolean;
+    /** What was read so far. */
+    readonly reads: ReadCounts;
+    /** What its pages take in chunks: requests, and bytes. */
+    readonly chunks: {
+        readonly bytes: number;
+        readonly requests: number;
+    };
 }
 
 /** A moment of a database, open for reading. What would write is refused with BOP_READ_ONLY. */
@@ -197,6 +250,15 @@ export interface DatabaseSnapshot extends Queryable, SnapshotInfo {
     export(path: string, options?: TransferOptions): Promise<void>;
     /** Lets go of the moment. Statements throw BOP_CLOSED from then on. Idempotent. */
     close(): Promise<void>;
+}
+
+/** What the sink, or this disk, refused for a reason that waiting cannot mend. */
+export interface DeadLetterInfo {
+    readonly id: number;
+    /** What cannot be shipped any more until it is retried or discarded. */
+    readonly kind: "log" | "chunk" | "manifest";
+    readonly at: Date;
+    readonly reason: string;
 }
 
 /** Plain, serialisable facts about a store. */
@@ -278,6 +340,8 @@ export interface Diagnostics {
         readonly spilledBytes: number;
         /** Transactions that were too large for `transactionMemoryBytes`. */
         readonly spilledCommits: number;
+        /** Memory of rows of page maps: 4 KiB for the places of 512 pages. */
+        readonly mapBytes: number;
         readonly cacheBytes: number;
         readonly cacheHits: number;
         readonly cacheMisses: number;
@@ -338,6 +402,8 @@ export interface Diagnostics {
         readonly readerLagMax: number;
     };
     readonly changes: ChangeLogFacts;
+    /** Where it is shipped, and how far; undefined without a sink. */
+    readonly sink: SinkFacts | undefined;
     readonly recordLogs: {
         readonly known: number;
         /** Memory of entries that were appended since the last checkpoint. */
@@ -351,6 +417,19 @@ export interface Diagnostics {
     };
     /** The last unexpected failure of work that nobody waited for. */
     readonly lastFault: FaultContext | undefined;
+}
+
+/**
+ * When a commit is acknowledged: `local`, once it is durable on this machine; `remote`, once the sink
+ * holds it and all that came before, so that it survives the machine. See docs/durability.md.
+ */
+export type Durability = "local" | "remote";
+
+export interface DurableOptions {
+    /** Default: that of the database, or of the store. */
+    readonly level?: Durability;
+    /** Ends the waiting, and nothing else. */
+    readonly signal?: AbortSignal;
 }
 
 export type EngineKind = "sqlite" | "libsql";
@@ -400,6 +479,16 @@ export interface ErrorDetails {
     BOP_CURSOR_LIMIT: {
         readonly limit: number;
     };
+    /**
+     * Disk and bucket went on from `sharedLsn` in different ways, or the bucket lacks what this store
+     * has shipped. Nothing was uploaded. Keep what is only on this disk (`bop export`), then restore
+     * from the bucket, or go on with a bucket of its own.
+     */
+    BOP_DIVERGED: {
+        readonly bucketLsn: number;
+        readonly diskLsn: number;
+        readonly sharedLsn: number;
+    };
     /** The database, or the record log, of this handle was dropped. */
     BOP_DROPPED: {
         readonly database: string;
@@ -407,6 +496,16 @@ export interface ErrorDetails {
     /** The name, or the file to be written, is taken. Choose another, or remove what has it. */
     BOP_EXISTS: {
         readonly name: string;
+    };
+    /**
+     * Another process has taken the bucket over, as writer `byEpoch`. Nothing more is shipped from
+     * here, or acknowledged as `remote`. See that no second process is meant to run; what was not
+     * shipped (`unshippedBytes` of log) is still readable here: export it.
+     */
+    BOP_FENCED: {
+        readonly epoch: number;
+        readonly byEpoch: number;
+        readonly unshippedBytes?: number;
     };
     /** Files of a newer version of bop-storage, or not ours at all. Use the version that wrote them. */
     BOP_FORMAT: {
@@ -470,6 +569,15 @@ export interface ErrorDetails {
         readonly database: string;
         readonly snapshot?: string;
     };
+    /**
+     * The bucket cannot give back that moment: it is before `oldest`, or behind `newest`, which are
+     * positions in the log; undefined if there is nothing to restore. Ask for one between them.
+     */
+    BOP_NO_RESTORE_POINT: {
+        readonly wanted: string;
+        readonly oldest: Lsn | undefined;
+        readonly newest: Lsn | undefined;
+    };
     /** The commit may or may not survive: the log failed after it was issued. Reopen and look. */
     BOP_OUTCOME_UNKNOWN: {
         readonly lsn: Lsn;
@@ -485,6 +593,14 @@ export interface ErrorDetails {
         readonly limitBytes: number;
     };
     /**
+     * The bucket holds more than this disk, which is an older copy, or empty. Nothing was uploaded and
+     * nothing is lost: restore from the bucket, or give this store a bucket of its own.
+     */
+    BOP_SINK_AHEAD: {
+        readonly bucketLsn: number;
+        readonly diskLsn: number;
+    };
+    /**
      * An object of the folder or bucket is not what was put, or a body is not what it was said to be.
      * It is not served and not stored. Read again; if it stays so, restore from another copy.
      */
@@ -492,6 +608,13 @@ export interface ErrorDetails {
         readonly store: string;
         readonly key: string;
         readonly why: string;
+    };
+    /** The bucket is another store's. Give this one a prefix of its own, or the right bucket. */
+    BOP_SINK_FOREIGN: {
+        readonly location: string;
+        /** Ids of the two stores, in hexadecimal digits. */
+        readonly found: string;
+        readonly expected: string;
     };
     /**
      * The folder or bucket says no, and waiting does not change that: no permission, no such bucket,
@@ -586,6 +709,14 @@ export interface ExecuteResult {
     /** Rows changed by this statement; 0 for what is not INSERT, UPDATE or DELETE. */
     readonly changes: number;
     readonly lastInsertRowid: bigint;
+}
+
+export interface ExportOptions extends TransferOptions {
+    /**
+     * The moment that is written: as for a fork. What lies behind the window is BOP_SNAPSHOT_GONE.
+     * Default: now.
+     */
+    readonly at?: ForkOptions["at"];
 }
 
 /** A database among its relatives. */
@@ -732,6 +863,13 @@ export interface LimitOptions {
      * Milliseconds, from 100 to 2,592,000,000 (30 days). Default: as long as they want.
      */
     readonly maxReaderAgeMs?: number;
+    /**
+     * Log that may wait for the sink. It stays on disk until it is shipped, so this bounds the disk
+     * that an outage of the sink takes; beyond it new transactions wait and are refused as above.
+     *
+     * Bytes, from 1 MiB to 16 TiB. Default 4 GiB.
+     */
+    readonly maxUnshippedBytes?: number;
 }
 
 export interface ListOptions {
@@ -741,6 +879,25 @@ export interface ListOptions {
     readonly after?: string;
     /** 1 to 10,000. Default 1,000. */
     readonly limit?: number;
+}
+
+export interface ListPage {
+    /** In the order of the keys' bytes. */
+    readonly objects: readonly ListedObject[];
+    /** Where to go on (`after`); undefined at the end. */
+    readonly next: string | undefined;
+}
+
+export interface ListedObject {
+    readonly key: string;
+    readonly sizeBytes: number;
+    /** By the clock of the service, for people. Undefined where it does not say. */
+    readonly modifiedAtMs: number | undefined;
+}
+
+export interface ListedPoint {
+    readonly lsn: Lsn;
+    readonly at: Date;
 }
 
 /** Of the newest entry that was compacted away. */
@@ -972,6 +1129,55 @@ export interface ManagerOptions {
      * Milliseconds, from 0 to 1,000. Default 0.
      */
     readonly manifestDelayMs?: number;
+    /**
+     * Where everything is shipped as it is written, so that it can be restored elsewhere: a folder
+     * (`file:///backup`), a bucket (`s3://bucket/prefix?region=…`), or an ObjectStore. One store ships
+     * there, and one machine at a time. Default: nowhere; but a store that has shipped keeps what is
+     * new for its sink, until `limits.maxUnshippedBytes` wait. `none` gives the sink up, and that with
+     * it. See docs/sinks.md and docs/durability.md.
+     */
+    readonly sink?: string | ObjectStore;
+    /**
+     * When commits are acknowledged: `local`, once they are durable on this machine; `remote`, once the
+     * sink holds them, which takes as long as a request to it, and as long as it cannot be reached.
+     * Databases and transactions may have their own. Default "local".
+     */
+    readonly durability?: Durability;
+    /**
+     * How long what was committed may wait to be shipped, if nobody waits for it: what a lost machine
+     * loses at level `local`, while the sink answers. Less makes more and smaller objects.
+     *
+     * Milliseconds, from 10 to 3,600,000. Default 1,000.
+     */
+    readonly flushIntervalMs?: number;
+    /**
+     * Log that is shipped at once when so much has come together, and the most that one object holds.
+     *
+     * Bytes, from 64 KiB to 256 MiB. Default 8 MiB.
+     */
+    readonly flushBytes?: number;
+    /** What of the past the sink keeps. */
+    readonly retention?: RetentionOptions;
+    /**
+     * Accepts a sink that cannot create objects only if they are absent, which is what keeps two
+     * machines from writing there at once. Say so only if nothing else can ever open a store with this
+     * sink. Default false.
+     */
+    readonly singleWriter?: boolean;
+    /**
+     * How long opening waits for the sink. If it has not answered by then the store goes on without,
+     * and keeps trying: commits at level `remote` wait for it.
+     *
+     * Milliseconds, from 0 to 600,000. Default 5,000.
+     */
+    readonly sinkTimeoutMs?: number;
+    /**
+     * How long closing waits until the sink has everything. What it does not have by then stays here,
+     * and is shipped when the store is opened again.
+     *
+     * Milliseconds, from 0 to 3,600,000. Default 10,000.
+     */
+    readonly closeTimeoutMs?: number;
     /** How much of the change log is kept, and for whom. */
     readonly changeLog?: ChangeLogOptions;
     /** What may wait in memory, be under way, and hang: see docs/limits.md. */
@@ -993,6 +1199,34 @@ export interface NewLogEntry {
     /** Up to 256 bytes. */
     readonly field?: Uint8Array;
     readonly payload: Uint8Array;
+}
+
+export interface ObjectInfo {
+    readonly key: string;
+    readonly sizeBytes: number;
+    /** Undefined if somebody else than us put it. */
+    readonly putId: string | undefined;
+    readonly sha256: string | undefined;
+}
+
+export interface ObjectStore {
+    /** Where it is, as a URL without secrets: for messages and reports. */
+    readonly location: string;
+    /** Replaces what is there. */
+    put(key: string, body: Uint8Array, options: PutOptions): Promise<void>;
+    putIfAbsent(key: string, body: Uint8Array, options: PutOptions): Promise<PutOutcome>;
+    /** Undefined if there is none. */
+    get(key: string, options?: GetOptions): Promise<StoredObject | undefined>;
+    /** Undefined if there is none. */
+    head(key: string, options?: CallOptions): Promise<ObjectInfo | undefined>;
+    /** Keys that begin with the prefix, which may end anywhere in a key. */
+    list(prefix: string, options?: ListOptions): Promise<ListPage>;
+    /** What is not there is deleted already. */
+    delete(key: string, options?: CallOptions): Promise<void>;
+    /** What the service can do beyond what is asked of it: see probe.ts. Leaves nothing behind. */
+    inspect?(key: string, options: PutOptions): Promise<ServiceReport | undefined>;
+    /** Ends what calls under way still wait for, lets go of connections. Idempotent. */
+    close(): Promise<void>;
 }
 
 export interface PageCacheStats {
@@ -1025,6 +1259,17 @@ export interface PageCacheStats {
     readonly observers: ObserverStats;
 }
 
+export type PutOutcome = 
+/** It is there, and it is this put that created it. */
+{
+    readonly type: "created";
+}
+/** Another put was first. Nothing was changed. */
+ | {
+    readonly type: "exists";
+    readonly info: ObjectInfo;
+};
+
 /** What can run SQL: a database, a connection, a transaction. */
 export interface Queryable {
     /**
@@ -1043,6 +1288,14 @@ export interface Queryable {
     describe(sql: string): Promise<StatementDescription>;
     /** Runs `PRAGMA <text>`; returns its rows. */
     pragma(text: string): Promise<Row[]>;
+}
+
+export interface ReadCounts {
+    /** Calls that asked for an object, or for a part of one, or what there is. */
+    readonly requests: number;
+    /** Different objects that something was read of. */
+    readonly objects: number;
+    readonly bytes: number;
 }
 
 export interface RecordLog {
@@ -1087,6 +1340,64 @@ export interface RecordLog {
     close(): Promise<void>;
 }
 
+/** Default: the newest. */
+export type RestoreMoment = Date | {
+    readonly lsn: number;
+};
+
+/** Restores a whole store: see Manager.restore. */
+export interface RestoreOptions extends TransferOptions {
+    /** Where it was shipped to: a URL as of `sink`, or an ObjectStore. It is only read. */
+    readonly from: string | ObjectStore;
+    /** Where the store is to lie: a directory that is empty, or not there yet. */
+    readonly directory: string;
+    /** The moment: a time, or a position in the log. Default: the newest that is there. */
+    readonly at?: RestoreMoment;
+    /** Reads what is needed to tell what would be restored, and makes nothing. Default false. */
+    readonly dryRun?: boolean;
+    /**
+     * Size of the segments that the log is written to. Bytes, a multiple of 4 KiB, from 1 MiB to
+     * 1 GiB. Default 64 MiB.
+     */
+    readonly segmentBytes?: number;
+    /** The world. Default: this machine. */
+    readonly env?: Env;
+    /** Where the manifest lies. Default: LMDB. */
+    readonly openKeyValueStore?: OpenKeyValueStore;
+}
+
+export interface RestorePoints {
+    readonly location: string;
+    readonly storeId: string;
+    /** Oldest first; with more than one, what lies between them is not kept any more. */
+    readonly ranges: readonly RestoreRange[];
+    /** States of the manifest, oldest first: a restore of such a moment reads the least log. */
+    readonly states: readonly ListedPoint[];
+}
+
+/** Every commit between the two can be asked for. */
+export interface RestoreRange {
+    readonly from: ListedPoint;
+    readonly to: ListedPoint;
+}
+
+export type RestoreReport = StoreRestoreReport;
+
+/** Which states of the store the sink keeps, so that they can be restored. */
+export interface RetentionOptions {
+    /**
+     * Any moment of this time can be restored, from now backwards. Objects that no moment of it needs
+     * are removed from the sink.
+     *
+     * Milliseconds, from 0 to 31,622,400,000 (366 days). Default 604,800,000 (7 days).
+     */
+    readonly keepForMs?: number;
+    /** Of so many days before that, one state each. From 0 to 3,660. Default 0. */
+    readonly daily?: number;
+    /** Of so many weeks before that, one state each. From 0 to 520. Default 0. */
+    readonly weekly?: number;
+}
+
 export type Row = Record<string, SqlValue>;
 
 export interface RunResult {
@@ -1096,6 +1407,59 @@ export interface RunResult {
     /** Position of the commit in the store's log; of the snapshot, if nothing was written. */
     readonly lsn: number;
 }
+
+/** Nothing of it is needed; `bop doctor` tells it. */
+export interface ServiceReport {
+    /** A put on condition of what is there: with the ETag as it was given, without its quotes, not. */
+    readonly compareAndSwap: "yes" | "unquoted" | "no";
+    /** A body that does not hash to what was announced is refused by the service itself. */
+    readonly refusesDamage: boolean;
+}
+
+export interface CallOptions {
+    readonly signal?: AbortSignal | undefined;
+}
+
+export interface SinkFacts {
+    /** Where it is: a URL without secrets. */
+    readonly location: string;
+    readonly state: SinkState;
+    /** This opening of the store, as the bucket counts them; undefined until it has claimed one. */
+    readonly epoch: number | undefined;
+    /** The sink holds the log up to here. */
+    readonly remoteLsn: number;
+    /** Durable here and not in the sink. */
+    readonly unshippedBytes: number;
+    /** How long the oldest of it has waited; 0 if nothing waits. */
+    readonly oldestUnshippedMs: number;
+    readonly lastError: string | undefined;
+    readonly deadLetters: number;
+}
+
+export interface GetOptions extends CallOptions {
+    /** Without it the whole object is read, and checked against its SHA-256. A part cannot be. */
+    readonly range?: ByteRange | undefined;
+}
+
+export interface ListOptions extends CallOptions {
+    /** Only keys behind this one. */
+    readonly after?: string | undefined;
+    /** At most so many. From 1 to 1000, which is the default. */
+    readonly limit?: number | undefined;
+}
+
+export interface PutOptions extends CallOptions {
+    /** Of this body under this key: 32 lower-case hexadecimal digits, never used for another. */
+    readonly putId: string;
+    /**
+     * What the body hashes to, where its maker knows: 64 hexadecimal digits. A body that does not is
+     * refused with BOP_SINK_CORRUPT before anything of it leaves.
+     */
+    readonly sha256?: string | undefined;
+}
+
+/** What shipping does. See docs/durability.md. */
+export type SinkState = "offline" | "claiming" | "taking-over" | "comparing" | "shipping" | "halted" | "fenced" | "diverged" | "closed";
 
 export interface SnapshotInfo {
     readonly name: string;
@@ -1166,6 +1530,11 @@ export declare class StorageError<Code extends ErrorCode = ErrorCode> extends Er
     constructor(code: Code, message: string, context: ErrorContext<Code>);
 }
 
+export interface StoredObject {
+    readonly info: ObjectInfo;
+    readonly bytes: Uint8Array;
+}
+
 export interface Transaction extends Queryable {
     /** A savepoint: undone alone when `fn` throws. */
     transaction<T>(fn: (tx: Transaction) => Promise<T> | T): Promise<T>;
@@ -1190,6 +1559,8 @@ export interface TransactionOptions {
      * Default `durable`.
      */
     readonly reveal?: "durable" | "committed";
+    /** What its answers and its end wait for. Default: the level of the database. */
+    readonly durability?: Durability;
 }
 
 export interface TransferOptions {
@@ -1204,5 +1575,11 @@ export declare function isStorageError<Code extends ErrorCode>(error: unknown, c
 
 /** The name that has this slug; undefined if none has. Any text gives an answer. */
 export declare function nameOfSlug(slug: string): string | undefined;
+
+/**
+ * Opens a folder (`file:///backup`) or a bucket (`s3://bucket/prefix?region=…`). Close it. Throws a
+ * TypeError or a RangeError for a URL that names no sink.
+ */
+export declare function openObjectStore(url: string, env?: Env): Promise<ObjectStore>;
 
 export declare function slugOf(name: string): string;

@@ -6,6 +6,8 @@
 import { createHash } from "node:crypto";
 import { chunkId, lsn, streamId } from "../../src/base/units.ts";
 import { ChunkEncoder, FILE_HEADER, RecordChunkEncoder } from "../../src/chunk/index.ts";
+import { encodeLogObject } from "../../src/flush/format/log-object.ts";
+import { encodeManifestObject } from "../../src/flush/format/manifest-object.ts";
 import { encodeCatalogueEntry } from "../../src/manifest/catalogue-entry.ts";
 import { databases } from "../../src/manifest/tables/databases.ts";
 import { Writer } from "../../src/record-log/bytes.ts";
@@ -34,6 +36,8 @@ export const EXAMPLES: Readonly<Record<string, () => string>> = {
   "file header": () => hexDump(chunk().subarray(0, FILE_HEADER.sizeBytes)),
   batch: () => hexDump(batch()),
   object: () => hexDump(objectFile()),
+  "log object": () => hexDump(logObject()),
+  "manifest object": () => hexDump(manifestObject()),
   "segment index": () => hexDump(segmentIndex()),
   chunk: () => hexDump(chunk()),
   "record chunk": () => hexDump(recordChunk()),
@@ -50,6 +54,30 @@ function objectFile(): Uint8Array {
   const sha256 = createHash("sha256").update(body).digest("hex");
   const putId = Buffer.from(STORE_ID).toString("hex");
   return Buffer.concat([body, encodeTrailer({ putId, sha256, sizeBytes: body.length })]);
+}
+
+function logObject(): Uint8Array {
+  const streams = new SegmentIndexBuilder(8192);
+  const payload = Buffer.from("frames of a commit");
+  const end = 8192 + BATCH_HEADER.sizeBytes + payload.length;
+  const size = { pageCount: 2, pageBytes: 512 };
+  streams.add({ stream: 1, firstLsn: 8192 + BATCH_HEADER.sizeBytes, lsn: end, ...size });
+  return encodeLogObject({
+    ...{ storeId: STORE_ID, epoch: 1, number: 3, gap: false },
+    batches: [{ startLsn: 8192, wallMs: CREATED_MS, payload }],
+    streams,
+    spilled: [],
+  });
+}
+
+function manifestObject(): Uint8Array {
+  const [gone, put] = ["gone", "put"].map((text) => new Uint8Array(Buffer.from(text)));
+  return encodeManifestObject({
+    ...{ kind: "batch", storeId: STORE_ID, epoch: 1, number: 2, baseNumber: 0 },
+    ...{ generation: 9, checkpointLsn: 8192, maxLsn: 8192, wallMs: CREATED_MS },
+    ...{ fencedBelow: 1, walEpoch: 1, walNumber: 3, walEndLsn: 12_288, part: 0, whole: false },
+    rows: [{ key: gone ?? STORE_ID }, { key: put ?? STORE_ID, value: STORE_ID }],
+  });
 }
 
 function batch(): Uint8Array {

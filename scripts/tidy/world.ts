@@ -56,6 +56,9 @@ const WORLDLY_FOLDERS = ["src/io/", "src/server/", "src/cli/", "src/sink/"];
 const SIMULATION_RUNNER: ReadonlySet<string> = new Set([
   "sim/run.ts",
   "sim/seeds.ts",
+  "sim/mutants/list.ts",
+  "sim/mutants/tree.ts",
+  "sim/mutants/watch.ts",
   "sim/fuzz/main.ts",
   "sim/fuzz/corpus-files.ts",
 ]);

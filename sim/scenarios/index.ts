@@ -5,17 +5,22 @@
 import type { SimulationOptions } from "../simulation.ts";
 import { changes } from "./changes.ts";
 import { crash } from "./crash.ts";
+import { day, morning } from "./day.ts";
 import { families } from "./families.ts";
 import { faults } from "./faults.ts";
+import { fencing } from "./fencing.ts";
 import { forks } from "./forks.ts";
 import { hang } from "./hang.ts";
 import { importing } from "./import.ts";
 import { largeTransactions } from "./large-transactions.ts";
+import { log } from "./log.ts";
 import { manifest } from "./manifest.ts";
 import { pages } from "./pages.ts";
 import { recordLog } from "./record-log.ts";
 import { recovery } from "./recovery.ts";
 import { reveal } from "./reveal.ts";
+import { rot } from "./rot.ts";
+import { shipping } from "./shipping.ts";
 
 export type Scenario = (options: SimulationOptions) => Promise<void>;
 
@@ -28,11 +33,19 @@ export const SCENARIOS = {
   families,
   changes,
   "large-transactions": largeTransactions,
+  log,
   manifest,
   pages,
   hang,
+  day,
+  morning,
   "record-log": recordLog,
   recovery,
+  fencing,
+  shipping,
+  rot,
 } as const satisfies Record<string, Scenario>;
+/** What one seed of these takes is too long to live it by the way. */
+export const LONG_SCENARIOS: readonly string[] = ["day", "morning"];
 export type ScenarioName = keyof typeof SCENARIOS;
 export const SCENARIO_NAMES = Object.keys(SCENARIOS) as readonly ScenarioName[];

@@ -8,6 +8,7 @@ import { StorageError } from "../../src/index.ts";
 import { type Manifest, openManifest } from "../../src/manifest/index.ts";
 import { type Operation, put } from "../../src/manifest/table.ts";
 import { type DeadLetterRow, deadLetters } from "../../src/manifest/tables/dead-letters.ts";
+import { pendingBatches } from "../../src/manifest/tables/pending-batches.ts";
 import { promise } from "../failure.ts";
 import type { Life } from "../life.ts";
 import { Simulation, type SimulationOptions, STORE } from "../simulation.ts";
@@ -82,8 +83,19 @@ export async function manifest(options: SimulationOptions): Promise<void> {
     promise(journal.entries === 0, () => `${journal.entries} batches are left in the journal`);
     promise(journal.dead === 0, () => `${journal.dead} batches of the journal are dead letters`);
     await opened.close();
+    const left = await pendingIn(life);
+    promise(left === 0, () => `${left} batches of the journal are never struck`);
   });
   simulation.end("kill");
+}
+
+/** Batches that the next start would apply. */
+async function pendingIn({ simulation, env }: Life): Promise<number> {
+  const store = await simulation.stores.openerFor(env)(DIRECTORY);
+  const { from, to } = pendingBatches.range();
+  const left = [...store.range(from, to)].length;
+  await store.close();
+  return left;
 }
 
 /** Ends when the time is over, with whatever is under way then. */

@@ -37,10 +37,30 @@ export interface ErrorDetails {
   };
   /** There are as many cursors as may be. Drop one that nobody reads by. */
   BOP_CURSOR_LIMIT: { readonly limit: number };
+  /**
+   * Disk and bucket went on from `sharedLsn` in different ways, or the bucket lacks what this store
+   * has shipped. Nothing was uploaded. Keep what is only on this disk (`bop export`), then restore
+   * from the bucket, or go on with a bucket of its own.
+   */
+  BOP_DIVERGED: {
+    readonly bucketLsn: number;
+    readonly diskLsn: number;
+    readonly sharedLsn: number;
+  };
   /** The database, or the record log, of this handle was dropped. */
   BOP_DROPPED: { readonly database: string };
   /** The name, or the file to be written, is taken. Choose another, or remove what has it. */
   BOP_EXISTS: { readonly name: string };
+  /**
+   * Another process has taken the bucket over, as writer `byEpoch`. Nothing more is shipped from
+   * here, or acknowledged as `remote`. See that no second process is meant to run; what was not
+   * shipped (`unshippedBytes` of log) is still readable here: export it.
+   */
+  BOP_FENCED: {
+    readonly epoch: number;
+    readonly byEpoch: number;
+    readonly unshippedBytes?: number;
+  };
   /** Files of a newer version of bop-storage, or not ours at all. Use the version that wrote them. */
   BOP_FORMAT: { readonly file: string; readonly found: string; readonly supported: string };
   /** A file cannot be imported, and nothing was. The reason says what to change in it. */
@@ -78,6 +98,15 @@ export interface ErrorDetails {
    * `database`) of the store.
    */
   BOP_NOT_FOUND: { readonly database: string; readonly snapshot?: string };
+  /**
+   * The bucket cannot give back that moment: it is before `oldest`, or behind `newest`, which are
+   * positions in the log; undefined if there is nothing to restore. Ask for one between them.
+   */
+  BOP_NO_RESTORE_POINT: {
+    readonly wanted: string;
+    readonly oldest: Lsn | undefined;
+    readonly newest: Lsn | undefined;
+  };
   /** The commit may or may not survive: the log failed after it was issued. Reopen and look. */
   BOP_OUTCOME_UNKNOWN: { readonly lsn: Lsn; readonly durableLsn: Lsn };
   /** The store takes no more writes since its log failed. Reopen it to recover. */
@@ -85,10 +114,22 @@ export interface ErrorDetails {
   /** The rows of an answer take more than `limitBytes`. Ask for fewer (LIMIT), or use iterate. */
   BOP_RESULT_TOO_LARGE: { readonly limitBytes: number };
   /**
+   * The bucket holds more than this disk, which is an older copy, or empty. Nothing was uploaded and
+   * nothing is lost: restore from the bucket, or give this store a bucket of its own.
+   */
+  BOP_SINK_AHEAD: { readonly bucketLsn: number; readonly diskLsn: number };
+  /**
    * An object of the folder or bucket is not what was put, or a body is not what it was said to be.
    * It is not served and not stored. Read again; if it stays so, restore from another copy.
    */
   BOP_SINK_CORRUPT: { readonly store: string; readonly key: string; readonly why: string };
+  /** The bucket is another store's. Give this one a prefix of its own, or the right bucket. */
+  BOP_SINK_FOREIGN: {
+    readonly location: string;
+    /** Ids of the two stores, in hexadecimal digits. */
+    readonly found: string;
+    readonly expected: string;
+  };
   /**
    * The folder or bucket says no, and waiting does not change that: no permission, no such bucket,
    * a request that it does not take. Mend what `reason` names, then go on.

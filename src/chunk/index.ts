@@ -9,9 +9,11 @@
  *   chunk-encoder    pages → the bytes of a chunk, piece by piece
  *   slotted-chunk    pages that are written more than once before a chunk is finished
  *   chunk-decoder    a whole chunk, checked from end to end
+ *   chunk-check      the same, in pieces, without the pages
  *   inspect          a chunk taken apart, damage and all
  *   record-chunk     entries of record logs → the bytes of a chunk, and back
  */
+export { checkChunk, type ExpectedChunk } from "./chunk-check.ts";
 export { decodeChunk, type WholeChunk } from "./chunk-decoder.ts";
 export {
   type ChunkEntry,

@@ -1,4 +1,4 @@
-/** NAMES ON THE COMMAND LINE: what cannot be a name is wrong usage, found before a store is opened. */
+/** NAMES AND MOMENTS ON THE COMMAND LINE: what cannot be one is wrong usage, found before a store is opened. */
 import { Argument, InvalidArgumentError } from "commander";
 import { databaseName, snapshotName } from "../manager/index.ts";
 
@@ -26,4 +26,14 @@ function checked(text: string, check: (text: string) => string): string {
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** A number is a position in the log; anything else is a time. */
+export function momentOf(text: string): Date | { readonly lsn: number } {
+  if (/^\d+$/.test(text)) return { lsn: Number(text) };
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) {
+    throw new InvalidArgumentError("It is neither an LSN nor a time such as 2026-11-22T12:00:00Z.");
+  }
+  return time;
 }

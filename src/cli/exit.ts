@@ -4,7 +4,7 @@
  *   0   done
  *   1   failed: the message says why, and nothing was half done
  *   2   wrong usage: nothing was tried
- *   3   refused: the store is owned by another process, or takes no writes
+ *   3   refused: the store is owned by another process, or takes no writes, or its bucket is another's
  *
  * (1) Every error ends here, and only here is a code chosen.
  * (2) A person sees what went wrong and what to do next, never a stack trace; with BOP_DEBUG set, the
@@ -40,20 +40,35 @@ export interface Ending {
   readonly advice: string | undefined;
 }
 
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(["BOP_LOCKED", "BOP_READ_ONLY"]);
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  "BOP_DIVERGED",
+  "BOP_FENCED",
+  "BOP_LOCKED",
+  "BOP_READ_ONLY",
+  "BOP_SINK_AHEAD",
+  "BOP_SINK_FOREIGN",
+]);
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   BOP_BACKPRESSURE: "the device is behind; try again in a moment",
   BOP_CORRUPT:
     "the damaged part is not served; `bop verify` tells all damage, `bop verify --repair` what of the log can be kept",
+  BOP_DIVERGED:
+    "`bop export` keeps what is only here; then restore from the bucket, or name another --sink",
   BOP_DISK_FULL: "make room on the device and run the command again",
   BOP_EXISTS: "choose another name, or remove what has it",
+  BOP_FENCED: "see which other process ships there; what it lacks can be read here and exported",
   BOP_FORMAT: "use the version of bop that wrote the store",
   BOP_IO: "check the path, its permissions and the device",
   BOP_LOCKED: "stop that process, or talk to it if it is `bop serve`",
   BOP_NOT_FOUND: "`bop list` shows what there is; `bop create <name>` makes a database",
   BOP_OUTCOME_UNKNOWN: "run the command again and look whether the change is there",
   BOP_READ_ONLY: "the log failed; run a command again to reopen the store and recover",
+  BOP_SINK_AHEAD: "`bop restore --from <url>` brings back what the bucket has",
+  BOP_SINK_FOREIGN: "give this store a prefix of its own in the bucket",
+  BOP_SINK_REFUSED: "`bop doctor --sink <url>` says what is missing",
+  BOP_SINK_UNAVAILABLE: "`bop doctor --sink <url>` says whether the bucket answers",
+  BOP_SINK_UNFIT: "`bop doctor --sink <url>` says what it lacks; choose another place",
   BOP_SNAPSHOT_GONE: "name a later moment; `bop snapshot list` shows moments that are kept",
 };
 

@@ -4,13 +4,15 @@
  * (1) Options may stand before the command, too: `bop --directory d list` is `bop list --directory d`.
  * (2) Only commands that are named in the arguments are loaded, all if none is: `bop list` need not
  *     wait for an HTTP server to be compiled.
- * (3) Wrong usage says what is wrong, what may have been meant, and where help is; nothing is tried.
+ * (3) Every command that opens a store and may change it ships what it does, if there is a sink. What
+ *     the others find unshipped stays for them.
+ * (4) Wrong usage says what is wrong, what may have been meant, and where help is; nothing is tried.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { handDown } from "./hand-down.ts";
-import { directoryOption, ioOption, jsonOption } from "./store.ts";
+import { directoryOption, durabilityOption, ioOption, jsonOption, sinkOption } from "./store.ts";
 
 const AFTER_HELP = `
 Examples:
@@ -20,8 +22,11 @@ Examples:
   bop serve --port 8080
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (owned by another process, or read-only).
-Variables: BOP_DIRECTORY for --directory, BOP_IO for --io, BOP_HISTORY for the shell, BOP_DEBUG=1 for
-stack traces.`;
+Variables: BOP_DIRECTORY for --directory, BOP_IO for --io, BOP_SINK for --sink, BOP_DURABILITY for
+--durability, BOP_HISTORY for the shell, BOP_DEBUG=1 for stack traces.`;
+
+/** They open a store to read. */
+const READERS = ["list", "logs", "tree", "jobs", "export"];
 
 /** In the order in which help lists them. */
 const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -37,6 +42,9 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   snapshot: async () => (await import("./commands/snapshot.ts")).snapshotCommand(),
   import: async () => (await import("./commands/import.ts")).importCommand(),
   export: async () => (await import("./commands/export.ts")).exportCommand(),
+  doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
+  "dead-letters": async () => (await import("./commands/dead-letters.ts")).deadLettersCommand(),
+  restore: async () => (await import("./commands/restore.ts")).restoreCommand(),
   status: async () => (await import("./commands/status.ts")).statusCommand(),
   jobs: async () => (await import("./commands/jobs.ts")).jobsCommand(),
   verify: async () => (await import("./commands/verify.ts")).verifyCommand(),
@@ -57,15 +65,27 @@ export async function program(argv: readonly string[]): Promise<Command> {
     .showHelpAfterError("     `bop --help` lists the commands; `bop <command> --help` explains one")
     .addOption(directoryOption())
     .addOption(ioOption())
+    .addOption(sinkOption())
+    .addOption(durabilityOption())
     .addOption(jsonOption())
     .addHelpText("after", AFTER_HELP)
     .hook("preSubcommand", handDown);
   for (const load of loadersFor(argv)) {
     const command = await load();
     bop.addCommand(command);
+    addShipping(command);
     inherit(bop, command);
   }
   return bop;
+}
+
+/** See (3). */
+function addShipping(command: Command): void {
+  const has = (flag: string) => command.options.some(({ long }) => long === flag);
+  if (has("--io") && !has("--sink") && !READERS.includes(command.name())) {
+    command.addOption(sinkOption()).addOption(durabilityOption());
+  }
+  for (const member of command.commands) addShipping(member);
 }
 
 /** How errors end and where they are written, down to the commands of a group. */

@@ -9,20 +9,27 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Option } from "commander";
 import { Manager, type ManagerOptions } from "../manager/index.ts";
-import { CommandError } from "./exit.ts";
+import { parseLocation } from "../sink/index.ts";
+import { CommandError, UsageError } from "./exit.ts";
 import { sizeText } from "./output.ts";
 import { visible } from "./visible.ts";
 
+export type Durability = NonNullable<ManagerOptions["durability"]>;
 export type IoKind = NonNullable<ManagerOptions["io"]>;
 
 export interface StoreOptions {
   readonly directory: string;
   /** Absent for commands that open no store: they read its files. */
   readonly io?: IoKind;
+  /** Absent for commands that do not ship. */
+  readonly sink?: string;
+  readonly durability?: Durability;
 }
 
 /** What every store has from its first moments; one of them may be lost. */
 const MARKS = ["manifest", "superblock"];
+/** Gives a sink up: see docs/durability.md. */
+const NO_SINK = "none";
 const EXIT_INTERRUPTED = 130;
 /** An opening that takes longer says so, a line this often. */
 const TELL_EVERY_MS = 1000;
@@ -38,6 +45,18 @@ export function ioOption(): Option {
     .env("BOP_IO")
     .choices(["auto", "direct", "standard"])
     .default("auto");
+}
+
+/** `--sink`, of every command that changes a store: see sink-options.ts. */
+export function sinkOption(): Option {
+  return new Option("--sink <url>", "where it is shipped: see docs/sinks.md").env("BOP_SINK");
+}
+
+/** `--durability`, along with it. */
+export function durabilityOption(): Option {
+  return new Option("--durability <level>", "what a commit waits for: see docs/durability.md")
+    .env("BOP_DURABILITY")
+    .choices(["local", "remote"]);
 }
 
 export function jsonOption(): Option {
@@ -64,14 +83,36 @@ export function refuseWithoutStore({ directory }: StoreOptions): void {
 
 /** Runs `work` on a store that is made if it is not there. */
 export async function withNewStore<T>(
-  { directory, io = "auto" }: StoreOptions,
+  options: StoreOptions,
   work: (manager: Manager) => Promise<T>,
 ): Promise<T> {
-  const manager = await openTelling(resolve(directory), { io });
+  const { directory, io = "auto" } = options;
+  const manager = await openTelling(resolve(directory), { io, ...shippedOptions(options) });
   try {
     return await work(manager);
   } finally {
     await manager.close();
+  }
+}
+
+/** What of a command's options says where it is shipped. Throws a UsageError. */
+export function shippedOptions({
+  sink,
+  durability,
+}: Pick<StoreOptions, "sink" | "durability">): Pick<ManagerOptions, "sink" | "durability"> {
+  if (durability === "remote" && sink === undefined) {
+    throw new UsageError("--durability remote needs --sink, or BOP_SINK");
+  }
+  if (sink !== undefined && sink !== NO_SINK) checkedSink(sink);
+  return { ...(sink !== undefined && { sink }), ...(durability && { durability }) };
+}
+
+/** A URL that names no sink is wrong usage. */
+function checkedSink(url: string): void {
+  try {
+    parseLocation(url);
+  } catch (error) {
+    throw new UsageError(`--sink: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -8,6 +8,7 @@
  *
  * It is over 400 lines because all that a program sees of a store stands in one place.
  */
+
 import type { PageCacheStats } from "../page-cache/index.ts";
 import type { LogMember, LogWritten, RecordLog } from "../record-log/index.ts";
 import type {
@@ -18,7 +19,6 @@ import type {
   SqlParameters,
   SqlValue,
 } from "../sqlite/index.ts";
-
 import type {
   Change,
   ChangeLogFacts,
@@ -37,6 +37,14 @@ import type {
 } from "./family.ts";
 import type { JobHandle, JobInfo } from "./job.ts";
 import type { OldestReader } from "./readers.ts";
+import type { DatabaseRestoreOptions, DatabaseRestoreReport } from "./restore-options.ts";
+import type { DeadLetterInfo, SinkFacts } from "./sink-facts.ts";
+
+/**
+ * When a commit is acknowledged: `local`, once it is durable on this machine; `remote`, once the sink
+ * holds it and all that came before, so that it survives the machine. See docs/durability.md.
+ */
+export type Durability = "local" | "remote";
 
 export interface DatabaseOptions {
   /** Engine of a database that is created. A database remembers its engine. Default "sqlite". */
@@ -52,6 +60,11 @@ export interface DatabaseOptions {
    * but the store's.
    */
   readonly maxBacklogBytes?: number;
+  /**
+   * What its answers wait for: see Durability. Holds for all its handles until the store is closed,
+   * or this is given again; a fork begins with that of its origin. Default: the store's.
+   */
+  readonly durability?: Durability;
 }
 
 /** What can run SQL: a database, a connection, a transaction. */
@@ -97,7 +110,7 @@ export interface Database extends Queryable {
   /** A session of its own: user-driven BEGIN, temp tables, changed pragmas. Close it. */
   connect(): Promise<Connection>;
   /** Writes a consistent copy to a file that any SQLite opens. Refuses an existing file. */
-  export(path: string, options?: TransferOptions): Promise<void>;
+  export(path: string, options?: ExportOptions): Promise<void>;
   /**
    * A database that begins as this one is now, or was at a moment, and goes its own way from there.
    * Takes milliseconds whatever the size: they share pages until one of them changes one. Resolves
@@ -112,8 +125,20 @@ export interface Database extends Queryable {
   dropSnapshot(name: string): Promise<void>;
   /** Opens a moment for reading: its own snapshot of that name, or else the store's. Close it. */
   openSnapshot(name: string): Promise<DatabaseSnapshot>;
+  /**
+   * Resolves when the store's log is durable up to an LSN, which results and errors tell: at the
+   * level of the database, or another.
+   */
+  durable(lsn: number, options?: DurableOptions): Promise<void>;
   /** Gives the handle back. Its statements throw BOP_CLOSED. Idempotent. */
   close(): Promise<void>;
+}
+
+export interface DurableOptions {
+  /** Default: that of the database, or of the store. */
+  readonly level?: Durability;
+  /** Ends the waiting, and nothing else. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Connection extends Queryable {
@@ -148,6 +173,8 @@ export interface TransactionOptions {
    * Default `durable`.
    */
   readonly reveal?: "durable" | "committed";
+  /** What its answers and its end wait for. Default: the level of the database. */
+  readonly durability?: Durability;
 }
 
 export interface ExecOptions {
@@ -257,6 +284,14 @@ export interface TransferOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ExportOptions extends TransferOptions {
+  /**
+   * The moment that is written: as for a fork. What lies behind the window is BOP_SNAPSHOT_GONE.
+   * Default: now.
+   */
+  readonly at?: ForkOptions["at"];
+}
+
 export interface ListOptions {
   /** Only names that begin with it. */
   readonly prefix?: string;
@@ -340,6 +375,8 @@ export interface Diagnostics {
     readonly spilledBytes: number;
     /** Transactions that were too large for `transactionMemoryBytes`. */
     readonly spilledCommits: number;
+    /** Memory of rows of page maps: 4 KiB for the places of 512 pages. */
+    readonly mapBytes: number;
     readonly cacheBytes: number;
     readonly cacheHits: number;
     readonly cacheMisses: number;
@@ -400,6 +437,8 @@ export interface Diagnostics {
     readonly readerLagMax: number;
   };
   readonly changes: ChangeLogFacts;
+  /** Where it is shipped, and how far; undefined without a sink. */
+  readonly sink: SinkFacts | undefined;
   readonly recordLogs: {
     readonly known: number;
     /** Memory of entries that were appended since the last checkpoint. */
@@ -468,6 +507,12 @@ export interface Manager {
   tree(name?: string): Promise<FamilyNode[]>;
   /** Makes a database of a SQLite file. Refused with BOP_IMPORT before anything is changed. */
   import(path: string, name: string, options?: TransferOptions): Promise<void>;
+  /**
+   * Brings one database back as it was at a moment, from the sink, under a new name or over the one
+   * that has its name: that one stays under another, so that it can be undone. Only what it needs is
+   * read. See docs/restore.md.
+   */
+  restore(options: DatabaseRestoreOptions): Promise<DatabaseRestoreReport>;
   /** Opens the record log of that name, or creates it. Resolves when its creation is durable. */
   log(name: string, options?: LogOptions): Promise<RecordLog>;
   logs(options?: ListOptions): Promise<LogInfo[]>;
@@ -498,6 +543,23 @@ export interface Manager {
   job(id: number): JobHandle;
   /** Writes what the log holds to chunks, so that its segments can be used again. */
   checkpoint(): Promise<void>;
+  /**
+   * Resolves when the log is durable up to an LSN, at the level of the store or another. With
+   * `remote`: whatever was committed up to there survives the machine.
+   */
+  durable(lsn: number, options?: DurableOptions): Promise<void>;
+  /**
+   * What the sink, or this disk, refused for a reason that waiting cannot mend. Shipping of its kind
+   * rests until it is retried or discarded.
+   */
+  deadLetters(): DeadLetterInfo[];
+  /** Tries again, once what stood in the way is mended. RangeError if there is none of that id. */
+  retryDeadLetter(id: number): Promise<void>;
+  /**
+   * Goes on without what it stands for, which then cannot be restored from the sink: see
+   * docs/durability.md. RangeError if there is none of that id.
+   */
+  discardDeadLetter(id: number): Promise<void>;
   /**
    * Lets go of pages that nobody can reach any more, beyond what checkpoints let go by themselves.
    * With `dryRun` it changes nothing and says what would go, and what keeps the rest.

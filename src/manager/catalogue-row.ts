@@ -125,6 +125,7 @@ export function factOf({ type }: DatabaseEntry, context: FactContext): ChangeFac
     case "publish":
       return birthOf("imported", context);
     case "rename":
+      if (before?.state === "importing") return undefined; // Nobody has seen it yet.
       return { kind: "renamed", lsn, stream, name, previousName: before?.name ?? name };
     case "drop":
       // What was never seen is not missed.

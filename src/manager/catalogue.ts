@@ -52,6 +52,14 @@ export interface ListPage {
   readonly limit: number;
 }
 
+export interface Replacement {
+  /** Of an import that is complete. */
+  readonly stream: StreamId;
+  readonly replaced: StreamId;
+  /** What the database that is replaced is called from now on. */
+  readonly name: DatabaseName;
+}
+
 /** Databases as they were at an LSN that is durable. */
 export interface CatalogueAt {
   /** Undefined for one that was not there yet, and for one whose tombstone is gone. */
@@ -210,6 +218,19 @@ export class Catalogue {
     return this.#append({ type: "publish", stream });
   }
 
+  /**
+   * An import is complete, and takes the name of a database that is live, which gets another one: at
+   * one moment, or not at all.
+   */
+  replace({ stream, replaced, name }: Replacement): Lsn {
+    if (this.#byName.has(name)) throw nameTaken(name);
+    return this.#appendAll([
+      { type: "rename", stream: replaced, name },
+      { type: "rename", stream, name: this.#live(replaced).name },
+      { type: "publish", stream },
+    ]);
+  }
+
   /** Keeps a moment of a database, or (stream 0) of all, under a name. See (6). */
   snapshot(wanted: SnapshotRow): NamedMoment {
     const { stream, name } = wanted;
@@ -275,18 +296,25 @@ export class Catalogue {
   }
 
   #append(entry: CatalogueEntry): Lsn {
+    return this.#appendAll([entry]);
+  }
+
+  /** As one commit. */
+  #appendAll(entries: readonly CatalogueEntry[]): Lsn {
     const log = present(this.#log, "the catalogue is changed after the log was attached");
     const frames = log.stage(CATALOGUE_STREAM);
-    frames.entry(encodeCatalogueEntry(entry));
+    for (const entry of entries) frames.entry(encodeCatalogueEntry(entry));
     const lsn = frames.seal({ pageCount: 0, pageBytes: 0 });
     this.snapshots.settle(log.durableLsn);
     while ((this.#replaced[0]?.lsn ?? lsn) <= log.durableLsn) this.#replaced.shift();
-    if (!isOfSnapshot(entry)) {
-      const row = this.#rows.get(entry.stream);
-      this.#replaced.push({ lsn, stream: entry.stream, ...(row && { row }) });
+    for (const entry of entries) {
+      if (!isOfSnapshot(entry)) {
+        const row = this.#rows.get(entry.stream);
+        this.#replaced.push({ lsn, stream: entry.stream, ...(row && { row }) });
+      }
+      this.#apply(entry, lsn);
+      this.#follow(entry, lsn);
     }
-    this.#apply(entry, lsn);
-    this.#follow(entry, lsn);
     return lsn;
   }
 

@@ -5,24 +5,27 @@ import type {
   BatchStatement,
   Connection,
   Database,
+  DurableOptions,
   ExecuteOptions,
   ExecuteResult,
+  ExportOptions,
   Transaction,
   TransactionOptions,
-  TransferOptions,
 } from "./api.ts";
 import { PinnedConnection } from "./connection.ts";
-import { exportDatabase } from "./export.ts";
+import { exportDatabase, TRANSFER_OPTIONS } from "./export.ts";
 import type { DatabaseSnapshot, ForkOptions, SnapshotInfo } from "./family.ts";
-import { runQueued } from "./forks.ts";
+import { momentOf, runQueued } from "./forks.ts";
 import { HandleRunner } from "./handle-runner.ts";
 import type { OpenDatabase } from "./open-database.ts";
+import { refuseUnknown } from "./options.ts";
 import { executeForm, QueryableBase } from "./queryable.ts";
 import type { Relations } from "./relations.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { closedError } from "./seat-runner.ts";
 import { Session } from "./session.ts";
 import { transact } from "./transaction.ts";
+import { waitDurable } from "./wait-durable.ts";
 
 export class DatabaseHandle extends QueryableBase implements Database {
   protected readonly runner: Runner;
@@ -86,9 +89,23 @@ export class DatabaseHandle extends QueryableBase implements Database {
     return new PinnedConnection(this.#database);
   }
 
-  async export(path: string, options: TransferOptions = {}): Promise<void> {
+  async export(path: string, { at, ...options }: ExportOptions = {}): Promise<void> {
     this.#assertOpen();
-    await exportDatabase({ database: this.#database, session: this.#session, path }, options);
+    const database = this.#database;
+    const moment = momentOf(at, "export");
+    if (moment === undefined) {
+      return exportDatabase({ database, session: this.#session, path }, options);
+    }
+    if (!("snapshot" in moment)) {
+      refuseUnknown("export", options, TRANSFER_OPTIONS);
+      return this.#relations.exportPast({ database, at: moment, path }, options);
+    }
+    const opened = await this.openSnapshot(moment.snapshot);
+    try {
+      await opened.export(path, options);
+    } finally {
+      await opened.close();
+    }
   }
 
   async fork(name: string, options?: ForkOptions): Promise<Database> {
@@ -116,6 +133,11 @@ export class DatabaseHandle extends QueryableBase implements Database {
 
   async openSnapshot(name: string): Promise<DatabaseSnapshot> {
     return this.#relations.snapshots.open(this.#usable(), name);
+  }
+
+  async durable(lsn: number, options?: DurableOptions): Promise<void> {
+    const { level } = this.#usable();
+    await waitDurable(this.#relations.log, { lsn, level }, options);
   }
 
   async close(): Promise<void> {

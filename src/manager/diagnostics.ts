@@ -46,6 +46,7 @@ export function diagnosticsOf(
       overlayBytes: stats.overlayBytes,
       spilledBytes: stats.spilledBytes,
       spilledCommits: stats.spilledCommits,
+      mapBytes: stats.mapBytes,
       cacheBytes: stats.cache.bytes,
       cacheHits: stats.cache.hits,
       cacheMisses: stats.cache.misses,
@@ -64,6 +65,7 @@ export function diagnosticsOf(
     manifest: manifestFacts(parts),
     mirror: mirrorFacts(parts, lifecycle.state),
     changes: changeLogFacts(parts.manifest.changeLog),
+    sink: store.shipping?.shipper.facts,
     recordLogs: logs.stats,
     lastFault: faults.last,
   };

@@ -18,6 +18,8 @@ const SLICE_BYTES = MIB;
 /** Of the name of the unfinished file, so that it is nobody else's. */
 const UNIQUE_BYTES = 8;
 
+export const TRANSFER_OPTIONS: readonly string[] = ["onProgress", "signal"];
+
 export interface ExportJob {
   readonly database: OpenDatabase;
   readonly session: Session;
@@ -25,27 +27,39 @@ export interface ExportJob {
 }
 
 export async function exportDatabase(job: ExportJob, options: TransferOptions): Promise<void> {
-  refuseUnknown("export", options, ["onProgress", "signal"]);
+  refuseUnknown("export", options, TRANSFER_OPTIONS);
   const { database, session, path } = job;
-  const { env, gate, kick } = database.options;
+  const { env, kick } = database.options;
   database.assertOpen();
-  if ((await env.storage.stat(path)) !== undefined) throw alreadyThere(path);
+  await refuseExisting(env, path);
   kick();
-  await gate.passed(database.horizonOf(session));
-  const unique = Buffer.from(env.random.bytes(UNIQUE_BYTES)).toString("hex");
-  const partial = `${path}.${unique}.partial`;
   const { space } = database;
   const snapshot = space.pin(database.horizonOf(session));
   try {
-    await withFile(env, partial, (file) => writePages({ space, snapshot, file }, options));
+    await database.gate.passed(snapshot.lsn);
+    await intoNewFile(env, path, (file) => writePages({ space, snapshot, file }, options));
+  } finally {
+    space.unpin(snapshot);
+  }
+}
+
+/** See (1). Throws BOP_EXISTS if there is one already, BOP_DISK_FULL and BOP_IO. */
+export async function intoNewFile(
+  env: Env,
+  path: string,
+  fill: (file: File) => Promise<void>,
+): Promise<void> {
+  await refuseExisting(env, path);
+  const unique = Buffer.from(env.random.bytes(UNIQUE_BYTES)).toString("hex");
+  const partial = `${path}.${unique}.partial`;
+  try {
+    await withFile(env, partial, fill);
     await env.storage.rename(partial, path);
     await env.storage.syncDirectory(parentOf(path));
   } catch (error) {
     await env.storage.unlink(partial).catch(() => {});
     if (error instanceof StorageError || systemCode(error) === undefined) throw error;
     throw ioError("export", path, error);
-  } finally {
-    space.unpin(snapshot);
   }
 }
 
@@ -65,7 +79,7 @@ interface Pages {
   readonly file: File;
 }
 
-async function writePages({ space, snapshot, file }: Pages, options: TransferOptions) {
+export async function writePages({ space, snapshot, file }: Pages, options: TransferOptions) {
   const { pageBytes, pageCount } = snapshot;
   const totalBytes = pageBytes * pageCount;
   const pagesPerSlice = Math.max(1, Math.floor(SLICE_BYTES / Math.max(1, pageBytes)));
@@ -87,8 +101,9 @@ function parentOf(path: string): string {
   return end === 0 ? path.slice(0, 1) : path.slice(0, end);
 }
 
-function alreadyThere(path: string): StorageError {
-  return new StorageError("BOP_EXISTS", `${path} exists; export writes new files only`, {
+async function refuseExisting(env: Env, path: string): Promise<void> {
+  if ((await env.storage.stat(path)) === undefined) return;
+  throw new StorageError("BOP_EXISTS", `${path} exists; export writes new files only`, {
     details: { name: path },
   });
 }

@@ -35,7 +35,8 @@ export interface ForkGround {
   readonly door: Door;
   readonly snapshots: Snapshots;
   readonly wallMs: () => number;
-  readonly durable: (lsn: Lsn) => Promise<void>;
+  /** At the level of that database. */
+  readonly durable: (lsn: Lsn, stream: StreamId) => Promise<void>;
   readonly open: (stream: StreamId) => Promise<OpenDatabase>;
   /** Makes a fork of a moment within the history; resolves with its stream when it is published. */
   readonly forkPast: (
@@ -64,7 +65,7 @@ export class Forks {
     }
     const { stream, lsn } = await this.#seal(place, checked, at?.snapshot);
     const fork = await open(stream);
-    await durable(lsn);
+    await durable(lsn, stream);
     fork.assertOpen();
     return fork;
   }
@@ -89,10 +90,10 @@ export function runQueued(database: OpenDatabase, session: Session): void {
 }
 
 /** What `at` was given, checked. Throws TypeError and RangeError. */
-function momentOf(at: ForkOptions["at"]): ForkOptions["at"] {
+export function momentOf(at: ForkOptions["at"], what = "fork"): ForkOptions["at"] {
   if (at === undefined) return undefined;
   if (at instanceof Date) {
-    if (Number.isNaN(at.getTime())) throw new RangeError("fork: at is an invalid Date");
+    if (Number.isNaN(at.getTime())) throw new RangeError(`${what}: at is an invalid Date`);
     return at;
   }
   if (typeof at === "object" && at !== null) {
@@ -100,8 +101,8 @@ function momentOf(at: ForkOptions["at"]): ForkOptions["at"] {
     if (keys.length === 1 && "snapshot" in at && typeof at.snapshot === "string") return at;
     if (keys.length === 1 && "lsn" in at && typeof at.lsn === "number") {
       if (Number.isSafeInteger(at.lsn) && at.lsn >= 0) return at;
-      throw new RangeError(`fork: at.lsn is ${at.lsn}; want a position in the log`);
+      throw new RangeError(`${what}: at.lsn is ${at.lsn}; want a position in the log`);
     }
   }
-  throw new TypeError("fork: at is a Date, { lsn } or { snapshot }");
+  throw new TypeError(`${what}: at is a Date, { lsn } or { snapshot }`);
 }

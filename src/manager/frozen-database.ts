@@ -40,7 +40,7 @@ export class FrozenMoment {
       space,
       admit: () => {
         const why = `snapshot ${JSON.stringify(info.name)} of ${JSON.stringify(live.name())}`;
-        const details = { durableLsn: live.gate.durableLsn, why: `${why} is for reading` };
+        const details = { durableLsn: live.levels.local.durableLsn, why: `${why} is for reading` };
         throw new StorageError("BOP_READ_ONLY", `${why} takes no writes`, { details });
       },
       // It holds nothing but what its snapshot holds: nobody is ended for reading long.

@@ -6,6 +6,8 @@
  * (2) After `fail` every waiter, present and future, above the durable LSN gets the error.
  * (3) A waiter is a pair of functions and not a promise, so that one group of commits costs one
  *     waiter however many callers it answers, and nobody leaves a rejection unowned.
+ * (4) There is one gate for each level: what is durable here (this class), and what is in the sink
+ *     (RemoteGate). Whoever waits for one level never touches the gate of the other.
  */
 import type { StorageError } from "../base/errors.ts";
 import type { Lsn } from "../base/units.ts";
@@ -75,6 +77,13 @@ export class OutputGate {
   fail(error: StorageError): void {
     this.#failure = error;
     for (const { waiter } of this.#waiting.splice(0)) waiter.refuse(error);
+  }
+
+  /** Refuses those who wait for more than an LSN; the others go on waiting. */
+  protected refuseAbove(lsn: Lsn, error: StorageError): void {
+    const first = this.#waiting.findIndex((waiting) => waiting.lsn > lsn);
+    if (first < 0) return;
+    for (const { waiter } of this.#waiting.splice(first)) waiter.refuse(error);
   }
 
   #insert(entry: Waiting): void {

@@ -15,13 +15,13 @@ import { type PreparedStatement, SqliteError } from "../sqlite/index.ts";
 import type { ExecuteResult, StatementDescription } from "./api.ts";
 import { refusedAtTheDoor } from "./group.ts";
 import { interrupted } from "./interrupted.ts";
-import { RowIterator } from "./iterator.ts";
+import { type FirstRow, RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { runScript } from "./script.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
-import { allShape } from "./shapes.ts";
+import { allShape, type RowReader } from "./shapes.ts";
 import type { BatchStatement, Member, Shape } from "./work.ts";
 
 export class HandleRunner implements Runner {
@@ -74,11 +74,11 @@ export class HandleRunner implements Runner {
         refuseForHandle(statement);
         if (isPlainRead(statement)) {
           statement.bind(call.parameters);
-          await this.#gated(database.horizonOf(session));
+          const first = await this.#first({ seat, statement }, call.read);
           const lsn = () => seat.connection.snapshotLsn;
           const reader = database.options.readers.begin({ owner: database, lsn, end: expire });
           return {
-            rows: { statement, read: call.read },
+            rows: { statement, read: call.read, first },
             end: () => {
               reader.dispose();
               this.#giveBack(seat, statement);
@@ -120,7 +120,6 @@ export class HandleRunner implements Runner {
   /** Runs by itself, with the writer, from its first statement to its last. */
   script(sql: string, timeoutMs?: number): Promise<void> {
     const { database, session } = this;
-    const { gate } = database.options;
     return new Promise((resolve, reject) => {
       database.writer.push({
         kind: "alone",
@@ -133,7 +132,7 @@ export class HandleRunner implements Runner {
           const isUntouched = database.space.newestLsn === beforeLsn;
           if (isUntouched && refusedAtTheDoor(failure?.error)) throw failure?.error;
           const settle = failure === undefined ? resolve : () => reject(failure.error);
-          gate.pass(database.space.newestLsn, { release: settle, refuse: reject });
+          database.gate.pass(database.space.newestLsn, { release: settle, refuse: reject });
         },
       });
     });
@@ -145,13 +144,27 @@ export class HandleRunner implements Runner {
     const { columns, parameterNames, readonly, explain } = database
       .readSeat(session)
       .statement(sql);
-    await this.#gated(database.horizonOf(session));
+    await this.#gated(database.awaitedBy(session));
     return { columns, parameterNames, isReadonly: readonly, isExplain: explain > 0 };
+  }
+
+  /**
+   * Waits for what the rows will show. At level `remote` that is known when their snapshot is: the
+   * first row is taken before, and kept until it may be shown.
+   */
+  async #first({ seat, statement }: Compiled, read: RowReader): Promise<FirstRow | undefined> {
+    const { database, session } = this;
+    if (database.level === "local") {
+      await this.#gated(database.horizonOf(session));
+      return undefined;
+    }
+    const outcome = readOnce(() => (statement.step() ? { row: read(statement) } : {}));
+    await this.#gated(seat.connection.snapshotLsn ?? database.awaitedBy(session));
+    return settled(outcome, undefined);
   }
 
   #read<T>(call: Call<T>, { seat, statement }: Compiled): Promise<T> {
     const { database, session } = this;
-    const { gate } = database.options;
     const outcome = readOnce(() => {
       if (call.timeoutMs !== undefined) {
         seat.connection.deadline(database.options.env.clock.monotonicMs() + call.timeoutMs);
@@ -164,8 +177,8 @@ export class HandleRunner implements Runner {
         if (call.timeoutMs !== undefined) seat.connection.deadline(undefined);
       }
     });
-    const lsn = database.horizonOf(session);
-    if (gate.isOpen(lsn)) return settled(outcome, call.timeoutMs);
+    const lsn = database.awaitedBy(session);
+    if (database.gate.isOpen(lsn)) return settled(outcome, call.timeoutMs);
     return this.#gated(lsn).then(() => settled(outcome, call.timeoutMs));
   }
 
@@ -211,8 +224,8 @@ export class HandleRunner implements Runner {
   }
 
   #gated(lsn: Lsn): Promise<void> {
-    const { gate, kick } = this.database.options;
-    if (!gate.isOpen(lsn)) kick();
+    const { gate, options } = this.database;
+    if (!gate.isOpen(lsn)) options.kick();
     return gate.passed(lsn);
   }
 

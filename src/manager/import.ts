@@ -1,5 +1,5 @@
 /**
- * IMPORT: a database is made of a SQLite file.
+ * IMPORT: a database is made of a SQLite file, or of the pages of one that is restored.
  *
  * (1) Nothing of it can be seen before it is complete and checked: it is written under a catalogue
  *     row in state `importing`, and becomes live by one entry of the catalogue at the end.
@@ -14,7 +14,6 @@ import { StorageError } from "../base/errors.ts";
 import { MIB } from "../base/units.ts";
 import type { PageSpace } from "../page-store/index.ts";
 import { type SqliteConnection, SqliteError } from "../sqlite/index.ts";
-import type { SqliteFile } from "../sqlite-file/index.ts";
 import type { Log } from "../write/index.ts";
 import type { TransferOptions } from "./api.ts";
 
@@ -22,6 +21,16 @@ import type { TransferOptions } from "./api.ts";
 const PIECE_BYTES = 4 * MIB;
 /** Bytes that one commit carries in a chunk of its own, which has room for them. */
 const SPILLED_BYTES = 48 * MIB;
+
+/** Pages to import: of a file, or of a database that is restored. */
+export interface PageSource {
+  readonly pageBytes: number;
+  readonly pageCount: number;
+  /** The pages `from` to `to`, both included, in order. The images are the caller's. */
+  pages(from: number, to: number): Promise<Uint8Array[]>;
+  /** Throws if what was read is not of one moment. */
+  assertUnchanged(): Promise<void>;
+}
 
 export interface ImportTarget {
   readonly space: PageSpace;
@@ -32,7 +41,7 @@ export interface ImportTarget {
 
 /** Copies every page of the file, then checks what was copied. Leaves it to the caller to publish. */
 export async function importFile(
-  source: { readonly file: SqliteFile; readonly path: string },
+  source: { readonly file: PageSource; readonly path: string },
   target: ImportTarget,
   options: TransferOptions,
 ): Promise<void> {
@@ -49,7 +58,7 @@ export async function importFile(
 }
 
 async function copyThroughLog(
-  file: SqliteFile,
+  file: PageSource,
   { space, log }: ImportTarget,
   options: TransferOptions,
 ): Promise<void> {
@@ -66,7 +75,7 @@ async function copyThroughLog(
 }
 
 async function copyToChunks(
-  file: SqliteFile,
+  file: PageSource,
   { space, log }: ImportTarget,
   options: TransferOptions,
 ): Promise<void> {
@@ -94,7 +103,7 @@ async function copyToChunks(
 
 /** The pages `first` to `last`, a few megabytes at a time. */
 async function* pieces(
-  file: SqliteFile,
+  file: PageSource,
   [first, last]: readonly [first: number, last: number],
   { signal, onProgress }: TransferOptions,
 ): AsyncGenerator<{ readonly from: number; readonly images: readonly Uint8Array[] }> {

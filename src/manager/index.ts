@@ -4,7 +4,8 @@
  *   manager           databases by name, over an open store
  *   api               the public types
  *   options           what a store can be told; names: what a database can be called
- *   open-store        puts the layers together; store: holds them; lifecycle: its states
+ *   opening           the steps; directories: is one there? open-store: puts the layers together
+ *                     store: holds them; lifecycle: its states; read-only: how it becomes that
  *   catalogue         which databases there are; name-index: in order of name
  *                     catalogue-row: one of them; snapshot-names: moments that are kept;
  *                     unsaved: what is not in the manifest; page-effects: what entries mean below
@@ -24,10 +25,21 @@
  *   change-feed       who reads the change log: change-reader a loop, change what it yields
  *   jobs              work in the background; job, integrity-check: what users see, what it does
  *   logs              record logs by name; log-catalogue: which there are
- *   gate              nothing is revealed before it is durable
+ *   gate              nothing is revealed before it is durable; remote-gate: or in the sink;
+ *                     levels: which of them; wait-durable: by a caller's wish
+ *   open-sink         the sink, looked at; shipping: who ships there, and flush-controller-of: that
+ *                     he is the one of flush/; sink-options, sink-facts: what users say and see
  *   checkpointer      when the log is folded into chunks
  *   import, export    SQLite files in and out
  */
+
+export type {
+  ListedPoint,
+  ReadCounts,
+  RestoreMoment,
+  RestorePoints,
+  RestoreRange,
+} from "../restore/index.ts";
 export type {
   BatchStatement,
   Connection,
@@ -35,9 +47,12 @@ export type {
   DatabaseInfo,
   DatabaseOptions,
   Diagnostics,
+  Durability,
+  DurableOptions,
   ExecOptions,
   ExecuteOptions,
   ExecuteResult,
+  ExportOptions,
   FaultContext,
   ListOptions,
   LogInfo,
@@ -74,6 +89,7 @@ export type { JobHandle, JobInfo } from "./job.ts";
 export type { LimitOptions } from "./limit-options.ts";
 export { Manager } from "./manager.ts";
 export { databaseName, snapshotName } from "./names.ts";
+export { openObjectStore } from "./object-store-at.ts";
 export type { ManagerOptions } from "./options.ts";
 export { type RebuildReport, rebuildManifest } from "./rebuild.ts";
 export {
@@ -81,5 +97,13 @@ export {
   type RepairOutcome,
   repairStore,
 } from "./repair.ts";
+export type {
+  DatabaseRestoreOptions,
+  DatabaseRestoreReport,
+  RestoreOptions,
+  RestoreReport,
+} from "./restore-options.ts";
+export type { DeadLetterInfo, SinkFacts, SinkState } from "./sink-facts.ts";
+export type { RetentionOptions } from "./sink-options.ts";
 export { nameOfSlug, slugOf } from "./slugs.ts";
 export { type VerifyOptions, type VerifyReport, verifyStore } from "./verify.ts";

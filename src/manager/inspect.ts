@@ -4,8 +4,11 @@
  * something is told as what it is.
  *
  * (1) Any bytes give an answer. What is wrong is said in `problems`; nothing is thrown for it.
- * (2) Parts beyond `limit` are counted and checked, and not listed.
+ * (2) An object of a sink that is a folder is told as what its body is; what a service keeps as
+ *     metadata stands behind it in the file.
+ * (3) Parts beyond `limit` are counted and checked, and not listed.
  */
+import { createHash } from "node:crypto";
 import {
   decodeFileHeader,
   FILE_HEADER,
@@ -13,8 +16,10 @@ import {
   inspectChunk,
   inspectRecordChunk,
 } from "../chunk/index.ts";
+import { inspectObject, isNumberedObject } from "../flush/index.ts";
 import { auditMirror } from "../manifest/index.ts";
 import { inspectSuperblock } from "../page-store/index.ts";
+import { decodeTrailer, OBJECT_FILE_TRAILER } from "../sink/index.ts";
 import {
   BATCH_HEADER,
   type ByteSource,
@@ -42,6 +47,10 @@ export type ArtefactKind =
   | "record chunk"
   | "superblock"
   | "manifest mirror"
+  | "log object"
+  | "index object"
+  | "manifest object"
+  | "fence"
   | "unknown";
 
 export interface Inspection {
@@ -64,10 +73,33 @@ export interface InspectOptions {
 }
 
 export function inspectArtefact(source: ByteSource, options: InspectOptions): Inspection {
+  const { sizeBytes } = OBJECT_FILE_TRAILER;
+  const bodyBytes = Math.max(0, source.sizeBytes - sizeBytes);
+  const end = source.view(bodyBytes, source.sizeBytes - bodyBytes);
+  const framed = decodeTrailer(end, source.sizeBytes);
+  if (framed.type !== "trailer") return inspectBody(source, options);
+  const { putId, sha256 } = framed.trailer;
+  const body = {
+    sizeBytes: bodyBytes,
+    view: (offset: number, length: number) =>
+      source.view(offset, Math.min(length, Math.max(0, bodyBytes - offset))),
+  };
+  const hash = createHash("sha256").update(body.view(0, bodyBytes)).digest("hex");
+  const { facts, problems, ...inspection } = inspectBody(body, options);
+  const wrong = { offset: bodyBytes, why: "the body does not hash to what the trailer says" };
+  return {
+    ...inspection,
+    facts: { ...facts, putId, sha256 },
+    problems: hash === sha256 ? problems : [...problems, wrong],
+  };
+}
+
+function inspectBody(source: ByteSource, options: InspectOptions): Inspection {
   const draft = new Draft(source, options);
   const first = source.view(0, FILE_HEADER.sizeBytes);
   if (text(first, 4) === "BOPS") return inspectCopies(source, draft);
   if (text(first, 4) === "BOPM") return inspectMirror(source, draft);
+  if (isNumberedObject(first)) return inspectNumbered(source, draft);
   const answer = decodeFileHeader(first);
   const kind = answer.type === "header" ? answer.header.kind : undefined;
   if (answer.type === "newer") draft.problem(0, `${answer.found}; ${answer.supported} is read`);
@@ -242,6 +274,25 @@ function inspectMirror(source: ByteSource, draft: Draft): Inspection {
   if (problem !== undefined) draft.problem(problem.offset, problem.why);
   return draft.finish("manifest mirror", facts);
 }
+
+/** What lies under a number in a bucket. */
+function inspectNumbered(source: ByteSource, draft: Draft): Inspection {
+  const { header, facts, parts, problems } = inspectObject(source.view(0, source.sizeBytes));
+  for (const { offset, why } of problems) draft.problem(offset, why);
+  for (const part of parts) draft.part(part);
+  if (header === undefined) return draft.finish("unknown", {});
+  const { storeId, ...fields } = header;
+  const told = "nonce" in fields ? { ...fields, nonce: hex(fields.nonce) } : fields;
+  return draft.finish(OBJECT_KINDS[header.kind], { storeId: hex(storeId), ...told, ...facts });
+}
+
+const OBJECT_KINDS = {
+  log: "log object",
+  index: "index object",
+  base: "manifest object",
+  batch: "manifest object",
+  fence: "fence",
+} as const;
 
 function superblockFacts(superblock: { storeId: Uint8Array; parentHash: Uint8Array }): Facts {
   const { storeId, parentHash, ...facts } = superblock;

@@ -11,10 +11,19 @@ import type { RowReader } from "./shapes.ts";
 export interface Source {
   /** A statement that is stepped, or rows that are there already. */
   readonly rows:
-    | { readonly statement: PreparedStatement; readonly read: RowReader }
+    | {
+        readonly statement: PreparedStatement;
+        readonly read: RowReader;
+        readonly first?: FirstRow | undefined;
+      }
     | readonly unknown[];
   /** Gives back what the rows came from. Called once. */
   readonly end: () => void;
+}
+
+/** A row that was taken ahead; without one, that there is none. */
+export interface FirstRow {
+  readonly row?: unknown;
 }
 
 type Result = IteratorResult<unknown, undefined>;
@@ -54,7 +63,10 @@ export class RowIterator implements AsyncIterableIterator<unknown> {
     try {
       const { rows } = source;
       if ("statement" in rows) {
-        if (rows.statement.step()) return { done: false, value: rows.read(rows.statement) };
+        const { statement, read, first } = rows;
+        const isFirst = first !== undefined && this.#nextIndex++ === 0;
+        if (isFirst && "row" in first) return { done: false, value: first.row };
+        if (!isFirst && statement.step()) return { done: false, value: read(statement) };
       } else if (this.#nextIndex < rows.length) {
         return { done: false, value: rows[this.#nextIndex++] };
       }

@@ -3,16 +3,17 @@
  *
  *              close                 closed
  *     open ───────────► closing ───────────► closed
- *      │ the log failed    ▲
+ *      │ see below         ▲
  *      └───► read-only ────┘ close
  *
  *   open       Everything works.
- *   read-only  The log failed for good: nothing more is acknowledged, what was durable can be read.
- *              Reopening recovers.
+ *   read-only  The log failed for good, and reopening recovers; or another process has the bucket, or
+ *              disk and bucket differ. Nothing more is written, what was durable can be read.
  *   closing    Calls are refused with BOP_CLOSED. What was committed is being made durable.
  *   closed     No file, timer, lock or thread is left.
  *
- *   open → read-only    Store.turnReadOnly   the log said that it failed
+ *   open → read-only    logFailed            the log said that it failed
+ *                       bucketLost           whoever ships said that it may not any more
  *   open → closing      Store.close
  *   closing → closed    Store.close          everything is released
  */

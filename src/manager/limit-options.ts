@@ -61,6 +61,14 @@ export interface LimitOptions {
    * Milliseconds, from 100 to 2,592,000,000 (30 days). Default: as long as they want.
    */
   readonly maxReaderAgeMs?: number;
+
+  /**
+   * Log that may wait for the sink. It stays on disk until it is shipped, so this bounds the disk
+   * that an outage of the sink takes; beyond it new transactions wait and are refused as above.
+   *
+   * Bytes, from 1 MiB to 16 TiB. Default 4 GiB.
+   */
+  readonly maxUnshippedBytes?: number;
 }
 
 export interface ResolvedLimits
@@ -84,6 +92,7 @@ const RANGES = {
   admissionTimeoutMs: [0, 3_600_000, 5000],
   reserveBytes: [0, 1024 * GIB, 4 * MIB],
   maxReaderAgeMs: [100, 2_592_000_000, undefined],
+  maxUnshippedBytes: [MIB, 16_384 * GIB, 4 * GIB],
 } as const satisfies Record<keyof LimitOptions, readonly [number, number, number | undefined]>;
 
 export const LIMIT_OPTIONS: readonly string[] = Object.keys(RANGES);
@@ -116,6 +125,7 @@ export function resolveLimits(
     admissionTimeoutMs: inRange("admissionTimeoutMs", options) ?? RANGES.admissionTimeoutMs[2],
     reserveBytes: inRange("reserveBytes", options) ?? RANGES.reserveBytes[2],
     maxReaderAgeMs: inRange("maxReaderAgeMs", options),
+    maxUnshippedBytes: inRange("maxUnshippedBytes", options) ?? RANGES.maxUnshippedBytes[2],
   });
 }
 

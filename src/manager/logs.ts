@@ -99,14 +99,17 @@ export class Logs implements CheckpointParticipant {
       throw new RangeError(`logs: limit is ${limit}; want 1 to ${LIST_LIMIT_MAX}`);
     }
     this.#host.assertOpen();
-    return this.#parts.catalogue
-      .liveAt(this.#host.log.durableLsn)
+    const { durableLsn } = this.#host.log;
+    const found = this.#parts.catalogue
+      .liveAt(durableLsn)
       .filter(({ name }) => name > after && name.startsWith(prefix))
       .slice(0, limit)
       .map(({ name, row }) => {
         const sizeBytes = this.#parts.logs.sizeBytes(row.stream);
         return { name, sizeBytes, createdAt: new Date(row.createdAtMs) };
       });
+    await this.#parts.durable(durableLsn);
+    return found;
   }
 
   async rename(from: string, to: string): Promise<void> {

@@ -5,15 +5,19 @@
  * (2) A change of the catalogue is told to its caller when it is durable.
  * (3) Nobody is shown a database whose creation is not durable, except who created it.
  */
+import type { Env } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
 import { CATALOGUE_STREAM, type StreamId } from "../base/units.ts";
 import type { LogMember, LogWritten, RecordLog } from "../record-log/index.ts";
+import type { RestorePoints } from "../restore/index.ts";
+import type { ObjectStore } from "../sink/index.ts";
 import { openSqliteFile } from "../sqlite-file/index.ts";
 import type {
   Database,
   DatabaseInfo,
   DatabaseOptions,
   Diagnostics,
+  DurableOptions,
   ListOptions,
   LogInfo,
   LogOptions,
@@ -27,9 +31,11 @@ import { DatabaseHandle } from "./database.ts";
 import type { CollectOptions, CollectReport, FamilyNode, SnapshotInfo } from "./family.ts";
 import { importFile } from "./import.ts";
 import type { JobHandle, JobInfo } from "./job.ts";
+import { durabilityOf } from "./levels.ts";
 import { maxBacklog } from "./limit-options.ts";
 import { type DatabaseName, databaseName } from "./names.ts";
 import type { OpenDatabase } from "./open-database.ts";
+import { openStore } from "./opening.ts";
 import {
   engineKind,
   type ManagerOptions,
@@ -37,12 +43,23 @@ import {
   resolveManagerOptions,
 } from "./options.ts";
 import { collect, treesOf, withSizes } from "./relations.ts";
+import { pointsOf, restoreInto, restoreWhole } from "./restore.ts";
+import type {
+  DatabaseRestoreOptions,
+  DatabaseRestoreReport,
+  RestoreOptions,
+  RestoreReport,
+} from "./restore-options.ts";
+import { letterKeeper } from "./shipping.ts";
+import type { DeadLetterInfo } from "./sink-facts.ts";
 import { slugOf } from "./slugs.ts";
-import { openStore, type Store } from "./store.ts";
+import type { Store } from "./store.ts";
+import { waitDurable } from "./wait-durable.ts";
 
 const DEFAULT_PAGE_BYTES = 4096;
 const LIST_LIMIT_DEFAULT = 1000;
 const LIST_LIMIT_MAX = 10_000;
+const DATABASE_OPTIONS = ["engine", "pageBytes", "create", "maxBacklogBytes", "durability"];
 
 /** A store in the hands of its one owner. Made by `Manager.open`. */
 export interface Manager extends ManagerApi {}
@@ -59,9 +76,29 @@ export const Manager = Object.freeze({
     const resolved = resolveManagerOptions(options);
     return new StoreManager(await openStore(resolved));
   },
+
+  /**
+   * Restores a whole store, as it was at a moment, from where it was shipped to, into a directory
+   * that is empty: open it then. One that was cut off begins again where it was. See docs/restore.md.
+   *
+   * Throws TypeError and RangeError for options; BOP_NO_RESTORE_POINT for a moment that is not there;
+   * BOP_EXISTS for a directory that holds something; BOP_SINK_… for what the sink does, BOP_IO and
+   * BOP_DISK_FULL.
+   */
+  restore(options: RestoreOptions): Promise<RestoreReport> {
+    return restoreWhole(options);
+  },
+
+  /** The moments that can be restored from there. Throws BOP_NO_RESTORE_POINT if there is nothing. */
+  restorePoints(
+    from: string | ObjectStore,
+    options?: { readonly env?: Env; readonly signal?: AbortSignal },
+  ): Promise<RestorePoints> {
+    return pointsOf(from, options);
+  },
 });
 
-class StoreManager implements Manager {
+export class StoreManager implements Manager {
   readonly #store: Store;
   #closing: Promise<void> | undefined;
 
@@ -74,11 +111,13 @@ class StoreManager implements Manager {
   }
 
   async database(name: string, options: DatabaseOptions = {}): Promise<Database> {
-    refuseUnknown("database", options, ["engine", "pageBytes", "create", "maxBacklogBytes"]);
+    refuseUnknown("database", options, DATABASE_OPTIONS);
     const checked = databaseName(name);
     const { maxBacklogBytes } = options;
+    const level = options.durability && durabilityOf("database", options.durability);
     if (maxBacklogBytes !== undefined) maxBacklog({ maxBacklogBytes });
     const store = this.#store;
+    if (level !== undefined) store.levels.gateOf(level);
     store.lifecycle.assertOpen();
     let row = store.catalogue.find(checked);
     if (row === undefined) {
@@ -91,7 +130,11 @@ class StoreManager implements Manager {
     if (row === undefined) row = this.#create(checked, options);
     else refuseMismatch(row, options);
     const database = await this.#open(row.stream);
-    await store.durable(row.lsn);
+    if (level !== undefined) {
+      store.levels.set(row.stream, level);
+      database.level = level;
+    }
+    await store.durable(row.lsn, database.level);
     database.assertOpen();
     if (maxBacklogBytes !== undefined) store.limitBacklog(row.stream, maxBacklogBytes);
     return new DatabaseHandle(database, store.relations);
@@ -108,8 +151,11 @@ class StoreManager implements Manager {
     const wanted = { prefix, after, limit };
     const page = () => store.catalogue.page({ durableLsn: store.gate.durableLsn, ...wanted });
     const rows = await withSizes(store, page);
-    const at = store.catalogue.at(store.gate.durableLsn);
-    return rows.map((row) => this.#info(row, at));
+    const { durableLsn } = store.gate;
+    const at = store.catalogue.at(durableLsn);
+    const found = rows.map((row) => this.#info(row, at));
+    await store.durable(durableLsn);
+    return found;
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -169,6 +215,10 @@ class StoreManager implements Manager {
     } finally {
       await file.close();
     }
+  }
+
+  restore(options: DatabaseRestoreOptions): Promise<DatabaseRestoreReport> {
+    return restoreInto(this.#store, options);
   }
 
   async verifyDatabase(name: string): Promise<JobInfo> {
@@ -232,6 +282,24 @@ class StoreManager implements Manager {
 
   checkpoint(): Promise<void> {
     return this.#store.checkpoint();
+  }
+
+  async durable(lsn: number, options?: DurableOptions): Promise<void> {
+    this.#store.lifecycle.assertOpen();
+    await waitDurable(this.#store, { lsn, level: this.#store.levels.level }, options);
+  }
+
+  deadLetters(): DeadLetterInfo[] {
+    return [...(this.#store.shipping?.shipper.deadLetters ?? [])];
+  }
+
+  async retryDeadLetter(id: number): Promise<void> {
+    await letterKeeper(this.#store, id).retryDeadLetter(id);
+  }
+
+  async discardDeadLetter(id: number): Promise<void> {
+    await letterKeeper(this.#store, id).discardDeadLetter(id);
+    await this.#store.checkpoint(); // The sink begins anew with the state that this makes.
   }
 
   async collect(options: CollectOptions = {}): Promise<CollectReport> {

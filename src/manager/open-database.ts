@@ -10,6 +10,8 @@
  *     connection.
  * (2) Connections are opened when they are needed and closed when they have been idle for long
  *     (`trim`); what they compiled goes with them, and nobody above holds on to it.
+ * (3) Answers pass the gate of the database's level (levels.ts); what they show is durable here in
+ *     any case, or the session's own.
  */
 import { assert } from "../base/assert.ts";
 import type { Env } from "../base/env.ts";
@@ -24,7 +26,9 @@ import {
   type WriteLock,
   writeLock,
 } from "../sqlite/index.ts";
+import type { Durability } from "./api.ts";
 import type { OutputGate } from "./gate.ts";
+import type { Levels } from "./levels.ts";
 import type { Readers } from "./readers.ts";
 import { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
@@ -46,7 +50,9 @@ export interface OpenDatabaseOptions {
   readonly foreignKeys: boolean;
   readonly profile: "embedded" | "server";
   readonly env: Env;
-  readonly gate: OutputGate;
+  readonly levels: Levels;
+  /** To begin with: see `level`. */
+  readonly level: Durability;
   readonly admit: () => void;
   readonly admissionTimeoutMs: number;
   /** Puts the database on the list of those whose writer wants to run. */
@@ -77,12 +83,17 @@ export class OpenDatabase {
   #readerSeat: Seat | undefined;
   #hasForeignKeys: boolean | undefined;
   #closed: StorageError | undefined;
+  #gate: OutputGate;
+  #level: Durability;
   /** When it was last used, by the count of uses of all databases; for closing what is idle. */
   lastUse = 0;
 
   constructor(options: OpenDatabaseOptions) {
     this.options = options;
-    const { env, gate, space } = options;
+    const { env, levels, level, space } = options;
+    const gate = levels.gateOf(level);
+    this.#gate = gate;
+    this.#level = level;
     this.writer = new Writer({
       clock: env.clock,
       gate,
@@ -102,6 +113,22 @@ export class OpenDatabase {
 
   get space(): PageSpace {
     return this.options.space;
+  }
+
+  get level(): Durability {
+    return this.#level;
+  }
+
+  /** From now on answers wait for this. Throws a TypeError for `remote` without a sink. */
+  set level(level: Durability) {
+    this.#gate = this.options.levels.gateOf(level);
+    this.#level = level;
+    this.writer.gate = this.#gate;
+  }
+
+  /** What answers pass. See (3). */
+  get gate(): OutputGate {
+    return this.#gate;
   }
 
   get connectionCount(): number {
@@ -127,13 +154,21 @@ export class OpenDatabase {
   }
 
   /**
-   * The newest moment that a session may see, by (1), and that its answers wait for. Its own
-   * commits that are lost since the log failed are not among them.
+   * The newest moment that a session may see, by (1). Its own commits that are lost since the log
+   * failed are not among them.
    */
   horizonOf(session: Session): Lsn {
-    const { durableLsn, hasFailed } = this.options.gate;
+    const { durableLsn, hasFailed } = this.options.levels.local;
     if (hasFailed) return durableLsn;
     return laterLsn(session.lastCommitLsn, durableLsn);
+  }
+
+  /** What an answer that shows this moment waits for at a gate, the database's unless told. */
+  awaitedBy(session: Session, gate = this.#gate): Lsn {
+    const horizon = this.horizonOf(session);
+    if (gate === this.options.levels.local) return horizon;
+    // The sink lags further behind than the log does: what others committed is not waited for.
+    return earlierLsn(horizon, this.space.newestLsn);
   }
 
   /** The statement of a text, if the writer has run it since the schema changed last. */
@@ -271,7 +306,8 @@ export class OpenDatabase {
   }
 
   #connect(): Seat {
-    const { engine, space, admit, pageBytes, foreignKeys, profile, gate, onConnect } = this.options;
+    const { engine, space, admit, pageBytes, foreignKeys, profile, levels, onConnect } =
+      this.options;
     onConnect();
     const seat = new Seat(
       (horizon) =>
@@ -283,7 +319,7 @@ export class OpenDatabase {
           profile,
           pageBytes,
         }),
-      () => gate.durableLsn,
+      () => levels.local.durableLsn,
     );
     seat.connection.command(`PRAGMA foreign_keys = ${foreignKeys ? "ON" : "OFF"}`);
     return seat;

@@ -4,10 +4,9 @@
  *
  *   directories → owner → manifest → superblock → page store → replay → log → superblock
  */
-import { dirname } from "node:path";
 import type { Driver } from "../base/driver.ts";
 import type { Env } from "../base/env.ts";
-import { ioError, StorageError } from "../base/errors.ts";
+import { ioError } from "../base/errors.ts";
 import {
   CATALOGUE_STREAM,
   KIB,
@@ -34,6 +33,7 @@ import {
   type PublishedFacts,
 } from "../page-store/index.ts";
 import { RecordLogs } from "../record-log/index.ts";
+import type { ObjectStore } from "../sink/index.ts";
 import {
   type Backlog,
   type HistorySegment,
@@ -43,10 +43,12 @@ import {
   type StoredLog,
 } from "../write/index.ts";
 import { Catalogue } from "./catalogue.ts";
+import { hasSuperblock, makeDirectories } from "./directories.ts";
 import { HistoryWindow } from "./history-window.ts";
 import { LogCatalogue } from "./log-catalogue.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { tellPages } from "./page-effects.ts";
+import { SinkHold } from "./sink-hold.ts";
 import { Superblocks } from "./superblocks.ts";
 
 export interface Parts {
@@ -63,6 +65,7 @@ export interface Parts {
   readonly recordLogs: RecordLogs;
   readonly owner: Ownership;
   readonly mirror: ManifestMirror;
+  readonly hold: SinkHold;
   readonly recoveredFromCrash: boolean;
   readonly replayedCommits: number;
   writeSuperblock(published: PublishedFacts): Promise<void>;
@@ -77,10 +80,19 @@ const BUFFER_BYTES_MIN = 128 * KIB;
 /** One for the log's flush, one for a read that somebody waits for. */
 const LOG_THREADS = 2;
 
-/** Throws what `Manager.open` throws; nothing stays open then. */
-export async function assemble(options: ResolvedOptions): Promise<Parts> {
+/** The world of a store: given, or this machine. */
+export function worldOf(options: ResolvedOptions): Env {
   const { directory } = options;
-  const env = limited(options.env ?? systemEnv({ scratchDirectory: `${directory}/tmp` }), options);
+  return limited(options.env ?? systemEnv({ scratchDirectory: `${directory}/tmp` }), options);
+}
+
+/** Throws what `Manager.open` throws; nothing stays open then. */
+export async function assemble(
+  options: ResolvedOptions,
+  env: Env,
+  sink: ObjectStore | undefined,
+): Promise<Parts> {
+  const { directory } = options;
   const openKeyValueStore = options.openKeyValueStore ?? openLmdbStore;
   const undo: (() => Promise<void>)[] = [];
   try {
@@ -89,22 +101,24 @@ export async function assemble(options: ResolvedOptions): Promise<Parts> {
     const owner = await claimOwnership({ openStore: openKeyValueStore, owned: directory, env });
     undo.push(() => owner.release());
     const mirror = new ManifestMirror({ env, directory });
+    const hold = new SinkHold(options, env, sink);
     const mustExist = await hasSuperblock(env, directory);
     const manifest = await openManifest({
       ...place,
-      openStore: mirror.over(openKeyValueStore, { mustExist }),
+      openStore: mirror.over(hold.over(openKeyValueStore), { mustExist }),
       storeIdForNew: env.random.bytes(STORE_ID_BYTES),
       clock: env.clock,
       delayMs: options.manifestDelayMs,
       changeLog: options.changeLog,
     });
     undo.push(() => manifest.close());
+    hold.learn(manifest.opened);
     // LMDB syncs what it writes, and never the directory in which its files appeared.
     await env.storage.syncDirectory(place.directory).catch((cause) => {
       throw ioError("sync", place.directory, cause);
     });
     if (!mustExist) await mirror.settle(); // From its first superblock on a store can be rebuilt.
-    return await assembleOn({ options, env, owner, manifest, mirror }, undo);
+    return await assembleOn({ options, env, owner, manifest, mirror, hold }, undo);
   } catch (error) {
     await takeDown(undo);
     throw error;
@@ -124,10 +138,11 @@ interface Ground {
   readonly owner: Ownership;
   readonly manifest: Manifest;
   readonly mirror: ManifestMirror;
+  readonly hold: SinkHold;
 }
 
 async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promise<Parts> {
-  const { options, env, owner, manifest, mirror } = ground;
+  const { options, env, owner, manifest, mirror, hold } = ground;
   const { storeId, clean } = manifest.opened;
   const { directory } = options;
   const superblocks = await Superblocks.open({ storage: env.storage, directory, manifest });
@@ -139,7 +154,7 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
     storeId,
     manifest,
     limits: pageLimits(options),
-    ...(!window.isClosed && { historyLsn: () => window.next() }),
+    ...pageHooks(hold, window),
   });
   undo.push(() => pages.close());
   const catalogue = new Catalogue(manifest.opened);
@@ -182,6 +197,7 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
     recordLogs,
     owner,
     mirror,
+    hold,
     recoveredFromCrash: owner.previousCrashed || !clean,
     replayedCommits: recovered.commits,
     writeSuperblock: async (published) => {
@@ -203,6 +219,12 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
 async function trustMirror({ mirror, manifest }: Ground, superblocks: Superblocks): Promise<void> {
   mirror.trust();
   if (manifest.opened.checkpointLsn > superblocks.checkpointLsn) await mirror.settle();
+}
+
+/** Who has a say in what the page store keeps. */
+function pageHooks({ mayForget }: SinkHold, window: HistoryWindow) {
+  const historyLsn = () => window.next();
+  return { ...(mayForget && { mayForget }), ...(!window.isClosed && { historyLsn }) };
 }
 
 /** Commits of dropped databases are nobody's, unless a fork or a snapshot reads them. */
@@ -277,7 +299,7 @@ interface LogMarks {
   readonly registered: Set<SegmentSequence>;
 }
 
-function logOptions({ options, env, manifest }: Ground, marks: LogMarks) {
+function logOptions({ options, env, manifest, hold }: Ground, marks: LogMarks) {
   const { superblocks, registered, driver, window, mayWait } = marks;
   const { checkpointLsn, durableLsn, storeId, segments, history } = manifest.opened;
   const { directory, segmentBytes, inlineFlushMs, onProgress } = options;
@@ -299,6 +321,8 @@ function logOptions({ options, env, manifest }: Ground, marks: LogMarks) {
     history,
     ...(window.horizonLsn !== undefined && { horizonLsn: window.horizonLsn }),
     checkpointLsn,
+    ...(hold.archive && { archive: hold.archive }),
+    ...(hold.archivedLsn !== undefined && { archivedLsn: hold.archivedLsn }),
     durableFloorLsn: lsn(Math.max(durableLsn, superblocks.durableLsn)),
     mayWait,
     ...(onProgress && { onProgress }),
@@ -308,6 +332,7 @@ function logOptions({ options, env, manifest }: Ground, marks: LogMarks) {
       maxBacklogBytes: options.limits.maxBacklogBytes,
       maxInflightSegments: options.limits.maxInflightSegments,
       writeTimeoutMs: options.limits.writeTimeoutMs,
+      maxUnshippedBytes: options.limits.maxUnshippedBytes,
       bufferBytes: Math.max(BUFFER_BYTES_MIN, Math.min(MIB, segmentBytes / BUFFERS_PER_SEGMENT)),
     },
   };
@@ -336,37 +361,4 @@ async function markClean(parts: {
 /** What could not be closed is let go: whoever opens next finds it as after a crash. */
 async function takeDown(undo: (() => Promise<void>)[]): Promise<void> {
   for (const step of undo.splice(0).reverse()) await step().catch(() => {});
-}
-
-async function hasSuperblock(
-  { storage }: Pick<Env, "storage">,
-  directory: string,
-): Promise<boolean> {
-  const file = `${directory}/superblock`;
-  try {
-    return (await storage.stat(file)) !== undefined;
-  } catch (cause) {
-    throw ioError("open", file, cause);
-  }
-}
-
-async function makeDirectories({ storage }: Env, directory: string): Promise<void> {
-  try {
-    const found = await storage.stat(directory);
-    if (found?.kind === "file") {
-      throw new StorageError("BOP_IO", `${directory} is a file; a store is a directory`, {
-        details: { operation: "open", file: directory },
-      });
-    }
-    await storage.mkdir(directory);
-    // Not only by the one who made it: that one may have died before its name was on the device.
-    const isOpenedBefore = await hasSuperblock({ storage }, directory);
-    if (!isOpenedBefore) await storage.syncDirectory(dirname(directory));
-    for (const name of ["manifest", "wal", "chunks", "tmp"]) {
-      await storage.mkdir(`${directory}/${name}`);
-    }
-    await storage.syncDirectory(directory);
-  } catch (error) {
-    throw error instanceof StorageError ? error : ioError("open", directory, error);
-  }
 }

@@ -6,8 +6,10 @@ import type { IoChoice } from "../base/driver.ts";
 import type { Env } from "../base/env.ts";
 import { GIB, KIB, MIB } from "../base/units.ts";
 import type { OpenKeyValueStore } from "../manifest/index.ts";
+import type { ObjectStore } from "../sink/index.ts";
 import type { EngineKind } from "../sqlite/index.ts";
 import type { RecoveryProgress } from "../write/index.ts";
+import type { Durability } from "./api.ts";
 import {
   CHANGE_LOG_OPTIONS,
   type ChangeLogOptions,
@@ -20,6 +22,12 @@ import {
   type ResolvedLimits,
   resolveLimits,
 } from "./limit-options.ts";
+import {
+  RETENTION_OPTIONS,
+  type ResolvedSink,
+  type RetentionOptions,
+  resolveSink,
+} from "./sink-options.ts";
 
 export interface ManagerOptions {
   /** Where the store lies. Created if absent. */
@@ -185,6 +193,63 @@ export interface ManagerOptions {
    */
   readonly manifestDelayMs?: number;
 
+  /**
+   * Where everything is shipped as it is written, so that it can be restored elsewhere: a folder
+   * (`file:///backup`), a bucket (`s3://bucket/prefix?region=…`), or an ObjectStore. One store ships
+   * there, and one machine at a time. Default: nowhere; but a store that has shipped keeps what is
+   * new for its sink, until `limits.maxUnshippedBytes` wait. `none` gives the sink up, and that with
+   * it. See docs/sinks.md and docs/durability.md.
+   */
+  readonly sink?: string | ObjectStore;
+
+  /**
+   * When commits are acknowledged: `local`, once they are durable on this machine; `remote`, once the
+   * sink holds them, which takes as long as a request to it, and as long as it cannot be reached.
+   * Databases and transactions may have their own. Default "local".
+   */
+  readonly durability?: Durability;
+
+  /**
+   * How long what was committed may wait to be shipped, if nobody waits for it: what a lost machine
+   * loses at level `local`, while the sink answers. Less makes more and smaller objects.
+   *
+   * Milliseconds, from 10 to 3,600,000. Default 1,000.
+   */
+  readonly flushIntervalMs?: number;
+
+  /**
+   * Log that is shipped at once when so much has come together, and the most that one object holds.
+   *
+   * Bytes, from 64 KiB to 256 MiB. Default 8 MiB.
+   */
+  readonly flushBytes?: number;
+
+  /** What of the past the sink keeps. */
+  readonly retention?: RetentionOptions;
+
+  /**
+   * Accepts a sink that cannot create objects only if they are absent, which is what keeps two
+   * machines from writing there at once. Say so only if nothing else can ever open a store with this
+   * sink. Default false.
+   */
+  readonly singleWriter?: boolean;
+
+  /**
+   * How long opening waits for the sink. If it has not answered by then the store goes on without,
+   * and keeps trying: commits at level `remote` wait for it.
+   *
+   * Milliseconds, from 0 to 600,000. Default 5,000.
+   */
+  readonly sinkTimeoutMs?: number;
+
+  /**
+   * How long closing waits until the sink has everything. What it does not have by then stays here,
+   * and is shipped when the store is opened again.
+   *
+   * Milliseconds, from 0 to 3,600,000. Default 10,000.
+   */
+  readonly closeTimeoutMs?: number;
+
   /** How much of the change log is kept, and for whom. */
   readonly changeLog?: ChangeLogOptions;
 
@@ -204,11 +269,12 @@ export interface ManagerOptions {
 }
 
 export type ResolvedOptions = Required<
-  Omit<ManagerOptions, "env" | "openKeyValueStore" | "changeLog" | "limits" | "onProgress">
-> & { readonly changeLog: ResolvedChangeLog; readonly limits: ResolvedLimits } & Pick<
+  Omit<
     ManagerOptions,
-    "env" | "openKeyValueStore" | "onProgress"
-  >;
+    "env" | "openKeyValueStore" | "changeLog" | "limits" | "onProgress" | keyof ResolvedSink
+  >
+> & { readonly changeLog: ResolvedChangeLog; readonly limits: ResolvedLimits } & ResolvedSink &
+  Pick<ManagerOptions, "env" | "openKeyValueStore" | "onProgress">;
 
 interface Range {
   readonly min: number;
@@ -232,6 +298,10 @@ const RANGES = {
   inlineFlushMs: { min: 0, max: 100, step: 0, byDefault: 1 },
   catalogueDelayMs: { min: 0, max: 60_000, step: 0, byDefault: 50 },
   manifestDelayMs: { min: 0, max: 1000, step: 0, byDefault: 0 },
+  flushIntervalMs: { min: 10, max: 3_600_000, step: 0, byDefault: 1000 },
+  flushBytes: { min: 64 * KIB, max: 256 * MIB, step: 1, byDefault: 8 * MIB },
+  sinkTimeoutMs: { min: 0, max: 600_000, step: 0, byDefault: 5000 },
+  closeTimeoutMs: { min: 0, max: 3_600_000, step: 0, byDefault: 10_000 },
   maxConnections: { min: 1, max: 100_000, step: 1, byDefault: 2000 },
 } as const satisfies Record<string, Range>;
 
@@ -243,6 +313,10 @@ const OTHERS = [
   "foreignKeys",
   "logFullPages",
   "compression",
+  "sink",
+  "durability",
+  "retention",
+  "singleWriter",
   "changeLog",
   "limits",
   "onProgress",
@@ -286,7 +360,9 @@ export function resolveManagerOptions(options: ManagerOptions): ResolvedOptions 
   const changeLog = resolveChangeLogOptions(options.changeLog ?? {});
   refuseUnknown("limits", options.limits ?? {}, LIMIT_OPTIONS);
   const limits = resolveLimits(options.limits ?? {}, numbers);
-  return Object.freeze({ ...options, ...numbers, ...chosen, changeLog, limits });
+  refuseUnknown("retention", options.retention ?? {}, RETENTION_OPTIONS);
+  const shipped = resolveSink(options);
+  return Object.freeze({ ...options, ...numbers, ...chosen, ...shipped, changeLog, limits });
 }
 
 export function engineKind(engine: unknown): EngineKind {

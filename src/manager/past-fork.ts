@@ -50,6 +50,11 @@ export interface PastFork {
   readonly name: DatabaseName;
 }
 
+/** A moment of a database, wanted for a fork or an export. */
+interface PastWish extends Pick<PastFork, "at" | "stream"> {
+  readonly what?: "fork" | "export";
+}
+
 /** What a fork begins with. */
 interface Chosen {
   readonly origin: { readonly stream: StreamId; readonly lsn: Lsn };
@@ -95,12 +100,15 @@ async function attempt(
 }
 
 /** The LSN that a moment stands for; durable. */
-async function momentIn(ground: PastGround, { at, stream }: PastFork): Promise<Lsn> {
+export async function momentIn(
+  ground: PastGround,
+  { at, stream, what = "fork" }: PastWish,
+): Promise<Lsn> {
   const { log, clock, durable } = ground;
   if (!(at instanceof Date)) {
     if (at.lsn > log.newestLsn) {
       const range = `the newest commit is at LSN ${log.newestLsn}`;
-      throw new RangeError(`fork: at.lsn is ${at.lsn}, and ${range}`);
+      throw new RangeError(`${what}: at.lsn is ${at.lsn}, and ${range}`);
     }
     await durable(lsn(at.lsn));
     return lsn(at.lsn);
@@ -108,15 +116,15 @@ async function momentIn(ground: PastGround, { at, stream }: PastFork): Promise<L
   const newestMs = Math.max(clock.wallMs(), log.history.newestMs);
   if (at.getTime() > newestMs) {
     const now = new Date(newestMs).toISOString();
-    throw new RangeError(`fork: at is ${at.toISOString()}, and it is ${now} now`);
+    throw new RangeError(`${what}: at is ${at.toISOString()}, and it is ${now} now`);
   }
   const found = await log.history.lsnAt(at.getTime());
   if (found !== undefined) return found;
   throw gone(ground, { row: rowOf(ground, stream), lsn: LSN_ZERO, what: at.toISOString() });
 }
 
-/** See (2). Nothing happens between this and the entry of the fork. */
-function choose(
+/** See (2). Nothing happens between this and the entry of the fork, or the view of an export. */
+export function choose(
   ground: PastGround,
   { row, upTo }: { readonly row: CatalogueRow; readonly upTo: Lsn },
 ): Chosen {
@@ -185,7 +193,7 @@ async function fill(
   return stream;
 }
 
-function rowOf({ catalogue }: PastGround, stream: StreamId): CatalogueRow {
+export function rowOf({ catalogue }: PastGround, stream: StreamId): CatalogueRow {
   const row = catalogue.row(stream);
   if (row !== undefined && row.state === "live") return row;
   throw new StorageError("BOP_DROPPED", "the database was dropped", {
@@ -201,7 +209,7 @@ interface Gone {
 }
 
 /** Says from when on there is a past of the database. */
-function gone({ pages, log }: PastGround, { row, lsn: at, what }: Gone): StorageError {
+export function gone({ pages, log }: PastGround, { row, lsn: at, what }: Gone): StorageError {
   const { fromLsn, fromMs } = log.history;
   const oldest = pages.versions(row.stream).find(({ upToLsn }) => upToLsn >= fromLsn);
   const oldestLsn = laterLsn(oldest?.lsn ?? log.newestLsn, row.createdLsn);

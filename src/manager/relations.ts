@@ -1,17 +1,23 @@
 /** WHAT MAKES RELATIVES OF DATABASES: forks, snapshots and their family trees, over an open store. */
-import type { StreamId } from "../base/units.ts";
+import type { Lsn, StreamId } from "../base/units.ts";
 import type { CollectReport, PageStore } from "../page-store/index.ts";
 import type { Log } from "../write/index.ts";
+import type { TransferOptions } from "./api.ts";
 import type { CatalogueRow } from "./catalogue-row.ts";
 import type { FamilyNode } from "./family.ts";
 import { familyTree } from "./family-tree.ts";
 import { Forks } from "./forks.ts";
+import { exportPast, type PastExport, type PastExportGround } from "./past-export.ts";
 import { forkPast } from "./past-fork.ts";
 import { infoOf, Snapshots } from "./snapshots.ts";
 import type { Store } from "./store.ts";
+import type { DurableGround } from "./wait-durable.ts";
 
 export interface Relations {
+  readonly log: DurableGround;
   readonly forks: Forks;
+  /** Writes a moment of the history to a file. */
+  readonly exportPast: (wanted: PastExport, options: TransferOptions) => Promise<void>;
   readonly snapshots: Snapshots;
 }
 
@@ -21,7 +27,7 @@ export function relationsOf(
 ): Relations {
   const { catalogue, door, fleet, env, lifecycle } = store;
   const wallMs = () => env.clock.wallMs();
-  const durable: Store["durable"] = (lsn) => store.durable(lsn);
+  const durable = (lsn: Lsn, stream?: StreamId) => store.durable(lsn, store.levelOf(stream));
   const snapshots = new Snapshots({
     catalogue,
     pages,
@@ -32,6 +38,21 @@ export function relationsOf(
     durable,
     assertOpen: () => lifecycle.assertOpen(),
   });
+  const pastOf = (stream: StreamId): PastExportGround => ({
+    env,
+    catalogue,
+    log: store.parts.log,
+    pages,
+    clock: env.clock,
+    door,
+    durable: (lsn) => durable(lsn, stream),
+    assertWritable: () => lifecycle.assertWritable(),
+    targetOf: (target) => store.importTarget(target),
+    discard: (target) => {
+      if (lifecycle.state === "open") store.drop(target, "");
+    },
+    checkpoint: () => store.checkpoint(),
+  });
   const forks = new Forks({
     catalogue,
     log,
@@ -40,26 +61,18 @@ export function relationsOf(
     wallMs,
     durable,
     open: (stream) => store.database(stream),
-    forkPast: (origin, at, name) =>
-      forkPast(
-        {
-          catalogue,
-          log: store.parts.log,
-          pages,
-          clock: env.clock,
-          door,
-          durable,
-          assertWritable: () => lifecycle.assertWritable(),
-          targetOf: (stream) => store.importTarget(stream),
-          discard: (stream) => {
-            if (lifecycle.state === "open") store.drop(stream, "");
-          },
-          checkpoint: () => store.checkpoint(),
-        },
-        { stream: origin.options.stream, at, name },
-      ),
+    forkPast: (origin, at, name) => {
+      const { stream } = origin.options;
+      return forkPast(pastOf(stream), { stream, at, name });
+    },
   });
-  return { forks, snapshots };
+  return {
+    log: store,
+    forks,
+    snapshots,
+    exportPast: (wanted, options) =>
+      exportPast(pastOf(wanted.database.options.stream), wanted, options),
+  };
 }
 
 /**
@@ -87,8 +100,9 @@ export async function treesOf(store: Store, families?: readonly StreamId[]): Pro
     return wanted().flatMap((family) => at.family(family));
   };
   await withSizes(store, members);
-  const at = store.catalogue.at(store.gate.durableLsn);
-  return wanted().map((family) => {
+  const { durableLsn } = store.gate;
+  const at = store.catalogue.at(durableLsn);
+  const trees = wanted().map((family) => {
     const rows = at.family(family).filter(({ state }) => state !== "importing");
     return familyTree(family, rows, ({ stream, state }) => {
       const size = state === "live" ? store.durableSize(stream) : { pageCount: 0, pageBytes: 0 };
@@ -96,6 +110,8 @@ export async function treesOf(store: Store, families?: readonly StreamId[]): Pro
       return { sizeBytes: size.pageCount * size.pageBytes, snapshots };
     });
   });
+  await store.durable(durableLsn);
+  return trees;
 }
 
 /**

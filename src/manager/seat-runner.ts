@@ -8,25 +8,28 @@
  *     SQLITE_BUSY_SNAPSHOT does, where a transaction read before somebody else wrote.
  * (3) What a statement returns or throws waits for the LSN of what it saw: its own commit, or the
  *     snapshot of its transaction. Where a transaction asked for it (`revealsCommitted`), only its
- *     end waits.
+ *     end waits. It waits at the gate of the transaction's level (`level`), else the database's.
+ * (4) SQLite may roll a transaction back by itself: an I/O error, a full disk, `or rollback`. A
+ *     function's transaction is lost then: it keeps the writer to its end, and every call that is
+ *     still made is refused with what lost it. When it has given the writer back, the writer's seat
+ *     is somebody else's, and is not touched.
  */
 import { StorageError } from "../base/errors.ts";
 import { type Lsn, lsn } from "../base/units.ts";
-import { type PreparedStatement, SqliteError } from "../sqlite/index.ts";
+import type { PreparedStatement } from "../sqlite/index.ts";
+import { acquireWriter } from "./acquire-writer.ts";
 import type { StatementDescription } from "./api.ts";
+import type { OutputGate } from "./gate.ts";
 import { interrupted } from "./interrupted.ts";
 import { RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { runScripted } from "./script.ts";
 import type { Seat } from "./seat.ts";
+import { endsByReturning, readOnlyTransaction } from "./seat-refusals.ts";
 import type { Session } from "./session.ts";
 
 const NEWEST = lsn(Number.MAX_SAFE_INTEGER);
-/** How long a statement waits for other writers before it is SQLITE_BUSY. */
-const BUSY_TIMEOUT_MS = 5000;
-const SQLITE_BUSY = 5;
-const SQLITE_READONLY = 8;
 
 export interface SeatRunnerOptions {
   readonly database: OpenDatabase;
@@ -45,10 +48,16 @@ export class SeatRunner implements Runner {
   #last: Promise<void> | undefined;
   #readonly = false;
   #pinned: StorageError | undefined;
+  /** See (4). */
+  #lost: Lost | undefined;
+  /** The seat is the writer's, who serves one after the other. */
+  readonly #isShared: boolean;
   /** A function's transaction is open: it is the function that ends it, by returning. */
   scoped = false;
   /** Within a transaction, show what it saw before that is durable. See (3). */
   revealsCommitted = false;
+  /** Where its answers wait; undefined: where the database's do. See (3). */
+  level: OutputGate | undefined;
   /** Temp objects or settings were made on the connection: it cannot serve anybody else. */
   changed = false;
 
@@ -57,6 +66,7 @@ export class SeatRunner implements Runner {
     this.session = options.session;
     this.seat = options.seat;
     this.#releaseWriter = options.releaseWriter;
+    this.#isShared = options.releaseWriter !== undefined;
   }
 
   get inTransaction(): boolean {
@@ -119,11 +129,18 @@ export class SeatRunner implements Runner {
     });
   }
 
-  /** Rolls back what is open and gives the writer back. */
+  /** Rolls back what is open and gives the writer back. See (4). */
   abandon(): void {
     const { connection } = this.seat;
-    if (connection.open && !connection.autocommit) connection.command("ROLLBACK");
+    const isOurs = !this.#isShared || this.#releaseWriter !== undefined;
+    if (isOurs && connection.open && !connection.autocommit) connection.command("ROLLBACK");
+    this.#lost = undefined;
     this.#letGo();
+  }
+
+  /** Throws what made SQLite roll the transaction back by itself, if something did. See (4). */
+  assertNotLost(): void {
+    if (this.#lost !== undefined) throw this.#lost.cause;
   }
 
   /** Runs `COMMIT` and the like, without the check that keeps users from it. */
@@ -131,7 +148,7 @@ export class SeatRunner implements Runner {
     try {
       this.seat.connection.command(sql);
     } finally {
-      this.#afterStep();
+      this.#ended();
     }
   }
 
@@ -202,13 +219,17 @@ export class SeatRunner implements Runner {
     if (statement === undefined) return tail;
     // Asked now, since the statement is gone after its run.
     const { sessionBound, changesSchema } = statement.traits;
+    let failure: Lost | undefined;
     try {
       if (this.#readonly && !statement.readonly) throw readOnlyTransaction();
       runScripted(this.seat, this.session, statement);
+    } catch (error) {
+      failure = { cause: error };
+      throw error;
     } finally {
       if (sessionBound) this.changed = true;
       if (changesSchema) this.database.schemaChanged();
-      this.#afterStep();
+      this.#afterStep(failure);
     }
     return tail;
   }
@@ -244,7 +265,9 @@ export class SeatRunner implements Runner {
       if (seat.connection.open) statement?.reset();
       outcome = { error: interrupted(error, call.timeoutMs) };
     }
-    const seen = this.#pinned === undefined ? this.#wind(statement, call) : this.#seenLsn();
+    const failure = "error" in outcome ? { cause: outcome.error } : undefined;
+    const winds = this.#pinned === undefined;
+    const seen = winds ? this.#wind({ statement, call, failure }) : this.#seenLsn();
     const { finish } = call.shape;
     if (finish !== undefined && "answer" in outcome) {
       outcome = { answer: finish(outcome.answer, seen) };
@@ -253,13 +276,13 @@ export class SeatRunner implements Runner {
   }
 
   /** What is due after a statement, whatever became of it. Returns the LSN that it saw. */
-  #wind<T>(statement: PreparedStatement | undefined, call: Call<T>): Lsn {
+  #wind<T>({ statement, call, failure }: Run<T>): Lsn {
     const { seat, session } = this;
     if (!seat.connection.open) return this.#seenLsn();
     if (call.timeoutMs !== undefined) seat.connection.deadline(undefined);
     if (statement?.traits.changesSchema) this.database.schemaChanged();
     const seen = this.#seenLsn();
-    this.#afterStep();
+    this.#afterStep(failure);
     return seen > session.lastCommitLsn || this.inTransaction ? seen : session.lastCommitLsn;
   }
 
@@ -267,32 +290,38 @@ export class SeatRunner implements Runner {
   #seenLsn(): Lsn {
     const { connection } = this.seat;
     if (!connection.open) return this.session.lastCommitLsn;
-    return connection.snapshotLsn ?? this.database.horizonOf(this.session);
+    return connection.snapshotLsn ?? this.database.awaitedBy(this.session, this.level);
   }
 
   #gate<T>(outcome: Outcome<T>, seen: Lsn = this.#seenLsn()): Promise<T> {
-    const { gate, kick } = this.database.options;
+    const gate = this.level ?? this.database.gate;
     if (gate.isOpen(seen) || (this.revealsCommitted && this.inTransaction)) return settle(outcome);
     if (this.#releaseWriter !== undefined) return this.#waitWithWriter(outcome, seen);
-    kick();
+    this.database.options.kick();
     return gate.passed(seen).then(() => settle(outcome));
   }
 
   /** Nobody who shares its database can go on, so that the flush may as well happen at once. */
   async #waitWithWriter<T>(outcome: Outcome<T>, seen: Lsn): Promise<T> {
-    const { gate, kick, countHold } = this.database.options;
+    const { kick, countHold } = this.database.options;
     countHold(-1);
     kick();
     try {
-      await gate.passed(seen);
+      await (this.level ?? this.database.gate).passed(seen);
     } finally {
       countHold(1);
     }
     return settle(outcome);
   }
 
+  /** What a statement may have ended. See (4). */
+  #afterStep(failure: Lost | undefined): void {
+    if (!this.scoped) this.#ended();
+    else if (this.seat.connection.open && !this.inTransaction) this.#lost ??= failure;
+  }
+
   /** The commit, if there was one, is the session's; and the writer goes back with it. */
-  #afterStep(): void {
+  #ended(): void {
     const { connection } = this.seat;
     if (!connection.open || !connection.autocommit) return;
     if (connection.lastCommitLsn !== undefined) this.session.committed(connection.lastCommitLsn);
@@ -317,6 +346,7 @@ export class SeatRunner implements Runner {
 
   #assertUsable(): void {
     if (this.#pinned !== undefined) throw this.#pinned;
+    this.assertNotLost();
     this.database.assertOpen();
   }
 
@@ -332,6 +362,17 @@ export class SeatRunner implements Runner {
   }
 }
 
+/** An error after which there was no transaction any more. */
+interface Lost {
+  readonly cause: unknown;
+}
+
+interface Run<T> {
+  readonly statement: PreparedStatement | undefined;
+  readonly call: Call<T>;
+  readonly failure: Lost | undefined;
+}
+
 type Outcome<T> = { readonly answer: T } | { readonly error: unknown };
 
 function settle<T>(outcome: Outcome<T>): Promise<T> {
@@ -342,53 +383,6 @@ function collectRows(statement: PreparedStatement, read: RowCall["read"]): unkno
   const rows: unknown[] = [];
   while (statement.step()) rows.push(read(statement));
   return rows;
-}
-
-/** Waits for a turn with the writer, and keeps it until the function that it resolves with runs. */
-function acquireWriter(database: OpenDatabase, session: Session): Promise<() => void> {
-  const { clock } = database.options.env;
-  return new Promise((resolve, reject) => {
-    let waiting = true;
-    const timer = clock.deadline(BUSY_TIMEOUT_MS, () => {
-      waiting = false;
-      reject(busy());
-    });
-    const settled = (settleIt: () => void): void => {
-      timer.dispose();
-      if (waiting) settleIt();
-      waiting = false;
-    };
-    database.writer.push({
-      kind: "hold",
-      session,
-      waitingSinceMs: 0,
-      get cancelled(): boolean {
-        return !waiting;
-      },
-      start: (release) => settled(() => resolve(release)),
-      refuse: (error) => settled(() => reject(error)),
-    });
-  });
-}
-
-function busy(): SqliteError {
-  return new SqliteError(`database is locked: other writers took more than ${BUSY_TIMEOUT_MS} ms`, {
-    sqliteCode: "SQLITE_BUSY",
-    extendedCode: SQLITE_BUSY,
-  });
-}
-
-function endsByReturning(): TypeError {
-  return new TypeError(
-    "a transaction ends when its function returns or throws; for savepoints use tx.transaction",
-  );
-}
-
-function readOnlyTransaction(): SqliteError {
-  return new SqliteError("attempt to write in a read transaction", {
-    sqliteCode: "SQLITE_READONLY",
-    extendedCode: SQLITE_READONLY,
-  });
 }
 
 /** The error of a handle, connection or transaction that has ended. */

@@ -31,8 +31,8 @@ export interface SnapshotGround {
   readonly wallMs: () => number;
   /** Throws once the store is closed. */
   readonly assertOpen: () => void;
-  /** Resolves when everything up to the LSN is durable. */
-  readonly durable: (lsn: Lsn) => Promise<void>;
+  /** Resolves when everything up to the LSN is durable, at the level of that database or store. */
+  readonly durable: (lsn: Lsn, stream: StreamId) => Promise<void>;
 }
 
 export class Snapshots {
@@ -51,19 +51,22 @@ export class Snapshots {
     ready();
     const lsn = log.newestLsn;
     const row = catalogue.snapshot({ stream, name: checked, lsn, createdAtMs: wallMs() });
-    await durable(row.entryLsn);
+    await durable(row.entryLsn, stream);
     return infoOf(row);
   }
 
   /** Those that a database can be read at, its own first; of the store those of the store. */
-  list(stream: StreamId): SnapshotInfo[] {
-    const { catalogue, log, assertOpen } = this.#ground;
+  async list(stream: StreamId): Promise<SnapshotInfo[]> {
+    const { catalogue, log, assertOpen, durable } = this.#ground;
     assertOpen();
-    const { snapshots, row } = catalogue.at(log.durableLsn);
+    const { durableLsn } = log;
+    const { snapshots, row } = catalogue.at(durableLsn);
     const own = snapshots.of(stream);
-    if (stream === CATALOGUE_STREAM) return own.map(infoOf);
-    const others = snapshots.of(CATALOGUE_STREAM).filter((it) => wasThere(row(stream), it));
-    return [...own, ...others].map(infoOf);
+    const ofStore = stream === CATALOGUE_STREAM ? [] : snapshots.of(CATALOGUE_STREAM);
+    const others = ofStore.filter((it) => wasThere(row(stream), it));
+    const found = [...own, ...others].map(infoOf);
+    await durable(durableLsn, stream);
+    return found;
   }
 
   /** Only its own: a snapshot of the store is not one database's to drop. */
@@ -74,7 +77,7 @@ export class Snapshots {
     if (opened !== undefined) await opened;
     const found = catalogue.snapshots.find(stream, checked);
     if (found === undefined) throw this.#notFound(stream, checked);
-    await durable(catalogue.dropSnapshot(found));
+    await durable(catalogue.dropSnapshot(found), stream);
   }
 
   /** See (2). */
@@ -95,10 +98,11 @@ export class Snapshots {
     const { stream } = database.options;
     const found = this.find(stream, name);
     const info = infoOf(found);
-    const moment = new FrozenMoment(database.options, pages.view(stream, found.lsn), info);
+    const live = { ...database.options, level: database.level };
+    const moment = new FrozenMoment(live, pages.view(stream, found.lsn), info);
     fleet.freeze(stream, moment);
     try {
-      await durable(found.entryLsn);
+      await durable(found.entryLsn, stream);
     } catch (error) {
       moment.close();
       throw error;

@@ -1,16 +1,19 @@
 /**
  * AN OPEN STORE: everything below put together, and taken apart again.
  *
- *   open     claim the directory → manifest, superblock → replay the log → fresh segment → serve
- *   close    refuse → roll back → make durable → checkpoint → close files → release the directory
+ *   open     claim the directory → manifest, superblock → replay the log → fresh segment → sink
+ *            → serve
+ *   close    refuse → roll back → make durable → checkpoint → ship → close files → release the
+ *            directory
  *
  * (1) Nothing is served before the log's unclean tail lies, synced, in a fresh segment.
  * (2) A superblock that is ahead of the manifest means that the manifest is an old copy: refused.
  * (3) A failed open takes down what it has put up, and leaves the directory to the next.
+ * (4) A store whose bucket was lost is read-only, and closes as any other: its log is whole.
  */
 import type { Env } from "../base/env.ts";
 import { isStorageError, StorageError } from "../base/errors.ts";
-import type { Lsn, StreamId } from "../base/units.ts";
+import { CATALOGUE_STREAM, type Lsn, type StreamId } from "../base/units.ts";
 import type {
   CheckpointRequest,
   CheckpointResult,
@@ -18,7 +21,7 @@ import type {
   PublishedFacts,
 } from "../page-store/index.ts";
 import type { Log } from "../write/index.ts";
-import type { Diagnostics } from "./api.ts";
+import type { Diagnostics, Durability } from "./api.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { CatalogueRow } from "./catalogue-row.ts";
 import { ChangeFeed } from "./change-feed.ts";
@@ -28,35 +31,32 @@ import { Door } from "./door.ts";
 import { Engines } from "./engines.ts";
 import { FaultKeeper } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
-import { OutputGate } from "./gate.ts";
+import type { OutputGate } from "./gate.ts";
 import type { ImportTarget } from "./import.ts";
 import { checkIntegrity } from "./integrity-check.ts";
 import { Jobs, type Task } from "./jobs.ts";
+import { type Levels, levelsOf } from "./levels.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { Logs } from "./logs.ts";
+import { logsOf } from "./log-host.ts";
+import type { Logs } from "./logs.ts";
 import { Materialiser } from "./materialiser.ts";
 import { OpenDatabase } from "./open-database.ts";
-import { assemble, type Parts } from "./open-store.ts";
+import type { Parts } from "./open-store.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { logFailed, notShipped } from "./read-only.ts";
 import { Readers } from "./readers.ts";
 import { type Relations, relationsOf } from "./relations.ts";
 import { RunQueue } from "./run-queue.ts";
 import { closedError } from "./seat-runner.ts";
-
-export async function openStore(options: ResolvedOptions): Promise<Store> {
-  const parts = await assemble(options);
-  const store = new Store(parts);
-  await store.dropUnfinishedImports();
-  store.jobs.start();
-  store.replayInBackground();
-  return store;
-}
+import { type Shipped, type Shipping, shippingOf } from "./shipping.ts";
 
 export class Store {
   readonly options: ResolvedOptions;
   readonly env: Env;
   readonly lifecycle = new Lifecycle();
-  readonly gate: OutputGate;
+  readonly levels: Levels;
+  /** Undefined without a sink. */
+  readonly shipping: Shipping | undefined;
   readonly catalogue: Catalogue;
   readonly faults: FaultKeeper;
   readonly fleet: Fleet;
@@ -76,7 +76,7 @@ export class Store {
   readonly relations: Relations;
   readonly #materialiser: Materialiser;
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, shipped?: Shipped) {
     const { options, env, log, pages, catalogue } = parts;
     this.parts = parts;
     this.options = options;
@@ -87,7 +87,7 @@ export class Store {
     this.openedAtMs = env.clock.wallMs();
     this.faults = new FaultKeeper(env.clock);
     this.fleet = new Fleet(options.maxConnections);
-    this.gate = new OutputGate(log.durableLsn);
+    this.levels = levelsOf(parts, shipped?.shipper);
     this.door = this.#openDoor();
     this.#engines = new Engines(env);
     const { maxReaderAgeMs } = options.limits;
@@ -106,7 +106,7 @@ export class Store {
       },
       onFailure: (error) => this.faults.record("checkpoint", error),
     });
-    this.logs = this.#openLogs();
+    this.logs = logsOf(this, { log, kick: () => this.#runQueue.kickWithin() });
     this.relations = relationsOf(this, { log, pages });
     this.#materialiser = new Materialiser({
       catalogue,
@@ -130,20 +130,36 @@ export class Store {
     });
     this.jobs = this.#openJobs();
     log.onDurable((durableLsn) => {
-      this.gate.advance(durableLsn);
+      this.levels.local.advance(durableLsn);
       this.#materialiser.consider();
       this.changes.consider();
       this.checkpointer.consider();
     });
-    log.onFailure((error) => this.#turnReadOnly(error));
+    log.onFailure((error) => logFailed(this, { log, pages }, error));
     log.onFault(({ where, error }) => this.faults.record(where, error));
+    this.shipping = shipped && shippingOf(this, shipped);
   }
 
-  /** Resolves when everything up to the LSN is durable. */
-  durable(lsn: Lsn): Promise<void> {
-    if (this.gate.isOpen(lsn)) return Promise.resolve();
+  /** What is durable here. */
+  get gate(): OutputGate {
+    return this.levels.local;
+  }
+
+  /** Resolves when everything up to the LSN is durable, at the store's level or another. */
+  durable(lsn: Lsn, level = this.levels.level): Promise<void> {
+    const gate = this.levels.gateOf(level);
+    if (gate.isOpen(lsn)) return Promise.resolve();
     this.#runQueue.kickSoon();
-    return this.gate.passed(lsn);
+    return gate.passed(lsn);
+  }
+
+  /** Of the store, for stream 0. */
+  levelOf(stream: StreamId = CATALOGUE_STREAM): Durability {
+    return stream === CATALOGUE_STREAM ? this.levels.level : this.levels.of(stream);
+  }
+
+  get newestLsn(): Lsn {
+    return this.#log.newestLsn;
   }
 
   database(stream: StreamId): Promise<OpenDatabase> {
@@ -209,11 +225,12 @@ export class Store {
   /** What a crash left of imports is nobody's. */
   async dropUnfinishedImports(): Promise<void> {
     for (const { stream, name } of this.catalogue.importing()) this.drop(stream, name);
-    await this.durable(this.#log.newestLsn);
+    await this.durable(this.#log.newestLsn, "local");
   }
 
   async close(): Promise<void> {
-    const wasOpen = this.lifecycle.state === "open";
+    const { levels, shipping, options } = this;
+    const wasOpen = this.lifecycle.state === "open" || !levels.local.hasFailed; // See (4).
     this.lifecycle.moveTo("closing");
     const error = closedError("store");
     this.#runQueue.stop();
@@ -233,10 +250,20 @@ export class Store {
         this.faults.record("checkpoint at close", fault);
       }
     }
+    if (wasOpen) await this.#settleLog();
+    await shipping?.close(options.closeTimeoutMs);
+    notShipped(this, this.#log);
     await this.#engines.close();
     await this.parts.close({ isClean });
-    this.gate.fail(error); // Only now: closing the log has made durable what others waited for.
+    levels.local.fail(error); // Only now: closing the log has made durable what others waited for.
     this.lifecycle.moveTo("closed");
+  }
+
+  /** What was sealed is durable, unless the log fails at that. Only a sink has to wait for it. */
+  async #settleLog(): Promise<void> {
+    if (this.shipping === undefined) return;
+    this.#log.kick({ inline: true });
+    await this.levels.local.passed(this.#log.newestLsn).catch(() => {});
   }
 
   #openDoor(): Door {
@@ -262,27 +289,6 @@ export class Store {
     });
   }
 
-  #openLogs(): Logs {
-    const { catalogue, logCatalogue, recordLogs } = this.parts;
-    return new Logs(
-      {
-        catalogue: logCatalogue,
-        logs: recordLogs,
-        nextStreamId: () => catalogue.nextStreamId,
-        wallMs: () => this.env.clock.wallMs(),
-        durable: (lsn) => this.durable(lsn),
-        enter: () => this.door.enter(),
-      },
-      {
-        log: this.#log,
-        assertOpen: () => this.lifecycle.assertOpen(),
-        assertWritable: () => this.lifecycle.assertWritable(),
-        pass: (lsn, waiter) => this.gate.pass(lsn, waiter),
-        kick: () => this.#runQueue.kickWithin(),
-      },
-    );
-  }
-
   async #openDatabase(stream: StreamId): Promise<OpenDatabase> {
     const { foreignKeys, profile } = this.options;
     const row = this.#row(stream);
@@ -298,7 +304,8 @@ export class Store {
       foreignKeys,
       profile,
       env: this.env,
-      gate: this.gate,
+      levels: this.levels,
+      level: this.levels.of(stream),
       admit: () => {
         this.lifecycle.assertWritable();
         this.#admit(stream);
@@ -369,32 +376,7 @@ export class Store {
     });
     this.catalogue.removed(removed);
     await this.#log.release(result.releaseLsn, window.horizonLsn);
+    this.shipping?.shipper.checkpointed();
     return result;
-  }
-
-  /** What is not durable may not be read any more, and nothing more can be written. */
-  #turnReadOnly(error: StorageError): void {
-    if (this.lifecycle.state !== "open") return;
-    this.faults.record("log", error);
-    const { durableLsn } = this.#log;
-    const why = new StorageError("BOP_READ_ONLY", "the log failed; reopen the store to recover", {
-      details: { durableLsn, why: error.message },
-      cause: error,
-    });
-    this.lifecycle.moveTo("read-only", why);
-    this.gate.fail(this.#unknownOutcome(error));
-    this.fleet.turnReadOnly(why);
-    this.#pages.dropAbove(durableLsn);
-    this.logs.dropAbove(durableLsn);
-  }
-
-  /** For those whose commits were sealed: they may be there when the store is opened again. */
-  #unknownOutcome(cause: StorageError): StorageError {
-    const { newestLsn, durableLsn } = this.#log;
-    const message = "the commit may or may not survive: the log failed before it was durable";
-    return new StorageError("BOP_OUTCOME_UNKNOWN", message, {
-      details: { lsn: newestLsn, durableLsn },
-      cause,
-    });
   }
 }

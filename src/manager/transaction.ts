@@ -10,13 +10,15 @@
  * (1) A scope that has ended refuses every call with BOP_CLOSED, or with the reason that ended it,
  *     also those that its function left behind unawaited.
  * (2) While a nested scope is open, the outer one refuses calls: they would be inside of it.
- * (3) Time runs out for functions that dawdle, since others wait for the writer behind them.
+ * (3) Time runs out for functions that dawdle, since others wait for the writer behind them. That it
+ *     has run out is told at once, whatever the sink does: it shows nothing of the database.
  */
 import { assert } from "../base/assert.ts";
 import type { Disposer } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
 import { laterLsn } from "../base/units.ts";
-import type { Transaction, TransactionOptions } from "./api.ts";
+import type { Durability, Transaction, TransactionOptions } from "./api.ts";
+import { durabilityOf } from "./levels.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { refuseUnknown } from "./options.ts";
 import { QueryableBase } from "./queryable.ts";
@@ -37,12 +39,14 @@ export async function transact<T>(
   fn: Body<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  const { mode, timeoutMs, signal, reveal } = resolve(options);
+  const { mode, timeoutMs, signal, reveal, durability } = resolve(options);
+  const level = durability && database.options.levels.gateOf(durability);
   signal?.throwIfAborted();
   const runner = await (mode === "immediate"
     ? beginOnWriter({ database, session }, { timeoutMs, signal })
     : beginOnSpare({ database, session }, mode));
   runner.revealsCommitted = reveal === "committed";
+  runner.level = level;
   try {
     return await runScoped(runner, fn, { timeoutMs, signal, mode });
   } finally {
@@ -56,17 +60,20 @@ export async function transactOn<T>(
   fn: Body<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  const { mode, timeoutMs, signal, reveal } = resolve(options);
+  const { mode, timeoutMs, signal, reveal, durability } = resolve(options);
+  const level = durability && runner.database.options.levels.gateOf(durability);
   signal?.throwIfAborted();
   if (runner.inTransaction) throw new TypeError("the connection is in a transaction already");
-  await runner.script(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN");
-  runner.readonly = mode === "read";
-  runner.revealsCommitted = reveal === "committed";
+  runner.level = level;
   try {
+    await runner.script(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN");
+    runner.readonly = mode === "read";
+    runner.revealsCommitted = reveal === "committed";
     return await runScoped(runner, fn, { timeoutMs, signal, mode });
   } finally {
     runner.readonly = false;
     runner.revealsCommitted = false;
+    runner.level = undefined;
   }
 }
 
@@ -88,6 +95,7 @@ async function runScoped<T>(
     const result = await guard.race(fn, scope);
     if (runner.busy) await runner.settled();
     guard.assertIntact();
+    runner.assertNotLost();
     scope.end(transactionClosed);
     runner.command("COMMIT");
     await runner.durable(laterLsn(seenLsn, runner.seenLsn));
@@ -95,7 +103,7 @@ async function runScoped<T>(
   } catch (error) {
     scope.end(transactionClosed);
     runner.abandon();
-    await runner.durable(seenLsn);
+    if (guard.reason === undefined) await runner.durable(seenLsn);
     throw guard.reason ?? error;
   } finally {
     runner.scoped = false;
@@ -111,10 +119,12 @@ interface Limits {
 interface Resolved extends Limits {
   readonly mode: (typeof MODES)[number];
   readonly reveal: (typeof REVEALS)[number];
+  /** Undefined: that of the database. */
+  readonly durability: Durability | undefined;
 }
 
 function resolve(options: TransactionOptions): Resolved {
-  refuseUnknown("transaction", options, ["mode", "signal", "timeoutMs", "reveal"]);
+  refuseUnknown("transaction", options, ["mode", "signal", "timeoutMs", "reveal", "durability"]);
   const {
     mode = "immediate",
     timeoutMs = DEFAULT_TIMEOUT_MS,
@@ -132,7 +142,8 @@ function resolve(options: TransactionOptions): Resolved {
   if (typeof timeoutMs !== "number" || !(timeoutMs > 0)) {
     throw new RangeError(`transaction: timeoutMs is ${timeoutMs}; want a positive number`);
   }
-  return { mode, timeoutMs, signal, reveal };
+  const durability = options.durability && durabilityOf("transaction", options.durability);
+  return { mode, timeoutMs, signal, reveal, durability };
 }
 
 interface Place {
@@ -339,6 +350,7 @@ class Scope extends QueryableBase implements Transaction {
 
   #assertOpen(): void {
     if (this.#ended !== undefined) throw this.#ended();
+    this.#seatRunner.assertNotLost();
     this.#seatRunner.database.assertOpen();
   }
 

@@ -3,7 +3,7 @@
  * change log is to tell of it.
  *
  * (1) They are in order of LSN, and leave in that order: `savedLsn` says how far that is, and
- *     recovery applies what lies above.
+ *     recovery applies what lies above. Entries of one commit leave together.
  */
 import { type Lsn, type StreamId, streamId } from "../base/units.ts";
 import type { ChangeFact, SnapshotKey, SnapshotRow } from "../manifest/index.ts";
@@ -64,7 +64,7 @@ export class UnsavedEntries {
     let [upTo, last] = [lsn, this.#savedLsn];
     for (const [index, { lsn: at, row, snapshots: changed, fact }] of this.#list.entries()) {
       if (at > lsn) break;
-      if (index === entriesMax) {
+      if (index >= entriesMax && at > last) {
         upTo = last;
         break;
       }

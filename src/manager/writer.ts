@@ -36,7 +36,7 @@ export interface WriterOptions extends Omit<WriterContext, "seat"> {
 }
 
 export class Writer {
-  readonly #options: WriterOptions;
+  #options: WriterOptions;
   readonly #clock: Clock;
   readonly #schedule: () => void;
   /** Made anew only when the seat is another: this is on the path of every commit. */
@@ -67,6 +67,12 @@ export class Writer {
 
   get held(): boolean {
     return this.#held;
+  }
+
+  /** What answers pass from now on. */
+  set gate(gate: OutputGate) {
+    this.#options = { ...this.#options, gate };
+    this.#lastContext = undefined;
   }
 
   push(work: Work): void {

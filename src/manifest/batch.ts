@@ -13,13 +13,18 @@ import type { ManifestChange } from "./manifest.ts";
 import { type Operation, put, remove, removeRange } from "./table.ts";
 import { chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";
+import { epochs } from "./tables/epochs.ts";
 import { history } from "./tables/history.ts";
 import { jobs } from "./tables/jobs.ts";
 import { mapVersions, mapVersionsOf } from "./tables/map-versions.ts";
 import { mapOf, pageMap } from "./tables/page-map.ts";
 import { pendingJobs } from "./tables/pending-jobs.ts";
 import { recordLogs } from "./tables/record-logs.ts";
+import { remoteChains } from "./tables/remote-chains.ts";
+import { remoteChunks } from "./tables/remote-chunks.ts";
+import { remoteGarbage } from "./tables/remote-garbage.ts";
 import { segments } from "./tables/segments.ts";
+import { shipping } from "./tables/shipping.ts";
 import { snapshots, snapshotsOf } from "./tables/snapshots.ts";
 import type { Marks } from "./tables/state.ts";
 
@@ -83,6 +88,7 @@ function* operationsOf(change: ManifestChange): Generator<Operation> {
   for (const chunk of change.removeChunks ?? []) yield remove(chunks, chunk);
   for (const sequence of change.removeSegments ?? []) yield remove(segments, sequence);
   for (const sequence of change.removeHistory ?? []) yield remove(history, sequence);
+  yield* remoteOperationsOf(change);
   for (const row of change.putDatabases ?? []) yield put(databases, row);
   for (const row of change.putRecordLogs ?? []) yield put(recordLogs, row);
   for (const row of change.putChunks ?? []) yield put(chunks, row);
@@ -95,4 +101,17 @@ function* operationsOf(change: ManifestChange): Generator<Operation> {
   for (const row of change.putSnapshots ?? []) yield put(snapshots, row);
   for (const row of change.putMapVersions ?? []) yield put(mapVersions, row);
   for (const row of change.putMapRows ?? []) yield put(pageMap, row);
+}
+
+/** Of what is known of the bucket. */
+function* remoteOperationsOf(change: ManifestChange): Generator<Operation> {
+  for (const epoch of change.removeEpochs ?? []) yield remove(epochs, epoch);
+  for (const chunk of change.removeRemoteChunks ?? []) yield remove(remoteChunks, chunk);
+  for (const key of change.removeRemoteGarbage ?? []) yield remove(remoteGarbage, key);
+  for (const key of change.removeRemoteChains ?? []) yield remove(remoteChains, key);
+  for (const row of change.putEpochs ?? []) yield put(epochs, row);
+  for (const row of change.putRemoteChunks ?? []) yield put(remoteChunks, row);
+  for (const row of change.putRemoteGarbage ?? []) yield put(remoteGarbage, row);
+  for (const row of change.putRemoteChains ?? []) yield put(remoteChains, row);
+  if (change.putShipping !== undefined) yield put(shipping, change.putShipping);
 }

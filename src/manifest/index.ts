@@ -27,7 +27,10 @@
  *   bytes            fields of payloads
  *   mirror           a second copy of the rows, in a plain file
  *     -file, -format how it is written, and as which bytes; mirrored-store: what tells it
- *   rebuild          a manifest made again from it
+ *   row-feed         the rows and their changes, for shipping; sorted-rows: in order
+ *   remote-rows      what rows say of the bucket
+ *   rebuild          a manifest made again from it; first-rows: of a store without any
+ *   family-rows      rows of one family of databases, where nothing else is to be read
  *   key-value        the narrow transactional store beneath
  *   handle           queue and refusal, common to all stores
  *   lmdb-store       on disk
@@ -55,6 +58,14 @@ export {
   factsOfDatabases,
 } from "./change-record.ts";
 export {
+  type ChunkSpan,
+  chunksOfMapRow,
+  databaseOfRow,
+  FAMILY_ROWS,
+  mapRowOfRow,
+  streamOfNameRow,
+} from "./family-rows.ts";
+export {
   isPending,
   type JobEvent,
   type JobRow,
@@ -73,6 +84,7 @@ export { openLmdbStore } from "./lmdb-store.ts";
 export type {
   ChunkRow,
   DatabaseRow,
+  EpochRow,
   HistoryRow,
   Manifest,
   ManifestChange,
@@ -84,6 +96,12 @@ export type {
   MapVersionRow,
   Moment,
   RecordLogRow,
+  RemoteChainKey,
+  RemoteChainRow,
+  RemoteChunkRow,
+  RemoteGarbageRow,
+  RemoteState,
+  ShippingRow,
   SnapshotKey,
   SnapshotRow,
 } from "./manifest.ts";
@@ -99,8 +117,17 @@ export {
 } from "./owner.ts";
 export {
   chunksOfMirror,
+  chunksOfRows,
   hasManifest,
+  type ManifestContents,
   type MirrorContents,
+  manifestOfRows,
+  newManifest,
   readMirror,
+  remoteChunksOfRows,
+  withoutShipping,
   writeManifest,
 } from "./rebuild.ts";
+export { encodeRemoteRows, type RemoteFact, remoteFactOf } from "./remote-rows.ts";
+export { type RowCut, RowFeed, type RowFeedOptions } from "./row-feed.ts";
+export { garbageOf } from "./row-indexes.ts";

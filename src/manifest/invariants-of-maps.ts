@@ -81,14 +81,19 @@ function* checkMapRows({ draft, marks }: Context): Generator<void> {
   }
   yield* tally.settle();
   for (const stream of streams) {
+    yield;
     if (draft.get(databases, stream) !== undefined) continue;
     throw new AssertionError(broken("a map row is of a database that exists", `stream ${stream}`));
   }
   for (const chunk of tally.gained) {
+    yield;
     if (draft.get(chunks, chunk) !== undefined) continue;
     throw new AssertionError(broken("a chunk that the page map names exists", `chunk ${chunk}`));
   }
-  for (const { before, after } of draft.changes(chunks)) tally.expect(before, after);
+  for (const { before, after } of draft.changes(chunks)) {
+    tally.expect(before, after);
+    yield;
+  }
   for (const { chunk, by } of tally.missed) {
     const why = `chunk ${chunk} is off by ${by}`;
     throw new AssertionError(broken("a chunk counts the locations that name it", why));

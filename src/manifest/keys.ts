@@ -19,6 +19,11 @@
  *   16  map versions
  *   17  history
  *   18  forks
+ *   19  shipping
+ *   20  epochs
+ *   21  remote chunks
+ *   22  remote garbage
+ *   23  remote chains
  *
  * (1) Persistent: a table's number is never changed or used again.
  */
@@ -41,6 +46,11 @@ export const TABLE = {
   mapVersions: 16,
   history: 17,
   forks: 18,
+  shipping: 19,
+  epochs: 20,
+  remoteChunks: 21,
+  remoteGarbage: 22,
+  remoteChains: 23,
 } as const;
 export type TableName = keyof typeof TABLE;
 

@@ -93,6 +93,12 @@ export interface ManifestState {
   /** Segments of which nothing lies above the checkpoint, kept for moments of the past; in order. */
   readonly history: readonly HistoryRow[];
   readonly jobs: readonly JobRow[];
+  /** What is known of the bucket; nothing in a store that never shipped. */
+  readonly shipping: ShippingRow | undefined;
+  readonly epochs: readonly EpochRow[];
+  readonly remoteChunks: readonly RemoteChunkRow[];
+  readonly remoteGarbage: readonly RemoteGarbageRow[];
+  readonly remoteChains: readonly RemoteChainRow[];
   /** The store was closed properly by its last owner. */
   readonly clean: boolean;
 }
@@ -204,6 +210,78 @@ export interface HistoryRow {
   readonly isCopy: boolean;
 }
 
+/** How far the store has come in its bucket. See tables/shipping.ts. */
+export interface ShippingRow {
+  /** Which bucket it is: what is known of another one is of no use here. */
+  readonly bucket: string;
+  readonly epoch: number;
+  /** Next numbers of that epoch. */
+  readonly walNumber: number;
+  readonly manifestNumber: number;
+  readonly shippedLsn: Lsn;
+  readonly shippedGeneration: number;
+  /** Every epoch below is fenced. */
+  readonly fencedBelow: number;
+  readonly atMs: number;
+  /** The disk was made of what the row says, and has shipped no state of its own since. */
+  readonly restored: boolean;
+}
+
+/** A writer that had the bucket, and where its part of the log begins. */
+export interface EpochRow {
+  readonly epoch: number;
+  readonly startLsn: Lsn;
+  readonly claimedAtMs: number;
+}
+
+/** A chunk that lies in the bucket. See tables/remote-chunks.ts. */
+export interface RemoteChunkRow {
+  readonly chunk: ChunkId;
+  /** Of its key. */
+  readonly epoch: number;
+  readonly fileBytes: number;
+  readonly bornGeneration: number;
+  /** LSN up to which the log may name it; 0 if only the page map does. */
+  readonly namedLsn: Lsn;
+}
+
+/** Objects of the bucket that nothing will name again. See tables/remote-garbage.ts. */
+export interface RemoteGarbageRow {
+  readonly key: string;
+  readonly state: "unreferenced" | "announced";
+  readonly count: number;
+  readonly bytes: number;
+  readonly bornGeneration: number;
+  readonly goneGeneration: number;
+}
+
+export interface RemoteChainKey {
+  readonly epoch: number;
+  readonly number: number;
+}
+
+/** A state of the manifest that lies in the bucket. */
+export interface RemoteState {
+  readonly generation: number;
+  readonly checkpointLsn: Lsn;
+  /** No row of it names a higher LSN. */
+  readonly maxLsn: Lsn;
+  readonly wallMs: number;
+  /** Objects of the log before this one end at or below `walLsn`. */
+  readonly walEpoch: number;
+  readonly walNumber: number;
+  readonly walLsn: Lsn;
+}
+
+/** A base and its batches. See tables/remote-chains.ts. */
+export interface RemoteChainRow extends RemoteChainKey {
+  readonly wholeNumber: number;
+  readonly lastNumber: number;
+  readonly bytes: number;
+  readonly first: RemoteState;
+  readonly last: RemoteState;
+}
+
 /** Everything is optional; what is absent stays as it is. */
 export interface ManifestChange {
   readonly checkpointLsn?: Lsn;
@@ -228,6 +306,15 @@ export interface ManifestChange {
   readonly removeSegments?: readonly SegmentSequence[];
   readonly putHistory?: readonly HistoryRow[];
   readonly removeHistory?: readonly SegmentSequence[];
+  readonly putShipping?: ShippingRow;
+  readonly putEpochs?: readonly EpochRow[];
+  readonly removeEpochs?: readonly number[];
+  readonly putRemoteChunks?: readonly RemoteChunkRow[];
+  readonly removeRemoteChunks?: readonly ChunkId[];
+  readonly putRemoteGarbage?: readonly RemoteGarbageRow[];
+  readonly removeRemoteGarbage?: readonly string[];
+  readonly putRemoteChains?: readonly RemoteChainRow[];
+  readonly removeRemoteChains?: readonly RemoteChainKey[];
   readonly clean?: boolean;
   readonly putJobs?: readonly JobRow[];
   /** Records, acknowledgements and cursors that go with it. */

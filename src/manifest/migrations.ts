@@ -4,6 +4,7 @@
  *   1 → 2  chunks say their kind and their references; names have a table; the state says how far
  *          the catalogue is, and counts rows
  *   2 → 3  the page map has versions, databases have families; chunks count what names them
+ *   3 → 4  tables of what lies in a bucket
  *
  * (1) Forward only, one after the other, each in one commit together with the new version: a crash
  *     leaves the old schema or the new one.
@@ -18,10 +19,11 @@ import { STORE_KEY } from "./keys.ts";
 import { type Migration, required } from "./migrations/migration.ts";
 import { toSchema2 } from "./migrations/to-schema-2.ts";
 import { toSchema3 } from "./migrations/to-schema-3.ts";
+import { toSchema4 } from "./migrations/to-schema-4.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import { decodeStore, encodeState, encodeStore } from "./tables/state.ts";
 
-const MIGRATIONS: readonly Migration[] = [toSchema2, toSchema3];
+const MIGRATIONS: readonly Migration[] = [toSchema2, toSchema3, toSchema4];
 
 /** Brings the store up to SCHEMA_VERSION. Throws BOP_FORMAT for a newer one, and BOP_CORRUPT. */
 export async function migrate(store: KeyValueStore, file: string): Promise<void> {

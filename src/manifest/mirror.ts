@@ -52,6 +52,11 @@ const MIRRORED: readonly TableName[] = [
   "names",
   "snapshots",
   "deadLetters",
+  "shipping",
+  "epochs",
+  "remoteChunks",
+  "remoteGarbage",
+  "remoteChains",
 ];
 const MIRRORED_NUMBERS: ReadonlySet<number> = new Set(MIRRORED.map((name) => TABLE[name]));
 

@@ -23,6 +23,14 @@ const NOW = lsn(Number.MAX_SAFE_INTEGER);
 const rowNow = (manifest: Manifest, stream: number, rowIndex: number) =>
   manifest.mapRow(streamId(stream), rowIndex, NOW);
 
+const NOTHING_SHIPPED = {
+  shipping: undefined,
+  epochs: [],
+  remoteChunks: [],
+  remoteGarbage: [],
+  remoteChains: [],
+};
+
 describe("the manifest", () => {
   test("a new one is empty, clean, and has the identity it was given", async () => {
     const { open } = manifestWorld(1);
@@ -43,6 +51,7 @@ describe("the manifest", () => {
       snapshots: [],
       segments: [],
       jobs: [],
+      ...NOTHING_SHIPPED,
       clean: true,
     });
   });
@@ -87,6 +96,7 @@ describe("the manifest", () => {
       snapshots: [],
       segments: [4, 5],
       jobs: [],
+      ...NOTHING_SHIPPED,
       clean: false,
     });
     expect(rowNow(again, 2, 1)).toEqual(mapRow(2, 1, 1));

@@ -8,10 +8,11 @@
  * (3) What is read later (rows of the page map, of the change log) is read from what is committed.
  */
 import type { Clock } from "../base/env.ts";
-import { chunkId, LSN_ZERO, type Lsn, type StreamId, streamId } from "../base/units.ts";
+import type { Lsn, StreamId } from "../base/units.ts";
 import { type Batch, batchOf, type Receipt } from "./batch.ts";
 import { ChangeLog } from "./change-log.ts";
 import { CHANGE_LOG_LIMITS, type ChangeLogLimits } from "./change-log-core.ts";
+import { firstRows } from "./first-rows.ts";
 import { Generations, type WaitOptions } from "./generations.ts";
 import { JOURNAL_LIMITS, Journal, type JournalLimits } from "./journal.ts";
 import type { KeyValueStore, OpenKeyValueStore } from "./key-value.ts";
@@ -27,20 +28,25 @@ import type {
 import { required } from "./migrations/migration.ts";
 import { migrate } from "./migrations.ts";
 import { Pace } from "./pace.ts";
-import { SCHEMA_VERSION, TABLES } from "./schema.ts";
+import { TABLES } from "./schema.ts";
 import { type Operation, put, type Table } from "./table.ts";
 import { chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";
 import { deadLetters } from "./tables/dead-letters.ts";
+import { epochs } from "./tables/epochs.ts";
 import { history } from "./tables/history.ts";
 import { jobs } from "./tables/jobs.ts";
 import { mapVersions } from "./tables/map-versions.ts";
 import { pageMap, versionsOf, versionsUpTo } from "./tables/page-map.ts";
 import { pendingBatches } from "./tables/pending-batches.ts";
 import { recordLogs } from "./tables/record-logs.ts";
+import { remoteChains } from "./tables/remote-chains.ts";
+import { remoteChunks } from "./tables/remote-chunks.ts";
+import { remoteGarbage } from "./tables/remote-garbage.ts";
 import { segments } from "./tables/segments.ts";
+import { shipping } from "./tables/shipping.ts";
 import { snapshots } from "./tables/snapshots.ts";
-import { decodeState, decodeStore, encodeState, encodeStore } from "./tables/state.ts";
+import { decodeState, decodeStore } from "./tables/state.ts";
 import { watermarks } from "./tables/watermarks.ts";
 import { Writer } from "./writer.ts";
 
@@ -78,17 +84,7 @@ export async function openManifest(options: ManifestOptions): Promise<Manifest> 
 async function create(store: KeyValueStore, options: ManifestOptions): Promise<void> {
   const { storeIdForNew: storeId, directory } = options;
   if (store.get(STATE_KEY) !== undefined) required(store, STORE_KEY, directory);
-  const state = encodeState({
-    generation: 1,
-    checkpointLsn: LSN_ZERO,
-    durableLsn: LSN_ZERO,
-    nextStreamId: streamId(1), // 0 is the catalogue.
-    nextChunkId: chunkId(1),
-    clean: true,
-    catalogueLsn: LSN_ZERO,
-    rows: new Map(),
-  });
-  await store.commit([encodeStore({ schemaVersion: SCHEMA_VERSION, storeId }, 1), state]);
+  await store.commit([...firstRows(storeId)]);
 }
 
 class StoredManifest implements Manifest {
@@ -242,6 +238,11 @@ async function readAll({ store, state }: Writer, reading: Reading): Promise<Mani
     segments: await rowsOf(store, segments, reading),
     history: await rowsOf(store, history, reading),
     jobs: await rowsOf(store, jobs, reading),
+    shipping: (await rowsOf(store, shipping, reading))[0],
+    epochs: await rowsOf(store, epochs, reading),
+    remoteChunks: await rowsOf(store, remoteChunks, reading),
+    remoteGarbage: await rowsOf(store, remoteGarbage, reading),
+    remoteChains: await rowsOf(store, remoteChains, reading),
   };
 }
 

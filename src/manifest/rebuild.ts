@@ -11,9 +11,10 @@ import type { File, Storage } from "../base/env.ts";
 import { ioError, StorageError } from "../base/errors.ts";
 import { type Lsn, laterLsn, type SegmentSequence } from "../base/units.ts";
 import { unknownVersion } from "./envelope.ts";
+import { firstRows } from "./first-rows.ts";
 import type { KeyValueOperation, KeyValuePair, KeyValueStore } from "./key-value.ts";
 import { STATE_KEY, STORE_KEY, TABLE } from "./keys.ts";
-import type { ChunkRow } from "./manifest.ts";
+import type { ChunkRow, RemoteChunkRow } from "./manifest.ts";
 import { mirrorPath } from "./mirror.ts";
 import {
   decodeMirrorEntry,
@@ -25,15 +26,20 @@ import {
   mirrorPayloadBytes,
 } from "./mirror-format.ts";
 import { chunks } from "./tables/chunks.ts";
+import { remoteChunks } from "./tables/remote-chunks.ts";
 import { segments } from "./tables/segments.ts";
 import { decodeState, decodeStore, encodeState, type StateValue } from "./tables/state.ts";
 
-export interface MirrorContents {
+/** A manifest, as it is to be made again. */
+export interface ManifestContents {
   /** All rows but the two of the store itself, and those of segments. */
   readonly rows: readonly KeyValuePair[];
   readonly storeRow: KeyValuePair;
   readonly storeId: Uint8Array;
   readonly state: StateValue;
+}
+
+export interface MirrorContents extends ManifestContents {
   /** How far it could be read, and how much there is. A torn tail is normal after a crash. */
   readonly readBytes: number;
   readonly fileBytes: number;
@@ -46,6 +52,14 @@ export interface RebuildFacts {
 }
 
 const ROWS_PER_COMMIT = 2000;
+/** What a store knows of its bucket. */
+const OF_SHIPPING: ReadonlySet<number> = new Set([
+  TABLE.shipping,
+  TABLE.epochs,
+  TABLE.remoteChunks,
+  TABLE.remoteGarbage,
+  TABLE.remoteChains,
+]);
 
 /** Throws BOP_CORRUPT if there is no whole mirror, BOP_FORMAT for a newer one, BOP_IO. */
 export async function readMirror(storage: Storage, directory: string): Promise<MirrorContents> {
@@ -70,16 +84,33 @@ export function hasManifest(store: KeyValueStore): boolean {
 
 /** The chunks that a mirror names. */
 export function chunksOfMirror({ rows }: MirrorContents, directory: string): ChunkRow[] {
-  const file = mirrorPath(directory);
+  return chunksOfRows(rows, mirrorPath(directory));
+}
+
+/** The chunks that rows name. `file`: where they come from, for errors. */
+export function chunksOfRows(rows: readonly KeyValuePair[], file: string): ChunkRow[] {
   return rows
     .filter(({ key }) => key[0] === TABLE.chunks)
     .map(({ key, value }) => chunks.decode({ key, value, file }));
 }
 
+/** Where chunks lie in the bucket, as rows say. */
+export function remoteChunksOfRows(rows: readonly KeyValuePair[], file: string): RemoteChunkRow[] {
+  return rows
+    .filter(({ key }) => key[0] === TABLE.remoteChunks)
+    .map(({ key, value }) => remoteChunks.decode({ key, value, file }));
+}
+
+/** The same, of a store that has nothing to do with the bucket that it came from. */
+export function withoutShipping(contents: ManifestContents): ManifestContents {
+  const isOurs = ({ key }: KeyValuePair) => !OF_SHIPPING.has(key[0] ?? 0);
+  return { ...contents, rows: contents.rows.filter(isOurs) };
+}
+
 /** Whatever lies in the store is replaced. */
 export async function writeManifest(
   store: KeyValueStore,
-  { rows, storeRow, state }: MirrorContents,
+  { rows, storeRow, state }: ManifestContents,
   facts: RebuildFacts,
 ): Promise<void> {
   await clear(store);
@@ -132,17 +163,40 @@ async function contentsOf(file: File, path: string): Promise<MirrorContents> {
     offset += found.bytes;
   }
   if (!isWhole) throw unusable(path, `its base ends at byte ${offset} and is not whole`);
+  const contents = contentsOfRows(rows, path);
+  if (contents === undefined) throw unusable(path, "a row is missing");
+  return { ...contents, readBytes: offset, fileBytes };
+}
+
+/** All rows of a manifest, wherever they come from. Throws BOP_CORRUPT with `file`. */
+export function manifestOfRows(pairs: Iterable<KeyValuePair>, file: string): ManifestContents {
+  const rows = new Map<string, KeyValuePair>();
+  for (const pair of pairs) rows.set(textOf(pair.key), pair);
+  const contents = contentsOfRows(rows, file);
+  if (contents === undefined) throw unusable(file, "a row is missing");
+  return contents;
+}
+
+/** The manifest of a store in which nothing has happened yet. */
+export function newManifest(storeId: Uint8Array): ManifestContents {
+  const [storeRow, stateRow] = firstRows(storeId);
+  return { rows: [], storeRow, storeId, state: decodeState({ ...stateRow, file: "manifest" }) };
+}
+
+/** Undefined if the rows of the store itself are not there. */
+function contentsOfRows(
+  rows: ReadonlyMap<string, KeyValuePair>,
+  file: string,
+): ManifestContents | undefined {
   const [storeRow, stateRow] = [STORE_KEY, STATE_KEY].map((key) => rows.get(textOf(key)));
-  if (storeRow === undefined || stateRow === undefined) throw unusable(path, "a row is missing");
+  if (storeRow === undefined || stateRow === undefined) return undefined;
   return {
     rows: [...rows.values()].filter(
       ({ key }) => key[0] !== TABLE.meta && key[0] !== TABLE.segments,
     ),
     storeRow,
-    storeId: decodeStore({ ...storeRow, file: path }).storeId,
-    state: decodeState({ ...stateRow, file: path }),
-    readBytes: offset,
-    fileBytes,
+    storeId: decodeStore({ ...storeRow, file }).storeId,
+    state: decodeState({ ...stateRow, file }),
   };
 }
 

@@ -1,20 +1,28 @@
 /**
- * KEEPS THE TABLES OF NAMES AND OF FORKS in step with the rows of databases and record logs: a step of
- * every batch, taken after its operations and before the invariants are checked.
+ * KEEPS THE TABLES OF NAMES AND OF FORKS in step with the rows of databases and record logs, and that of
+ * remote chunks with the chunks: a step of every batch, taken after its operations and before the
+ * invariants are checked.
  *
  * (1) A row that is not dropped has its name in the table, under its stream; no other name is there.
  * (2) A name belongs to one row. A batch that would give it to two is refused; one that moves it from
  *     one row to another is not.
  * (3) A database that is not flat is in the table of forks, under its origin; nothing else is there.
+ * (4) A remote chunk that the page map stopped to name becomes garbage of the bucket in the same
+ *     commit; one that was put while its chunk went, likewise. One that the log names (it has a named
+ *     LSN) and that never had a row among the chunks is left to who ships.
  */
 import { assert } from "../base/assert.ts";
-import type { StreamId } from "../base/units.ts";
+import type { ChunkId, StreamId } from "../base/units.ts";
+import { bucketKey } from "../sink/index.ts";
 import type { Draft, RowChange } from "./draft.ts";
-import type { DatabaseRow } from "./manifest.ts";
+import type { DatabaseRow, RemoteChunkRow, RemoteGarbageRow } from "./manifest.ts";
+import { chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";
 import { type ForkRow, forks } from "./tables/forks.ts";
 import { type NameKey, names } from "./tables/names.ts";
 import { recordLogs } from "./tables/record-logs.ts";
+import { remoteChunks } from "./tables/remote-chunks.ts";
+import { remoteGarbage } from "./tables/remote-garbage.ts";
 
 interface Named {
   readonly stream: StreamId;
@@ -48,6 +56,41 @@ export function* indexRows(draft: Draft): Generator<void> {
     );
     yield draft.put(names, { ...key, stream });
   }
+  yield* leaveRemoteChunks(draft);
+}
+
+/** See (4). */
+function* leaveRemoteChunks(draft: Draft): Generator<void> {
+  const gone = new Set<ChunkId>();
+  for (const { before, after } of draft.changes(chunks)) {
+    if (before !== undefined && after === undefined) gone.add(before.chunk);
+    yield;
+  }
+  for (const { after } of draft.changes(remoteChunks)) {
+    if (after === undefined || after.namedLsn > 0) continue;
+    if (draft.get(chunks, after.chunk) === undefined) gone.add(after.chunk);
+    yield;
+  }
+  for (const chunk of gone) {
+    const remote = draft.get(remoteChunks, chunk);
+    if (remote === undefined) continue;
+    draft.remove(remoteChunks, chunk);
+    draft.put(remoteGarbage, garbageOf(remote, draft.generation));
+    yield;
+  }
+}
+
+/** What a chunk becomes when the commit of a generation leaves it. */
+export function garbageOf(remote: RemoteChunkRow, goneGeneration: number): RemoteGarbageRow {
+  const { chunk, epoch, fileBytes, bornGeneration } = remote;
+  return {
+    key: bucketKey({ kind: "chunk", id: chunk, epoch }),
+    state: "unreferenced",
+    count: 1,
+    bytes: fileBytes,
+    bornGeneration,
+    goneGeneration,
+  };
 }
 
 /** See (3). */

@@ -11,6 +11,7 @@ import { chunks } from "./tables/chunks.ts";
 import { cursors } from "./tables/cursors.ts";
 import { databases } from "./tables/databases.ts";
 import { deadLetters } from "./tables/dead-letters.ts";
+import { epochs } from "./tables/epochs.ts";
 import { forks } from "./tables/forks.ts";
 import { history } from "./tables/history.ts";
 import { jobs } from "./tables/jobs.ts";
@@ -20,11 +21,15 @@ import { pageMap } from "./tables/page-map.ts";
 import { pendingBatches } from "./tables/pending-batches.ts";
 import { pendingJobs } from "./tables/pending-jobs.ts";
 import { recordLogs } from "./tables/record-logs.ts";
+import { remoteChains } from "./tables/remote-chains.ts";
+import { remoteChunks } from "./tables/remote-chunks.ts";
+import { remoteGarbage } from "./tables/remote-garbage.ts";
 import { segments } from "./tables/segments.ts";
+import { shipping } from "./tables/shipping.ts";
 import { snapshots } from "./tables/snapshots.ts";
 import { watermarks } from "./tables/watermarks.ts";
 
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 export const TABLES: readonly AnyTable[] = [
   databases,
@@ -44,6 +49,11 @@ export const TABLES: readonly AnyTable[] = [
   pendingBatches,
   deadLetters,
   watermarks,
+  shipping,
+  epochs,
+  remoteChunks,
+  remoteGarbage,
+  remoteChains,
 ];
 
 /** The table whose rows have keys that begin with that number. */

@@ -349,6 +349,11 @@ describe("the tables", () => {
       mapVersions: 16,
       history: 17,
       forks: 18,
+      shipping: 19,
+      epochs: 20,
+      remoteChunks: 21,
+      remoteGarbage: 22,
+      remoteChains: 23,
     });
   });
 

@@ -6,30 +6,21 @@
  * (2) A fork without a commit has LSN 0 and no size for as long as it reads through its origin.
  */
 import { assert } from "../base/assert.ts";
-import { LSN_ZERO, type StreamId } from "../base/units.ts";
+import { LSN_ZERO } from "../base/units.ts";
 import type { DatabaseRow, MapVersionRow } from "../manifest/index.ts";
 import type { Part } from "./parts.ts";
 
-/** `newest` is the newest version that is left; undefined: nothing is. */
-export function rowsOf(
-  parts: Iterable<Part>,
-  rows: ReadonlyMap<StreamId, DatabaseRow>,
-  newest: (stream: StreamId) => MapVersionRow | undefined,
-): DatabaseRow[] {
-  const put: DatabaseRow[] = [];
-  for (const part of parts) {
-    const { stream, layers, isDropped, isFlattened } = part;
-    if (layers.length === 0 && !isDropped && !isFlattened) continue;
-    const row = rows.get(stream);
-    const version = newest(stream);
-    if (version !== undefined) {
-      assert(row !== undefined, () => `the catalogue has no row of stream ${stream}`);
-      put.push(rowOf(part, row, version));
-    } else if (row !== undefined) {
-      put.push({ ...row, pageCount: 0, flat: true });
-    }
-  }
-  return put;
+/** `newest` is the newest version that is left; undefined: nothing is. Undefined: it stays as it is. */
+export function rowAfter(
+  part: Part,
+  row: DatabaseRow | undefined,
+  newest: MapVersionRow | undefined,
+): DatabaseRow | undefined {
+  const { stream, layers, isDropped, isFlattened } = part;
+  if (layers.length === 0 && !isDropped && !isFlattened) return undefined;
+  if (newest === undefined) return row && { ...row, pageCount: 0, flat: true };
+  assert(row !== undefined, () => `the catalogue has no row of stream ${stream}`);
+  return rowOf(part, row, newest);
 }
 
 function rowOf({ layers, isFlattened }: Part, row: DatabaseRow, version: MapVersionRow) {

@@ -39,7 +39,7 @@ import {
 import { Adoption } from "./adoption.ts";
 import { Carrying } from "./carrying.ts";
 import type { CheckpointRequest, CheckpointResult } from "./checkpoint-request.ts";
-import { rowsOf } from "./checkpoint-rows.ts";
+import { rowAfter } from "./checkpoint-rows.ts";
 import { type ChunkChange, type ChunkTable, ChunkTally } from "./chunk-table.ts";
 import type { ChunkUses } from "./chunk-uses.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
@@ -184,9 +184,8 @@ export class Checkpoint {
     const { durableLsn } = commons.log;
     this.#chunks = this.#tally.change([...this.#writer.written, ...this.#adoption.chunks]);
     await slices.aside();
-    this.#rows = this.#databaseRows();
-    await slices.aside();
-    this.#keepRows();
+    this.#rows = await this.#databaseRows();
+    await this.#keepRows();
     this.#isUnsure = true;
     try {
       const generation = await manifest.publish(await this.#change(durableLsn));
@@ -212,9 +211,8 @@ export class Checkpoint {
 
   async #change(durableLsn: Lsn): Promise<ManifestChange> {
     const { slices } = this.#ground;
-    const rows = this.#draft.changes();
-    await slices.aside();
-    const versions = this.#drops.changes();
+    const rows = await this.#draft.changes(slices);
+    const versions = await this.#drops.changes();
     await slices.aside();
     const checkpoints = this.#checkpoints();
     return this.#shares.addTo({
@@ -253,9 +251,9 @@ export class Checkpoint {
       ...dropped,
       ...forksToFlatten(databases, this.lsn),
     ]);
-    const inOrder = [...streams].sort((a, b) => pins.depth(a) - pins.depth(b));
+    const deep = [...streams].map((stream) => ({ stream, depth: pins.depth(stream) }));
     const parts = new Map<StreamId, Part>();
-    for (const stream of inOrder) {
+    for (const { stream } of deep.sort((a, b) => a.depth - b.depth)) {
       const pages = databases.known(stream);
       if (pages !== undefined) parts.set(stream, planPart(pages, { lsn: this.lsn, pins }));
     }
@@ -317,8 +315,10 @@ export class Checkpoint {
   }
 
   /** See PageMap.keep: maps of before read on while the manifest changes. */
-  #keepRows(): void {
+  async #keepRows(): Promise<void> {
+    const { slices } = this.#ground;
     for (const { before, edits } of this.#parts.values()) {
+      await slices.aside();
       const kept = new Set<number>();
       for (const edit of edits) {
         for (const [rowIndex, locations] of edit.before) {
@@ -335,13 +335,20 @@ export class Checkpoint {
     return checkpointsAfter(databases.versions.checkpoints, of);
   }
 
-  #databaseRows(): DatabaseRow[] {
-    const newest = (stream: StreamId) => this.#drops.newest(stream);
+  async #databaseRows(): Promise<DatabaseRow[]> {
+    const { databases, slices } = this.#ground;
     // What somebody came to need since is removed another time.
-    this.#removed = this.#removed.filter((stream) => newest(stream) === undefined);
-    const { rows } = this.#ground.databases;
-    const put = rowsOf(this.#parts.values(), rows, newest);
-    return put.filter(({ stream }) => !this.#removed.includes(stream));
+    this.#removed = this.#removed.filter((stream) => this.#drops.newest(stream) === undefined);
+    const removed = new Set(this.#removed);
+    const put: DatabaseRow[] = [];
+    for (const part of this.#parts.values()) {
+      await slices.aside();
+      const { stream } = part;
+      if (removed.has(stream)) continue;
+      const row = rowAfter(part, databases.rows.get(stream), this.#drops.newest(stream));
+      if (row !== undefined) put.push(row);
+    }
+    return put;
   }
 
   /** What nobody can see yet has not advanced either: it has its own record once it is there. */
@@ -396,7 +403,7 @@ export class Checkpoint {
     commons.rows.letGoFamilies(moved);
     table.uses.adopt(this.#uses);
     table.apply(this.#chunks);
-    this.#drops.published();
+    await this.#drops.published();
     versions.put(CATALOGUE_STREAM, this.#checkpoints().kept);
     for (const part of this.#parts.values()) {
       if (!part.isFlattened) continue;

@@ -128,9 +128,9 @@ export class Collection {
 
   /** Behind `plan`. */
   async publish(): Promise<void> {
-    const { manifest, table, databases } = this.#ground;
-    const rows = this.#draft.changes();
-    const versions = this.#drops.changes();
+    const { manifest, table, databases, slices } = this.#ground;
+    const rows = await this.#draft.changes(slices);
+    const versions = await this.#drops.changes();
     const { checkpoints } = databases.versions;
     const rest = this.#checkpointsKept();
     const over = checkpoints.filter((row) => !rest.includes(row));
@@ -150,7 +150,7 @@ export class Collection {
       });
       isPublished = true;
       table.apply(this.#chunks);
-      this.#drops.published();
+      await this.#drops.published();
       databases.versions.put(CATALOGUE_STREAM, rest);
       for (const row of putDatabases) this.#stepBack(row);
     } finally {

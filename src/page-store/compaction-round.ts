@@ -130,12 +130,12 @@ class CompactionRound {
   }
 
   async publish(): Promise<void> {
-    const { manifest, table, commons, databases, peekChunkId } = this.#ground;
+    const { manifest, table, commons, databases, peekChunkId, slices } = this.#ground;
     const { pins } = databases;
     table.uses.adopt(this.#uses);
     if (!this.hasMoved) return;
     const chunks = this.#tally.change(this.#writer.written);
-    const { put } = this.#draft.changes();
+    const { put } = await this.#draft.changes(slices);
     await manifest.publish({
       nextChunkId: peekChunkId(),
       putMapRows: put,

@@ -11,6 +11,7 @@ import type { MapRow, MapRowChange, MapRowKey } from "../manifest/index.ts";
 import type { LoadRow } from "./commons.ts";
 import { NOWHERE } from "./location.ts";
 import { isEmptyRow } from "./map-edit.ts";
+import type { Slices } from "./slices.ts";
 
 /** Told of every reference that is won or lost. */
 export interface ReferenceTally {
@@ -126,10 +127,14 @@ export class MapDraft {
     return this.#cells.size === 0;
   }
 
-  changes(): { readonly put: MapRowChange[]; readonly remove: MapRowKey[] } {
+  async changes(slices: Slices): Promise<{
+    readonly put: MapRowChange[];
+    readonly remove: MapRowKey[];
+  }> {
     const put: MapRowChange[] = [];
     const remove: MapRowKey[] = [];
     for (const rows of this.#cells.values()) {
+      await slices.aside();
       for (const cells of rows.values()) {
         for (const { stream, rowIndex, fromLsn, locations } of cells.values()) {
           if (locations === undefined) remove.push({ stream, rowIndex, fromLsn });

@@ -10,7 +10,7 @@
 import type { Lsn, StreamId } from "../base/units.ts";
 import { MAP_ROW_PAGES } from "../manifest/index.ts";
 import { NOWHERE } from "./location.ts";
-import type { RowCell, RowShelf } from "./row-shelf.ts";
+import { RowCell, type RowShelf } from "./row-shelf.ts";
 
 /** Location of a page that has to be asked for at the origin. Below NOWHERE: one look tells both. */
 export const THROUGH = -1;
@@ -90,14 +90,14 @@ export class PageMap implements MapMoment {
     cells.length = rowCount(moment.pageCount);
     for (const [rowIndex, locations] of changed) {
       if (rowIndex >= cells.length) continue;
-      const cell: RowCell = { family: this.#source.family, locations: undefined };
+      const cell = new RowCell(this.#source.family);
       cells[rowIndex] = cell;
       this.#source.shelf.keepNew(cell, locations);
     }
     // A page above the end was nowhere, whatever an older row says that the manifest still has.
     for (let rowIndex = this.#cells.length; rowIndex < cells.length; rowIndex += 1) {
       if (cells[rowIndex] !== undefined) continue;
-      const cell: RowCell = { family: this.#source.family, locations: undefined };
+      const cell = new RowCell(this.#source.family);
       cells[rowIndex] = cell;
       this.#source.shelf.keepNew(cell, EMPTY_ROW);
     }
@@ -114,7 +114,7 @@ export class PageMap implements MapMoment {
   #cell(rowIndex: number): RowCell {
     let cell = this.#cells[rowIndex];
     if (cell === undefined) {
-      cell = { family: this.#source.family, locations: undefined };
+      cell = new RowCell(this.#source.family);
       this.#cells[rowIndex] = cell;
     }
     return cell;

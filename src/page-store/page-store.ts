@@ -67,6 +67,8 @@ export interface PageStoreOptions {
   readonly storeId: Uint8Array;
   readonly manifest: Manifest;
   readonly limits?: PageStoreLimits;
+  /** Asked before the file of a chunk goes that died at an LSN: whoever ships may still need it. */
+  readonly mayForget?: (diedAtLsn: Lsn) => boolean;
 }
 
 export interface PageStoreStats {
@@ -176,7 +178,8 @@ export class PageStore {
       keepsHistory: options.historyLsn !== undefined,
       checkpointLsn: opened.checkpointLsn,
     });
-    this.#deadFiles = new DeadFiles({ storage: env.storage, directory }, this.#commons);
+    const { mayForget } = options;
+    this.#deadFiles = new DeadFiles({ storage: env.storage, directory, mayForget }, this.#commons);
     this.#databases = new Databases({
       commons: this.#commons,
       opened,
@@ -426,7 +429,7 @@ export class PageStore {
     const isDue = () => this.#table.isCompactionDue(this.#limits.compactionBytes);
     if (isStill && !this.#superblockOwed && !isDue()) {
       commons.heldLsn = undefined;
-      await this.#spills.removeUnclaimed();
+      await this.#removeUnclaimed();
       return this.#unchanged();
     }
     await checkpoint.write();
@@ -437,9 +440,14 @@ export class PageStore {
     this.#superblockOwed = false;
     await commons.sweeper.idle();
     await this.#janitor.tryAgain();
-    await this.#deadFiles.remove();
-    await this.#spills.removeUnclaimed();
+    await this.#removeUnclaimed();
     return result;
+  }
+
+  /** With what transactions spilled and a crash kept from committing, if the log is replayed. */
+  #removeUnclaimed(): Promise<void> {
+    this.#deadFiles.add(this.#spills.takeUnclaimed(), this.#checkpointLsn);
+    return this.#deadFiles.remove();
   }
 
   /** Throws BOP_DISK_FULL if a checkpoint might not fit. Returns what is left beside it. */
@@ -459,10 +467,10 @@ export class PageStore {
       const result = await checkpoint.publish();
       this.#checkpointLsn = checkpoint.lsn;
       this.#checkpoints += 1;
-      this.#deadFiles.add(checkpoint.goneChunks);
+      this.#deadFiles.add(checkpoint.goneChunks, checkpoint.lsn);
       return result;
     } catch (error) {
-      this.#deadFiles.add(checkpoint.unsureChunks);
+      this.#deadFiles.add(checkpoint.unsureChunks, checkpoint.lsn);
       throw error;
     }
   }
@@ -523,7 +531,7 @@ export class PageStore {
     if (dryRun) return report;
     await this.#publishAlone(() => collection.publish());
     await published?.();
-    this.#deadFiles.add(collection.goneChunks);
+    this.#deadFiles.add(collection.goneChunks, this.#checkpointLsn);
     await this.#deadFiles.remove();
     const compacted = await this.#compactAll(slices);
     return { ...report, compacted, amplificationAfter: amplification(this.#table.space) };
@@ -549,7 +557,7 @@ export class PageStore {
       },
       publishAlone: (publish) => this.#publishAlone(publish),
       remove: (chunks) => {
-        this.#deadFiles.add(chunks);
+        this.#deadFiles.add(chunks, this.#checkpointLsn);
         return this.#deadFiles.remove();
       },
     });

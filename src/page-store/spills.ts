@@ -3,7 +3,6 @@
  * being closed or removed while nobody waits.
  */
 import { type ChunkId, chunkId } from "../base/units.ts";
-import { chunkPath } from "./chunk-files.ts";
 import type { PageStoreLimits } from "./limits.ts";
 import type { SpillGround } from "./spill.ts";
 import type { ShelfPlace, SpillShelf } from "./spill-shelf.ts";
@@ -34,12 +33,8 @@ export class Spills {
   }
 
   /** What transactions spilled that a crash kept from committing. All of the log is replayed. */
-  async removeUnclaimed(): Promise<void> {
-    const { storage, directory } = this.ground;
-    for (const chunk of this.shelf.takeUnclaimed()) {
-      // A file that cannot be deleted is found again by the next open.
-      await storage.unlink(chunkPath(directory, chunk)).catch(() => undefined);
-    }
+  takeUnclaimed(): ChunkId[] {
+    return this.shelf.takeUnclaimed();
   }
 
   async close(): Promise<void> {

@@ -78,10 +78,15 @@ export class VersionDrops {
     }
   }
 
-  changes(): { readonly put: MapVersionRow[]; readonly remove: MapVersionKey[] } {
+  async changes(): Promise<{
+    readonly put: MapVersionRow[];
+    readonly remove: MapVersionKey[];
+  }> {
     const put: MapVersionRow[] = [];
     const remove: MapVersionKey[] = [];
     for (const { before, after } of this.#outcomes.values()) {
+      await this.#ground.slices.aside();
+      if (before.length === 0 && after.length === 0) continue;
       const known = new Map(before.map((row) => [row.lsn, row]));
       for (const row of after) if (!isSame(known.get(row.lsn), row)) put.push(row);
       const stays = new Set(after.map(({ lsn }) => lsn));
@@ -90,10 +95,13 @@ export class VersionDrops {
     return { put, remove };
   }
 
-  /** The manifest has it. */
-  published(): void {
-    const { table } = this.#ground;
-    for (const [stream, { after }] of this.#outcomes) table.put(stream, after);
+  /** The manifest has it. What goes stays condemned until all of it is known to be gone. */
+  async published(): Promise<void> {
+    const { table, slices } = this.#ground;
+    for (const [stream, { after }] of this.#outcomes) {
+      await slices.aside();
+      table.put(stream, after);
+    }
     table.removed();
   }
 

@@ -78,7 +78,7 @@ export class RecordLogHandle implements RecordLog {
   }
 
   get durableIndex(): bigint | undefined {
-    return this.#log.marks.durable(this.#logs.host.log.durableLsn);
+    return this.#log.marks.durable(this.#logs.host.durableLsn);
   }
 
   get boundary(): LogBoundary | undefined {
@@ -199,7 +199,7 @@ export class RecordLogHandle implements RecordLog {
     this.#assertOpen();
     const { core, marks } = this.#log;
     if (index > (core.lastIndex ?? -1n)) throw this.#absent(index);
-    const lsn = marks.lsnOf(index, this.#logs.host.log.durableLsn);
+    const lsn = marks.lsnOf(index, this.#logs.host.durableLsn);
     if (lsn !== undefined) await this.#pass(lsn);
     if (index > (this.durableIndex ?? -1n)) throw this.#absent(index);
   }

@@ -48,6 +48,8 @@ export interface WriteWaiter {
 /** What record logs need of an open store. */
 export interface LogHost {
   readonly log: Log;
+  /** What counts as durable: at the level of the store, which may be less than the log says. */
+  readonly durableLsn: Lsn;
   /** Throws why nothing can be written any more. */
   assertWritable(): void;
   /** Throws BOP_CLOSED. */
@@ -244,7 +246,7 @@ export class RecordLogs {
     const { log: wal, assertWritable } = this.host;
     assertWritable();
     const planned: { log: OpenLog; operations: Operation[]; bytes: Uint8Array }[] = [];
-    let lsn = wal.durableLsn;
+    let lsn = this.host.durableLsn;
     for (const { log, change } of members) {
       if (log.gone !== undefined) throw log.gone;
       const what = { log: this.nameOf(log.stream), maxEntryBytes: this.limits.maxEntryBytes };
@@ -271,15 +273,16 @@ export class RecordLogs {
     if (!core.takes(index, term)) return undefined;
     if (!(payload instanceof Uint8Array) || payload.length > this.#smallBytes) return undefined;
     if (index > U64_MAX) return undefined;
-    const { log: wal, assertWritable } = this.host;
-    assertWritable();
+    const { host } = this;
+    const { log: wal } = host;
+    host.assertWritable();
     encodeOneEntry(this.#head, { index, term, payloadBytes: payload.length });
     const frames = wal.stage(log.stream);
     frames.record(this.#head, payload);
     const lsn = frames.seal(NO_PAGES);
     const before = core.unstoredBytes;
     core.appendOne(this.#arena.store(term, payload), lsn);
-    marks.append(lsn, index, wal.durableLsn);
+    marks.append(lsn, index, host.durableLsn);
     this.#unstoredBytes += core.unstoredBytes - before;
     this.#noteDirty(log);
     return lsn;
@@ -357,7 +360,7 @@ export class RecordLogs {
     core.apply(operations, lsn);
     const { lastIndex, lowest } = core;
     if (lowest !== undefined) marks.truncate(lowest === "none" ? undefined : lowest);
-    if (lastIndex !== undefined) marks.append(lsn, lastIndex, this.host.log.durableLsn);
+    if (lastIndex !== undefined) marks.append(lsn, lastIndex, this.host.durableLsn);
     this.#unstoredBytes += core.unstoredBytes - before;
     this.#noteDirty(log);
   }

@@ -16,6 +16,7 @@
  *   simulated/       a store in memory, with everything that can go wrong
  *   retry/           how calls are repeated: backoff, budget, breaker, one timer
  */
+export { decodeTrailer, OBJECT_TRAILER as OBJECT_FILE_TRAILER } from "./folder/object-file.ts";
 export { type BucketKey, bucketKey, epochPrefix, PREFIXES, parseKey } from "./keys.ts";
 export { formatLocation, parseLocation, type SinkLocation } from "./location.ts";
 export {
@@ -41,6 +42,7 @@ export {
   type ProbeReport,
   probe,
 } from "./probe.ts";
+export { backoffMs } from "./retry/backoff.ts";
 export type { RetryOptions } from "./retry/options.ts";
 export { Retrier, type RetryStats, type RunOptions } from "./retry/retrier.ts";
 export { RetryingStore } from "./retry/retrying-store.ts";

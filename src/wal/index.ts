@@ -21,8 +21,9 @@ export {
   readPayload,
   stampBatch,
 } from "./batch.ts";
+export { type FrameBuffer, FrameReader, putVarint } from "./bytes.ts";
 export type { CommitFields, PageChange, ReplayedCommit, ReplayedFrame } from "./commit.ts";
-export { CommitScan } from "./commit-scan.ts";
+export { CommitScan, type ScannedCommit } from "./commit-scan.ts";
 export { type CommitPosition, CommitTrail } from "./commit-trail.ts";
 export { LogCore, type WriteJob } from "./core.ts";
 export { corrupt } from "./corrupt.ts";

@@ -13,7 +13,8 @@
  *   free       Preallocated, registered, its directory entry durable. Nothing in it counts.
  *   active     The one segment that takes batches.
  *   sealed     Its last batch is durable and no byte of it changes again.
- *   archived   The sink has it, and the manifest says so. Skipped in a store without a sink.
+ *   archived   The sink has all of it, on record. Skipped in a store without a sink; with one, nothing that
+ *              lies above what was archived is let go.
  *   history    No checkpoint needs it and no recovery reads it: it is registered as history only, for
  *              moments of the past that may still be asked for. Skipped without a history window.
  *   retired    Nobody needs it: no longer registered. The file may be used again.
@@ -23,9 +24,12 @@
  *
  *   free → active        SegmentStore.take     its header is synced
  *   active → sealed      SegmentStore.take     the next one took over
+ *   sealed → archived    SegmentStore.archived the sink holds everything up to its end
  *   sealed → retired     SegmentStore.release  it ends at or below the LSN that is released
+ *   archived → retired   SegmentStore.release  the same
  *   poisoned → retired   SegmentStore.release  the same
  *   sealed → history     SegmentStore.release  the same, and it ends above the horizon
+ *   archived → history   SegmentStore.release  the same
  *   poisoned → history   SegmentStore.release  the same
  *   history → retired    SegmentStore.release  the horizon has passed it, and nobody holds it
  *   retired → free       SegmentStore.release  renamed to a fresh sequence

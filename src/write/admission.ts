@@ -7,11 +7,12 @@
  *   log backlog          `maxBacklogBytes` wait in memory for the device
  *   backlog of stream N  the same, of one stream and its own limit
  *   segments             `maxInflightSegments` hold log that no checkpoint has let go
+ *   sink                 `maxUnshippedBytes` of log wait for the sink
  *
  * (1) Who was let in is refused at its commit only for what memory or disk cannot hold.
  */
 import { isStorageError, StorageError } from "../base/errors.ts";
-import type { StreamId } from "../base/units.ts";
+import type { Lsn, StreamId } from "../base/units.ts";
 import type { LogCore } from "../wal/index.ts";
 import type { FlushPace } from "./flush-pace.ts";
 import { type HungOperation, hungError, type OperationWatch } from "./operation-watch.ts";
@@ -31,6 +32,7 @@ export interface AdmissionParts {
 /** Checkpoints give segments back; they take a while. */
 const SEGMENT_RETRY_MS = 100;
 const HUNG_RETRY_MS = 1000;
+const SINK_RETRY_MS = 1000;
 
 export class Admission {
   readonly #parts: AdmissionParts;
@@ -44,6 +46,8 @@ export class Admission {
     const { limits, segments, watch } = this.#parts;
     this.checkRoom();
     if (segments.inflightCount > limits.maxInflightSegments) throw this.#segmentsFull();
+    const { shippedLsn } = segments;
+    if (shippedLsn !== undefined) this.#checkSink(shippedLsn);
     const { hung } = watch;
     if (hung !== undefined) throw this.#deviceHangs(hung);
     if (stream !== undefined) this.#checkStream(stream);
@@ -63,6 +67,14 @@ export class Admission {
     const { bytes, limitBytes } = share;
     const what = `${bytes} bytes of stream ${stream} wait for the log, more than ${limitBytes}`;
     throw full(`backlog of stream ${stream}`, { what, retryAfterMs: this.#drainMs(bytes) });
+  }
+
+  #checkSink(shippedLsn: Lsn): void {
+    const { core, limits } = this.#parts;
+    const bytes = core.durableEnd - shippedLsn;
+    if (bytes <= limits.maxUnshippedBytes) return;
+    const what = `${bytes} bytes of log wait for the sink, more than ${limits.maxUnshippedBytes}`;
+    throw full("sink", { what, retryAfterMs: SINK_RETRY_MS });
   }
 
   /** Nothing is refused for a disk without room before what there is has been used up. */

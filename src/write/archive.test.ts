@@ -14,7 +14,7 @@ const ARCHIVE = "/archive";
 /** An archive that is a folder: files under the names that they had. */
 function folder(env: Env): SegmentArchive {
   return {
-    async fetch(sequence) {
+    async fetch({ sequence }) {
       const path = `${ARCHIVE}/${sequence}`;
       const found = await env.storage.stat(path);
       if (found === undefined) return undefined;

@@ -20,16 +20,19 @@ import {
 import type { CheckOptions } from "./recover.ts";
 
 export interface SegmentArchive {
-  /** The whole file of a sealed segment as it was; undefined if there is no copy. */
-  fetch(sequence: number): Promise<Uint8Array | undefined>;
+  /** The file of a sealed segment, up to its last batch at least; undefined if there is no copy. */
+  fetch(wanted: WantedSegment): Promise<Uint8Array | undefined>;
 }
 
-export interface Wanted {
-  readonly path: string;
+export interface WantedSegment {
   readonly sequence: number;
   /** Where it should begin and end; undefined if nothing is left that says so. */
   readonly firstLsn?: number;
   readonly endLsn?: number;
+}
+
+interface Wanted extends WantedSegment {
+  readonly path: string;
 }
 
 /** The header of the segment that was put back; undefined if there is no good copy. */
@@ -38,7 +41,7 @@ export async function heal(
   wanted: Wanted,
 ): Promise<SegmentHeader | undefined> {
   const { archive, env, directory, storeId } = options;
-  const bytes = await archive?.fetch(wanted.sequence);
+  const bytes = await archive?.fetch(wanted);
   const header = bytes && headerOfCopy(bytes, { ...wanted, storeId });
   if (bytes === undefined || header === undefined) return undefined;
   const { storage } = env;

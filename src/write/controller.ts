@@ -2,6 +2,8 @@
  * THE LOG WITH THE DISK: carries out what `LogCore` decides, on the segments that `SegmentStore`
  * keeps, and tells those who wait.
  *
+ * It is over 400 lines because what a refused flush means is decided beside every way to flush.
+ *
  * (1) One write is in flight at a time. When it is durable, what was sealed meanwhile follows.
  * (2) A refused flush poisons its segment: the batch is written again, from memory, to a fresh one
  *     that takes over at its LSN. After `maxSyncFailures` in a row the log has failed for good.
@@ -25,10 +27,18 @@ import { FlushCounts, logStats } from "./flush-counts.ts";
 import { FlushPace } from "./flush-pace.ts";
 import { HistoryReader } from "./history-reader.ts";
 import { IdleProof } from "./idle-proof.ts";
-import type { LogFault, LogHistory, LogStats, StagedFrames, StoredLog } from "./log.ts";
+import type {
+  LogFault,
+  LogHistory,
+  LogShipping,
+  LogStats,
+  StagedFrames,
+  StoredLog,
+} from "./log.ts";
 import type { OperationWatch } from "./operation-watch.ts";
 import type { LogLimits } from "./options.ts";
 import type { SegmentStore } from "./segment-store.ts";
+import { ShippableLog } from "./shippable.ts";
 import { StreamBacklog } from "./stream-backlog.ts";
 import { Listeners, Waiters } from "./waiters.ts";
 
@@ -53,6 +63,7 @@ interface Refused {
 
 export class LogController implements StoredLog {
   readonly history: LogHistory;
+  readonly shipping: LogShipping;
   readonly #env: Env;
   readonly #limits: LogLimits;
   readonly #core: LogCore;
@@ -80,7 +91,9 @@ export class LogController implements StoredLog {
 
   constructor({ env, storeId, limits, core, segments, watch }: LogParts) {
     const { clock, storage } = env;
-    this.history = new HistoryReader({ clock, storage, storeId, core, segments });
+    const reading = { clock, storage, storeId, core, segments };
+    this.history = new HistoryReader(reading);
+    this.shipping = new ShippableLog(reading);
     this.#env = env;
     this.#limits = limits;
     this.#core = core;

@@ -24,7 +24,7 @@ export function logStats({ core, segments, watch }: StatsParts, counts: FlushCou
     reservedLsn: segments.reservedLsn ?? writtenEnd,
     writtenLsn: writtenEnd,
     durableLsn: durableEnd,
-    archivedLsn: LSN_ZERO,
+    archivedLsn: segments.archivedLsn ?? LSN_ZERO,
   });
   return {
     commits: core.commits,

@@ -36,7 +36,8 @@ import type { Stretch } from "./commit-reader.ts";
 import type { HistoryHold } from "./history-segments.ts";
 import type { HistoryRange, LogHistory } from "./log.ts";
 import { ReadMemory, SegmentReader } from "./segment-reader.ts";
-import type { ReadableSegment, SegmentStore } from "./segment-store.ts";
+import type { ReadableSegment } from "./segment-records.ts";
+import type { SegmentStore } from "./segment-store.ts";
 
 export interface HistoryParts {
   readonly clock: Clock;

@@ -5,10 +5,12 @@
  *   recover         from files to a log (survey looks at the directory, walk reads the batches)
  *   repair          what is cut off a log that is damaged; remains looks at what is left
  *   controller      the log with the disk
- *   segment-store   which file takes batches, which come next, which are still needed
+ *   segment-store   which file takes batches, which come next, which are still needed;
+ *                   segment-records says what is known of each
  *   segment-file    files of segments made and copied
  *   history-reader  the log that lies behind; history-segments says what of it is kept, and
  *                   history-files in which files
+ *   shippable       the same for the sink: whole batches of it, and where commits lie in them
  *   watermarks      how far the log has come
  *   reserve         room for one batch, for a start on a full disk
  *   seal            the index behind a sealed segment
@@ -32,7 +34,7 @@ export type {
   SpillFields,
 } from "../wal/index.ts";
 export { LOGGED_WHOLE, UNCHANGED } from "../wal/index.ts";
-export type { SegmentArchive } from "./archive.ts";
+export type { SegmentArchive, WantedSegment } from "./archive.ts";
 export type { Backlog, WaitingStream } from "./backlog.ts";
 export type { HistoryHold, HistorySegment } from "./history-segments.ts";
 export { limitedStorage } from "./limited-storage.ts";
@@ -41,7 +43,11 @@ export type {
   Log,
   LogFault,
   LogHistory,
+  LogShipping,
   LogStats,
+  Shippable,
+  ShippableFrom,
+  ShippableRange,
   StagedFrames,
   StoredLog,
 } from "./log.ts";

@@ -35,6 +35,8 @@ export class LogStore {
   readonly history = new Map<SegmentSequence, HistorySegment>();
   /** Up to where history is needed by nobody; undefined where there is to be none. */
   horizonLsn: Lsn | undefined;
+  /** Up to where a sink is known to have the log; undefined where there is none. */
+  archivedLsn: Lsn | undefined;
   readonly limits: Partial<LogLimits>;
   io: IoChoice = "auto";
   checkpointLsn: Lsn = LSN_ZERO;
@@ -64,6 +66,7 @@ export class LogStore {
         unregister: (gone, kept) => remember(() => this.#strike(gone, kept)),
         history: [...this.history.values()],
         ...(this.horizonLsn !== undefined && { horizonLsn: this.horizonLsn }),
+        ...(this.archivedLsn !== undefined && { archivedLsn: this.archivedLsn }),
         checkpointLsn: this.checkpointLsn,
         durableFloorLsn: this.durableFloorLsn,
         limits: this.limits,

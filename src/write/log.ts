@@ -14,11 +14,12 @@
  */
 import type { Disposer } from "../base/env.ts";
 import type { StorageError } from "../base/errors.ts";
-import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
+import type { ChunkId, Lsn, PageNumber, StreamId } from "../base/units.ts";
 import type {
   CommitFields,
   PageChange,
   ReplayedCommit,
+  SegmentIndexBuilder,
   SegmentState,
   SpillFields,
 } from "../wal/index.ts";
@@ -77,6 +78,64 @@ export interface Log {
 /** A log whose past can be read: what was let go and the horizon has not passed, and the rest. */
 export interface StoredLog extends Log {
   readonly history: LogHistory;
+  readonly shipping: LogShipping;
+}
+
+/** The log as the sink gets it. */
+export interface LogShipping {
+  /**
+   * What is durable and begins with the batch that `fromLsn` lies in, or with the next one there is;
+   * undefined if that is nothing. Rejects with BOP_CORRUPT or BOP_IO, naming the file.
+   */
+  shippable(wanted: ShippableFrom): Promise<Shippable | undefined>;
+
+  /** The sink has everything up to here: it waits for the sink no more. */
+  shipped(lsn: Lsn): void;
+
+  /**
+   * The same, and whoever opens the store next will know. Resolves when what waited for that is let go. Only in a
+   * store that was opened with `archivedLsn`.
+   */
+  archived(lsn: Lsn): Promise<void>;
+}
+
+export interface ShippableFrom {
+  readonly fromLsn: Lsn;
+  /** Of batches, headers and padding included; one batch is handed out in any case. */
+  readonly maxBytes: number;
+  /**
+   * Recorded as durable outside of the log, in what outlives a power cut. Batches without frames at
+   * the end of what there is are handed out up to here only: the next start may cut off the others.
+   */
+  readonly floorLsn: Lsn;
+}
+
+export interface Shippable {
+  /** Undefined if there is nothing but batches without frames, which need not be shipped. */
+  readonly range: ShippableRange | undefined;
+  /**
+   * Whoever has the range, and what lies before it, has all of every commit up to here: beyond
+   * its end if only batches without frames follow. Undefined if no commit ends in it.
+   */
+  readonly settledLsn: Lsn | undefined;
+}
+
+/** Whole durable batches, without gaps. */
+export interface ShippableRange {
+  /** `fromLsn`, unless that lies within a batch, or the log has nothing there. */
+  readonly firstLsn: Lsn;
+  readonly endLsn: Lsn;
+  readonly batches: readonly LoggedBatch[];
+  /** Where the commits lie whose commit frames are in it. */
+  readonly streams: SegmentIndexBuilder;
+  /** Chunks that commits in it name. */
+  readonly spilled: readonly ChunkId[];
+}
+
+export interface LoggedBatch {
+  readonly startLsn: number;
+  readonly wallMs: number;
+  readonly payload: Uint8Array;
 }
 
 /** The log that lies behind, as far as it is kept. */

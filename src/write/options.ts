@@ -33,6 +33,13 @@ export interface LogLimits {
   readonly maxInflightSegments: number;
 
   /**
+   * Log that may wait for the sink, where the store has one; beyond it new transactions are refused
+   * with BOP_BACKPRESSURE. It bounds the disk that an outage of the sink takes. Bytes, from 1 MiB to
+   * 1 PiB. Default 4 GiB.
+   */
+  readonly maxUnshippedBytes: number;
+
+  /**
    * An operation of the log that takes longer counts as hung: it is reported, and new transactions
    * are refused with BOP_BACKPRESSURE until it comes back. Milliseconds, from 100 to 3,600,000.
    * Default 30,000.
@@ -75,6 +82,7 @@ const RANGES = {
   bufferBytes: { min: 128 * KIB, max: 64 * MIB, step: 4 * KIB, byDefault: MIB },
   maxBacklogBytes: { min: 128 * KIB, max: 16 * GIB, step: 1, byDefault: 64 * MIB },
   maxInflightSegments: { min: 2, max: 1_000_000, step: 1, byDefault: 16 },
+  maxUnshippedBytes: { min: MIB, max: 2 ** 50, step: 1, byDefault: 4 * GIB },
   writeTimeoutMs: { min: 100, max: 3_600_000, step: 1, byDefault: 30_000 },
   maxSyncFailures: { min: 1, max: 100, step: 1, byDefault: 3 },
   maxWriteAttempts: { min: 1, max: 100, step: 1, byDefault: 3 },

@@ -225,16 +225,7 @@ describe("log recovery", () => {
       for (let n = 1; n <= 8; n++) {
         const world = await worldOf(seed * 100 + n);
         const store = new LogStore();
-        const env = world.start();
-        await world.run(async () => {
-          const log = await store.open(env);
-          await store.commitDurably(log, 100);
-          store.commit(log, 3000);
-          log.kick();
-          const before = world.disk.calls.sync ?? 0;
-          while ((world.disk.calls.sync ?? 0) === before) await env.clock.sleep(0.01);
-        });
-        world.kill();
+        await untilUnsynced(world, store);
         const next = world.start();
         world.disk.crashAt(n, "power");
         await world.run(() => store.open(next)).catch(() => undefined);
@@ -244,4 +235,44 @@ describe("log recovery", () => {
       }
     }
   }, 60_000);
+
+  // evidence: G1
+  test("a copied tail stays though two starts were killed before its header was durable, and then the power went", async () => {
+    for (let first = 5; first <= 9; first++) {
+      for (let second = 3; second <= 9; second++) {
+        const world = await worldOf(first * 100 + second);
+        const store = new LogStore();
+        await untilUnsynced(world, store);
+        for (const n of [first, second]) {
+          const env = world.start();
+          world.disk.crashAt(n, "kill");
+          await world.run(() => store.open(env)).catch(() => undefined);
+          if (world.alive) world.kill();
+        }
+        const served = world.start();
+        await world.run(async () => {
+          // What this start has served is there after the next one.
+          const log = await store.open(served);
+          store.acknowledgedLsn = log.durableLsn;
+        });
+        world.powerCut();
+        const last = world.start();
+        await world.run(async () => (await store.open(last)).close());
+      }
+    }
+  }, 60_000);
 });
+
+/** Killed while its last batch is in the page cache only. */
+async function untilUnsynced(world: SimulatedWorld, store: LogStore): Promise<void> {
+  const env = world.start();
+  await world.run(async () => {
+    const log = await store.open(env);
+    await store.commitDurably(log, 100);
+    store.commit(log, 3000);
+    log.kick();
+    const before = world.disk.calls.sync ?? 0;
+    while ((world.disk.calls.sync ?? 0) === before) await env.clock.sleep(0.01);
+  });
+  world.kill();
+}

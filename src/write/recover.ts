@@ -5,6 +5,8 @@
  * (1) A log that was not closed is never appended to in place. Each start takes a fresh segment,
  *     and a batch that nothing proves durable is copied to it and synced before anything is served:
  *     the page cache may have shown what never reached the disk.
+ *     So may the header be that such a copy hangs on (walk.ts (6)): it is synced once more, and if
+ *     the device refuses that, the batch is copied once more.
  * (2) A crash in either step leaves a log that is recovered to the same commits.
  * (3) A full disk does not keep a store shut. What must be copied goes to the reserve (reserve.ts);
  *     where nothing must, nothing is needed: the log takes no commits then until there is room for
@@ -12,7 +14,7 @@
  */
 import { dirname } from "node:path";
 import type { Driver } from "../base/driver.ts";
-import type { Env } from "../base/env.ts";
+import type { Env, Storage } from "../base/env.ts";
 import { ioError, isStorageError } from "../base/errors.ts";
 import {
   CATALOGUE_STREAM,
@@ -80,6 +82,11 @@ export interface RecoverOptions extends CheckOptions {
   readonly horizonLsn?: Lsn;
   readonly limits?: Partial<LogLimits>;
   /**
+   * In a store with a sink: up to where the sink is known to have the log. Nothing above it is let
+   * go until `archived` has passed it. Default: there is no sink.
+   */
+  readonly archivedLsn?: Lsn;
+  /**
    * Whether the commits of a stream may wait in the backlog until somebody wants them. Asked once
    * the catalogue's commits have been handed out. Default: none may.
    */
@@ -128,7 +135,9 @@ export async function recoverLog(
     endLsn: walked.endLsn,
     commits: backlog.commits,
     backlog,
-    start: () => start({ options, limits, found, walked }),
+    start: async () => {
+      return start({ options, limits, found, walked: await settled(walked, env.storage) });
+    },
   };
 }
 
@@ -137,6 +146,27 @@ async function handOut(backlog: Backlog, { mayWait }: RecoverOptions): Promise<v
   if (mayWait !== undefined) await backlog.together([CATALOGUE_STREAM]);
   const streams = [...backlog.waiting.keys()];
   await backlog.together(streams.filter((stream) => mayWait?.(stream) !== true));
+}
+
+/** See (1): what is synced now needs no copy. */
+async function settled(walked: Walked, storage: Storage): Promise<Walked> {
+  const newest = walked.segments.at(-1);
+  if (walked.unproven?.hangsOnHeader !== true || newest === undefined) return walked;
+  return (await isSynced(storage, newest.path)) ? { ...walked, unproven: undefined } : walked;
+}
+
+async function isSynced(storage: Storage, path: string): Promise<boolean> {
+  try {
+    const file = await storage.open(path, "write");
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return true;
+  } catch {
+    return false; // A copy does without that file.
+  }
 }
 
 interface Recovered {
@@ -148,7 +178,7 @@ interface Recovered {
 
 async function start({ options, limits, found, walked }: Recovered): Promise<StoredLog> {
   const { env, driver, directory, storeId, register, unregister, checkpointLsn } = options;
-  const { horizonLsn, history = [] } = options;
+  const { horizonLsn, archivedLsn, history = [] } = options;
   const { endLsn, unproven } = walked;
   const wallMs = Math.max(walked.wallMs, wallMsOf(env.clock));
   await removeUnusable({ options, found, walked });
@@ -168,7 +198,7 @@ async function start({ options, limits, found, walked }: Recovered): Promise<Sto
   });
   const watched = { ...env, storage: watchedStorage(env.storage, watch) };
   const segments = new SegmentStore(
-    { env: watched, driver, directory, storeId, limits, register, unregister, trail },
+    { env: watched, driver, directory, storeId, limits, register, unregister, trail, archivedLsn },
     {
       sealed,
       history,

@@ -1,14 +1,14 @@
 /** A log that runs in a world of its own, for as long as a test looks at it. */
 import type { Env } from "../base/env.ts";
 import type { SimulatedWorld } from "../io/index.ts";
-import type { Log, LogLimits } from "./index.ts";
+import type { LogLimits, StoredLog } from "./index.ts";
 import { LogStore, worldOf } from "./log.fixture.ts";
 
 export interface Running {
   readonly world: SimulatedWorld;
   readonly env: Env;
   readonly store: LogStore;
-  readonly log: Log;
+  readonly log: StoredLog;
 }
 
 export const DRIVERS = ["standard", "direct"] as const;

@@ -17,11 +17,14 @@
  *     the list.
  * (6) A file that is smaller than a segment was the reserve (reserve.ts): it is sealed as soon as it
  *     has taken over what was to be copied. Nothing is active then until there is room.
- * (7) Where the disk has no room for a file, the oldest history gives its own: commits come first.
+ * (7) In a store with a sink a segment is let go only when the sink has all of it and the manifest
+ *     says so, whatever else does not need it any more: what the disk and the sink have is compared
+ *     before the store ships again. A release that came too early is made up for by `archived`.
+ * (8) Where the disk has no room for a file, the oldest history gives its own: commits come first.
  */
 import { assert, present } from "../base/assert.ts";
-import type { Driver, LogFile } from "../base/driver.ts";
-import type { Disposer, Env, Storage } from "../base/env.ts";
+import type { LogFile } from "../base/driver.ts";
+import type { Disposer, Storage } from "../base/env.ts";
 import { ioError, isStorageError, type StorageError } from "../base/errors.ts";
 import {
   earlierLsn,
@@ -29,102 +32,25 @@ import {
   type Lsn,
   laterLsn,
   lsnAfter,
-  type SegmentSequence,
   segmentSequence,
 } from "../base/units.ts";
-import {
-  BLOCK_BYTES,
-  type CommitTrail,
-  encodeSegmentHeader,
-  moveSegment,
-  type SegmentState,
-  segmentFileName,
-} from "../wal/index.ts";
+import { BLOCK_BYTES, encodeSegmentHeader, moveSegment, segmentFileName } from "../wal/index.ts";
 import { type HistoryChange, HistoryFiles } from "./history-files.ts";
 import type { EndedSegment, HistoryHold, HistorySegment } from "./history-segments.ts";
 import type { SegmentStats } from "./log.ts";
-import { type LogLimits, MAX_SPARES } from "./options.ts";
+import { MAX_SPARES } from "./options.ts";
 import { keepReserve, moveReserve, putReserveBack, reserveBytes } from "./reserve.ts";
 import { writeIndex } from "./seal.ts";
 import { makeSegmentFile } from "./segment-file.ts";
+import type {
+  ActiveSegment,
+  FoundSegments,
+  ReadableSegment,
+  Segment,
+  SegmentStoreOptions,
+  TakeOptions,
+} from "./segment-records.ts";
 import { type Marks, marksWithin } from "./watermarks.ts";
-
-export interface SegmentStoreOptions {
-  readonly env: Env;
-  /** Opens the file that takes batches. */
-  readonly driver: Driver;
-  /** Where the segments lie. It exists. */
-  readonly directory: string;
-  readonly storeId: Uint8Array;
-  readonly limits: LogLimits;
-  /** Resolves when the manifest durably names the sequence. */
-  readonly register: (sequence: SegmentSequence) => Promise<void>;
-  /** Resolves when the manifest durably names them no longer, and those kept as history only. */
-  readonly unregister: (
-    sequences: readonly SegmentSequence[],
-    kept: readonly HistorySegment[],
-  ) => Promise<void>;
-  /** Where commits lie, for the indexes of segments. */
-  readonly trail: CommitTrail;
-}
-
-/** What recovery found. */
-export interface FoundSegments {
-  /** In order of use, each with its end; the newest ends where the next one taken begins. */
-  readonly sealed: readonly {
-    readonly sequence: number;
-    readonly firstLsn: Lsn;
-    readonly endLsn: Lsn | undefined;
-    readonly createdMs: number;
-  }[];
-  readonly history: readonly HistorySegment[];
-  readonly spares: readonly number[];
-  /** The highest sequence registered; 0 in a new store. */
-  readonly reserved: number;
-}
-
-export interface TakeOptions {
-  readonly firstLsn: Lsn;
-  readonly durableLsn: Lsn;
-  /** Not before anything in the log. */
-  readonly createdMs: number;
-  /** Batches that the segment takes over, stamped for it; written and synced before its header. */
-  readonly copied?: (sequence: number) => Uint8Array;
-}
-
-interface Segment {
-  readonly sequence: number;
-  readonly path: string;
-  state: SegmentState;
-  /** Open while it is free or active. */
-  file: LogFile | undefined;
-  /** Undefined while it is free. */
-  firstLsn: Lsn | undefined;
-  /** When it was taken into use. */
-  createdMs: number;
-  /** Where the next segment began; undefined for the newest. */
-  endLsn: Lsn | undefined;
-  /** It refused its index: no longer used once it is let go. */
-  suspect: boolean;
-}
-
-/** A segment that may be read, as far as it is durable. */
-export interface ReadableSegment {
-  readonly sequence: number;
-  readonly path: string;
-  readonly firstLsn: Lsn;
-  /** Undefined for one that may still grow. */
-  readonly endLsn: Lsn | undefined;
-  readonly createdMs: number;
-}
-
-interface ActiveSegment {
-  readonly sequence: number;
-  readonly path: string;
-  readonly file: LogFile;
-  /** Where the next batch goes. */
-  offset: number;
-}
 
 /** At most this part of a segment is kept free for its index. */
 const INDEX_SHARE = 16;
@@ -145,9 +71,15 @@ export class SegmentStore {
   #making: Promise<void> | undefined;
   #closed = false;
   #hasReserve = false;
+  #archivedLsn: Lsn | undefined;
+  #shippedLsn: Lsn | undefined;
+  /** Of the last release. */
+  #asked: { readonly lsn: Lsn; readonly horizonLsn: Lsn } | undefined;
 
   constructor(options: SegmentStoreOptions, found: FoundSegments) {
     this.#options = options;
+    this.#archivedLsn = options.archivedLsn;
+    this.#shippedLsn = options.archivedLsn;
     this.#reserved = found.reserved;
     this.#used = found.sealed.map(({ sequence, ...about }) => {
       return { ...this.#segment(sequence), ...about, state: "sealed" };
@@ -155,6 +87,7 @@ export class SegmentStore {
     const { segmentBytes } = options.limits;
     this.#history = new HistoryFiles({ ...this.#place, segmentBytes }, found.history);
     this.#spares = found.spares.map((sequence) => this.#segment(sequence));
+    this.#markArchived();
   }
 
   /** The segment that takes batches; undefined before the first `take`, after `poison`, and (6). */
@@ -178,12 +111,29 @@ export class SegmentStore {
     return lsnAfter(firstLsn, this.#options.limits.segmentBytes - BLOCK_BYTES);
   }
 
-  /** Segments that hold log which somebody may need: active, sealed or poisoned. */
+  /** Segments that hold log which no checkpoint has let go: not those that wait for the sink. */
   get inflightCount(): number {
-    return this.#used.length;
+    const archivedLsn = this.#archivedLsn;
+    if (archivedLsn === undefined) return this.#used.length;
+    const letGoLsn = this.#asked?.lsn ?? LSN_ZERO;
+    let count = 0;
+    for (const { endLsn = Number.POSITIVE_INFINITY } of this.#used) {
+      if (endLsn > letGoLsn || endLsn <= archivedLsn) count += 1;
+    }
+    return count;
   }
 
-  /** The same, oldest first. */
+  /** Up to where the sink has the log, and that is on record; undefined in a store without one. */
+  get archivedLsn(): Lsn | undefined {
+    return this.#archivedLsn;
+  }
+
+  /** Up to where the sink has the log; undefined in a store without one. */
+  get shippedLsn(): Lsn | undefined {
+    return this.#shippedLsn;
+  }
+
+  /** Segments that hold log which somebody may need, the sink included; oldest first. */
   inflight(marks: Marks): SegmentStats[] {
     return this.#used.map(({ sequence, state, firstLsn = LSN_ZERO, endLsn }) => {
       const range = { firstLsn, endLsn: endLsn ?? laterLsn(firstLsn, marks.reservedLsn) };
@@ -303,15 +253,26 @@ export class SegmentStore {
 
   /**
    * Segments that end at or below `lsn` are recycled or removed; those that end above the horizon are
-   * history until it has passed them.
+   * history until it has passed them. See (7).
    */
   release(lsn: Lsn, horizonLsn: Lsn = lsn): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#closed) return;
-      const horizon = earlierLsn(lsn, horizonLsn);
-      const change = await this.#history.pass(this.#endedUpTo(lsn), horizon);
-      if (change !== undefined) await this.#strike(change);
-    });
+    this.#asked = { lsn, horizonLsn: earlierLsn(lsn, horizonLsn) };
+    return this.#inTurn(() => this.#release());
+  }
+
+  shipped(lsn: Lsn): void {
+    this.#shippedLsn = laterLsn(present(this.#shippedLsn, "a store with a sink"), lsn);
+  }
+
+  /** The sink has the log up to here, and that is on record. See (7). */
+  async archived(lsn: Lsn): Promise<void> {
+    const before = present(this.#archivedLsn, "a store with a sink");
+    this.#archivedLsn = laterLsn(before, lsn);
+    this.shipped(lsn);
+    this.#markArchived();
+    const endLsn = this.#used[0]?.endLsn;
+    const isAwaited = endLsn !== undefined && endLsn <= (this.#asked?.lsn ?? LSN_ZERO);
+    if (isAwaited && endLsn <= lsn) await this.#inTurn(() => this.#release());
   }
 
   /** Waits for what runs, closes every file. Nothing is taken or made any more. */
@@ -325,6 +286,24 @@ export class SegmentStore {
       }
       this.#active = undefined;
     });
+  }
+
+  async #release(): Promise<void> {
+    if (this.#closed || this.#asked === undefined) return;
+    const { lsn, horizonLsn } = this.#asked;
+    const upToLsn = earlierLsn(lsn, this.#archivedLsn ?? lsn);
+    const horizon = earlierLsn(upToLsn, horizonLsn);
+    const change = await this.#history.pass(this.#endedUpTo(upToLsn), horizon);
+    if (change !== undefined) await this.#strike(change);
+  }
+
+  #markArchived(): void {
+    const archivedLsn = this.#archivedLsn;
+    if (archivedLsn === undefined) return;
+    for (const segment of this.#used) {
+      if (segment.endLsn === undefined || segment.endLsn > archivedLsn) return;
+      if (segment.state === "sealed") moveSegment(segment, "archived");
+    }
   }
 
   async #writeHead(file: LogFile, options: TakeOptions & { segment: Segment }): Promise<number> {
@@ -390,6 +369,7 @@ export class SegmentStore {
       await this.#retireHandle(earlier);
       this.#indexSoon(earlier);
     }
+    this.#markArchived();
   }
 
   /** See seal.ts. */
@@ -398,7 +378,8 @@ export class SegmentStore {
     const { path, sequence } = segment;
     const firstLsn = present(segment.firstLsn, "a sealed segment has a beginning");
     const endLsn = present(segment.endLsn, "a sealed segment has an end");
-    const isWanted = () => !this.#closed && segment.state === "sealed";
+    const isLog = () => segment.state === "sealed" || segment.state === "archived";
+    const isWanted = () => !this.#closed && isLog();
     const parts = { env, storeId, trail, segmentBytes: limits.segmentBytes, isWanted };
     this.#inTurn(async () => {
       if (this.#closed) return;
@@ -440,7 +421,7 @@ export class SegmentStore {
     }
   }
 
-  /** See (7). True if there is a spare now. */
+  /** See (8). True if there is a spare now. */
   async #takeFromHistory(): Promise<boolean> {
     const change = this.#history.giveUpOldest();
     if (change === undefined) return false;

@@ -14,6 +14,8 @@
  * (4) A spare in which anything was written is not used under its sequence again.
  * (5) A damaged segment that is not the newest is taken from the archive, if there is one that has
  *     it, and read again.
+ * (6) A header is known to be durable when a batch behind it is that is no copy. Until then it may
+ *     be in the page cache only, left by a process that was killed before it had synced it.
  */
 import { isStorageError } from "../base/errors.ts";
 import { type Lsn, lsn, MIB } from "../base/units.ts";
@@ -39,6 +41,8 @@ export interface UnprovenBatch {
   readonly startLsn: Lsn;
   readonly wallMs: number;
   readonly payload: Uint8Array;
+  /** It is a copy, and durable; but the header that makes it count may not be: see (6). */
+  readonly hangsOnHeader: boolean;
 }
 
 /** A segment of which every batch was checked. */
@@ -87,7 +91,14 @@ interface Position {
   lsn: number;
   durableLsn: number;
   wallMs: number;
-  last: { readonly offset: number; readonly startLsn: number; readonly wallMs: number } | undefined;
+  last: LastBatch | undefined;
+}
+
+interface LastBatch {
+  readonly offset: number;
+  readonly startLsn: number;
+  readonly wallMs: number;
+  readonly copied: boolean;
 }
 
 interface End {
@@ -205,7 +216,8 @@ async function readBatches(reader: SegmentReader, { at, on, boundLsn }: Reading)
     const payload = read instanceof Promise ? await read : read;
     if (payload === undefined || !at.table.add(at.offset, header, payload)) return;
     if (at.builder !== undefined) locate(at.builder, { at, payload });
-    at.last = { offset: at.offset, startLsn: at.lsn, wallMs: header.wallMs };
+    const { wallMs, copied } = header;
+    at.last = { offset: at.offset, startLsn: at.lsn, wallMs, copied };
     at.wallMs = Math.max(at.wallMs, header.wallMs);
     at.offset += batchBytes(header.payloadBytes);
     at.lsn += batchBytes(header.payloadBytes);
@@ -237,7 +249,8 @@ async function judgeEnd(reader: SegmentReader, at: Position): Promise<End> {
   });
   if (beyond !== undefined) throw damaged(at);
   const { last } = at;
-  if (last === undefined || last.startLsn < at.durableLsn) return { unproven: undefined };
+  const isProven = last !== undefined && last.startLsn < at.durableLsn;
+  if (last === undefined || (isProven && !last.copied)) return { unproven: undefined };
   if (at.table.at(at.table.count - 1).payloadBytes === 0) {
     at.lsn = last.startLsn; // See (3).
     return { unproven: undefined };
@@ -249,7 +262,8 @@ async function judgeEnd(reader: SegmentReader, at: Position): Promise<End> {
     throw corrupt({ file: at.path, offset: last.offset }, "a batch changed");
   }
   const { wallMs, startLsn } = last;
-  return { unproven: { startLsn: lsn(startLsn), wallMs, payload: payload.slice() } };
+  const batch = { startLsn: lsn(startLsn), wallMs, payload: payload.slice() };
+  return { unproven: { ...batch, hangsOnHeader: isProven } };
 }
 
 /** Only the first spare behind the newest segment can have been taken into use. */

@@ -26,7 +26,10 @@ export interface Marks {
 /** The same marks, once they are proven to stand in order. */
 export function inOrder(marks: Marks): Marks {
   const { reservedLsn, writtenLsn, durableLsn, archivedLsn } = marks;
-  assert(archivedLsn <= durableLsn, "archived before it was durable");
+  assert(
+    archivedLsn <= durableLsn,
+    () => `archived before it was durable: ${archivedLsn}, ${durableLsn}`,
+  );
   assert(durableLsn <= writtenLsn, "durable before it was written");
   assert(writtenLsn <= reservedLsn, "written where nothing is reserved");
   return marks;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { programCommand } from "../support/programs.ts";
 import { temporaryDirectory } from "../support/store.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -23,7 +24,7 @@ function promisedBy(name: string): string {
 }
 
 async function printedBy(name: string, argument: string): Promise<string> {
-  const argv = ["--import", "tsx", join(EXAMPLES, name), argument];
+  const argv = [...programCommand(`examples/${name}`), argument];
   const { stdout, stderr } = await run(process.execPath, argv, { cwd: ROOT });
   expect(stderr).toBe("");
   return stdout;

@@ -1,10 +1,17 @@
 /**
  * Forks of the past against a model: what a database was after each of its commits, while everything
- * else goes on that changes what is kept of it.
+ * else goes on that changes what is kept of it; and exports of it, the same way.
+ *
+ * It is over 400 lines because one model serves all of them.
  */
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Env } from "../../src/base/env.ts";
-import { type Database, Manager, type ManagerOptions } from "../../src/index.ts";
+import {
+  type Database,
+  type ExportOptions,
+  Manager,
+  type ManagerOptions,
+} from "../../src/index.ts";
 import { type SeededRandom, type SimulatedWorld, simulatedWorld } from "../../src/io/index.ts";
 import { memoryStores } from "../../src/manifest/index.ts";
 import { prepareEngines } from "../../src/sqlite/index.ts";
@@ -105,6 +112,15 @@ class Watched {
     const fork = await (await this.a()).fork(name, { at: { lsn: moment.lsn } });
     this.forks.set(name, moment.rows);
     return fork;
+  }
+
+  /** A database made of the export of a moment. */
+  async exported(at: NonNullable<ExportOptions["at"]>): Promise<Database> {
+    const name = `exported-${this.#count++}`;
+    const file = `/${name}.sqlite`;
+    await (await this.a()).export(file, { at });
+    await this.manager.import(file, name);
+    return this.manager.database(name);
   }
 
   async #insert(a: Database, count: number, bytes: number): Promise<void> {
@@ -213,6 +229,46 @@ describe("forks of the past", () => {
     },
     120_000,
   );
+});
+
+describe("exports of the past", () => {
+  // evidence: G23
+  test("are what the database was at any of its commits, and leave nothing in the store", async () => {
+    const watched = new Watched(11);
+    const { world, moments } = watched;
+    await world.run(async () => {
+      await watched.open();
+      const { manager } = watched;
+      for (let step = 0; step < 24; step += 1) {
+        await watched.write();
+        if (step % 7 === 6) await manager.checkpoint();
+      }
+      for (const [n, { lsn, rows }] of moments.entries()) {
+        if (n % 3 === 0) expect(await rowsOf(await watched.exported({ lsn }))).toEqual(rows);
+      }
+      const a = await watched.a();
+      await a.snapshot("kept");
+      const kept = moments.at(-1)?.rows;
+      await watched.write();
+      expect(await rowsOf(await watched.exported({ snapshot: "kept" }))).toEqual(kept);
+      const before = manager.diagnostics().databases.known;
+      await a.export("/once.sqlite", { at: { lsn: moments[1]?.lsn ?? 0 } });
+      const again = a.export("/once.sqlite", { at: { lsn: moments[1]?.lsn ?? 0 } });
+      await expect(again).rejects.toMatchObject({ code: "BOP_EXISTS" });
+      await expect(a.export("/never.sqlite", { at: { lsn: 0 } })).rejects.toMatchObject({
+        code: "BOP_SNAPSHOT_GONE",
+      });
+      const { log, databases } = manager.diagnostics();
+      const ahead = a.export("/ahead.sqlite", { at: { lsn: log.newestLsn + 4096 } });
+      await expect(ahead).rejects.toThrow(RangeError);
+      expect(databases.known).toBe(before);
+      const files = (await watched.env.storage.list("/")).filter((name) =>
+        /never|ahead/.test(name),
+      );
+      expect(files).toEqual([]);
+      await manager.close();
+    });
+  }, 60_000);
 });
 
 describe("the history window", () => {

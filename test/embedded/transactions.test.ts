@@ -193,6 +193,37 @@ describe("transactions", () => {
     await expect(db.transaction(() => 1, wrong)).rejects.toThrow(/want durable, committed/);
   });
 
+  // evidence: G3
+  test.each(["immediate", "deferred"] as const)(
+    "one that SQLite rolls back by itself (%s) is lost, and the one behind it is whole",
+    async (mode) => {
+      const { db } = await counter();
+      await db.exec("insert into t values (1, 0)");
+      const refusals: unknown[] = [];
+      const lost = db.transaction(
+        async (tx) => {
+          await tx.exec("insert into t values (2, 0)");
+          await tx.exec("insert or rollback into t values (1, 0)").catch(() => undefined);
+          await tx.exec("insert into t values (3, 0)").catch((error) => refusals.push(error));
+          const nested = tx.transaction((inner) => inner.exec("insert into t values (4, 0)"));
+          await nested.catch((error) => refusals.push(error));
+        },
+        { mode },
+      );
+      const behind = db.transaction(async (tx) => {
+        await tx.exec("insert into t values (5, 0)");
+        await tx.exec("insert into t values (6, 0)");
+      });
+      await expect(lost).rejects.toMatchObject({
+        sqliteCode: expect.stringMatching(/^SQLITE_CONSTRAINT/),
+      });
+      await behind;
+      expect(refusals).toHaveLength(2);
+      const ids = await db.prepare("select id from t order by id").pluck().all();
+      expect(ids).toEqual([1, 5, 6]);
+    },
+  );
+
   test("a misspelt option is refused by name", async () => {
     const { db } = await counter();
     await expect(db.transaction(() => {}, { timeout: 5 } as never)).rejects.toThrow(

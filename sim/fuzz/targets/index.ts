@@ -4,6 +4,7 @@ import { packedChunk, pageChunk, superblock } from "./files.ts";
 import { delta, fileHeader, frames, segment, segmentIndex } from "./log.ts";
 import { catalogueEntry, manifestRow, mirrorEntry, ownerRecord } from "./manifest.ts";
 import { manifestMigration } from "./migration.ts";
+import { bucketJson, indexObject, logObject, manifestObject, objectHeader } from "./objects.ts";
 import { logBody, logOperations, recordChunk } from "./records.ts";
 import { pageOne, sqliteFile } from "./sqlite-file.ts";
 import { baton, hranaPipeline, splitter, sqlText } from "./text.ts";
@@ -25,6 +26,11 @@ export const TARGETS: readonly FuzzTarget[] = [
   mirrorEntry,
   ownerRecord,
   catalogueEntry,
+  objectHeader,
+  logObject,
+  indexObject,
+  manifestObject,
+  bucketJson,
   hranaPipeline,
   baton,
   splitter,

@@ -30,13 +30,18 @@ import { SCHEMA_VERSION, TABLES } from "../../../src/manifest/schema.ts";
 import { chunks } from "../../../src/manifest/tables/chunks.ts";
 import { cursors } from "../../../src/manifest/tables/cursors.ts";
 import { databases } from "../../../src/manifest/tables/databases.ts";
+import { epochs } from "../../../src/manifest/tables/epochs.ts";
 import { forks } from "../../../src/manifest/tables/forks.ts";
 import { history } from "../../../src/manifest/tables/history.ts";
 import { jobs } from "../../../src/manifest/tables/jobs.ts";
 import { mapVersions } from "../../../src/manifest/tables/map-versions.ts";
 import { pageMap } from "../../../src/manifest/tables/page-map.ts";
 import { recordLogs } from "../../../src/manifest/tables/record-logs.ts";
+import { remoteChains } from "../../../src/manifest/tables/remote-chains.ts";
+import { remoteChunks } from "../../../src/manifest/tables/remote-chunks.ts";
+import { remoteGarbage } from "../../../src/manifest/tables/remote-garbage.ts";
 import { segments } from "../../../src/manifest/tables/segments.ts";
+import { shipping } from "../../../src/manifest/tables/shipping.ts";
 import { snapshots } from "../../../src/manifest/tables/snapshots.ts";
 import {
   decodeState,
@@ -201,6 +206,37 @@ function rows(): KeyValuePair[] {
     jobs.encode({ ...job, ...times, ...tried, state: "failed", lease: undefined }, 5),
     cursors.encode({ name: "mirror", state: "active", acknowledged: 2, atMs: 9 }, 5),
     encodeChangeLog({ ...counted, ...removed }, 5),
+    ...rowsOfBucket(),
+  ];
+}
+
+function rowsOfBucket(): KeyValuePair[] {
+  const lsns = { checkpointLsn: lsn(4096), maxLsn: lsn(8192), walLsn: lsn(8192) };
+  const first = { generation: 5, wallMs: 9, walEpoch: 1, walNumber: 2, ...lsns };
+  const numbers = { epoch: 1, number: 0, wholeNumber: 1, lastNumber: 4, bytes: 900 };
+  const born = { bornGeneration: 5, goneGeneration: 7 };
+  return [
+    shipping.encode(
+      {
+        bucket: "store",
+        epoch: 1,
+        walNumber: 3,
+        shippedLsn: lsn(8192),
+        manifestNumber: 5,
+        shippedGeneration: 7,
+        fencedBelow: 1,
+        atMs: 9,
+        restored: false,
+      },
+      5,
+    ),
+    epochs.encode({ epoch: 1, startLsn: lsn(0), claimedAtMs: 9 }, 5),
+    remoteChunks.encode(
+      { chunk: chunkId(1), epoch: 1, fileBytes: 9000, bornGeneration: 5, namedLsn: lsn(0) },
+      5,
+    ),
+    remoteGarbage.encode({ key: "wal/1", state: "announced", count: 2, bytes: 90, ...born }, 5),
+    remoteChains.encode({ ...numbers, first, last: first }, 5),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** `bop fork`: a database that begins as another one is, or was. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import type { ForkOptions, Manager } from "../../manager/index.ts";
-import { checkedSnapshot, nameArgument } from "../arguments.ts";
+import { checkedSnapshot, momentOf, nameArgument } from "../arguments.ts";
 import { existingDatabase } from "../databases.ts";
 import { Output } from "../output.ts";
 import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
@@ -61,14 +61,4 @@ async function run(manager: Manager, { name, fork, options }: ForkJob): Promise<
 function forkOptions({ at, snapshot }: ForkCommandOptions): ForkOptions {
   if (snapshot !== undefined) return { at: { snapshot } };
   return at === undefined ? {} : { at };
-}
-
-/** A number is a position in the log; anything else is a time. */
-function momentOf(text: string): Date | { readonly lsn: number } {
-  if (/^\d+$/.test(text)) return { lsn: Number(text) };
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime())) {
-    throw new InvalidArgumentError("It is neither an LSN nor a time such as 2026-11-22T12:00:00Z.");
-  }
-  return time;
 }

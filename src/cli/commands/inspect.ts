@@ -28,10 +28,11 @@ export function inspectCommand(): Command {
   return new Command("inspect")
     .summary("show what a file of a store holds")
     .description(
-      "Show what a segment, a chunk or a superblock holds, and what is wrong with it and where. " +
+      "Show what a segment, a chunk, a superblock or an object of a sink holds, and what is wrong " +
+        "with it and where. " +
         "Reads nothing but the file (and the superblock above it, for a segment without a header).",
     )
-    .addArgument(new Argument("<file>", "a segment, a chunk or a superblock"))
+    .addArgument(new Argument("<file>", "a segment, a chunk, a superblock or an object"))
     .option("--frames", "list the frames of each batch of a segment")
     .option("--limit <n>", "how many batches, pages or copies to list", count, PARTS_SHOWN)
     .addOption(jsonOption())

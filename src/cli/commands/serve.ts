@@ -14,7 +14,14 @@ import { systemEnv } from "../../io/index.ts";
 import type { Diagnostics } from "../../manager/index.ts";
 import { startServer } from "../../server/index.ts";
 import { UsageError } from "../exit.ts";
-import { directoryOption, type IoKind, ioOption, openTelling } from "../store.ts";
+import {
+  type Durability,
+  directoryOption,
+  type IoKind,
+  ioOption,
+  openTelling,
+  shippedOptions,
+} from "../store.ts";
 
 interface ServeOptions {
   readonly directory: string;
@@ -23,6 +30,8 @@ interface ServeOptions {
   readonly autoCreate: boolean;
   readonly engine: "sqlite" | "libsql";
   readonly io: IoKind;
+  readonly sink?: string;
+  readonly durability?: Durability;
   readonly allowInsecure: boolean;
   readonly logLevel: string;
 }
@@ -86,9 +95,11 @@ async function serve(options: ServeOptions): Promise<void> {
   const logger = pino({ level: options.logLevel }, pino.destination({ dest: STDERR, sync: true }));
   const directory = resolve(options.directory);
   const { engine, io } = options;
-  const manager = await openTelling(directory, { engine, io, profile: "server" });
+  const shipped = shippedOptions(options);
+  const manager = await openTelling(directory, { engine, io, profile: "server", ...shipped });
   try {
     sayHowItIsWritten(manager.diagnostics(), logger);
+    sayWhereItIsShipped(manager.diagnostics(), logger);
     const { clock } = systemEnv({ scratchDirectory: join(directory, "tmp") });
     const listening = { host, port, autoCreate, allowInsecure };
     const server = await startServer({ manager, clock, logger, ...listening });
@@ -111,6 +122,15 @@ function sayHowItIsWritten({ io, warnings }: Diagnostics, logger: Logger): void 
   const why = fallback === undefined ? "" : `, since ${fallback}`;
   logger.info({ io: kind, backend }, `the log is written with the ${kind} driver${why}`);
   for (const warning of warnings) logger.warn(warning);
+}
+
+function sayWhereItIsShipped({ sink }: Diagnostics, logger: Logger): void {
+  if (sink === undefined) return;
+  const { location, state, epoch, remoteLsn, lastError } = sink;
+  const facts = { sink: location, epoch, remoteLsn };
+  if (state === "shipping") logger.info(facts, "shipping");
+  else
+    logger.warn({ ...facts, state, lastError }, "not shipping yet; commits at level local go on");
 }
 
 /** Resolves at the first signal; from then on the next one ends the process. */

@@ -44,8 +44,19 @@ function statusText({ directory, storeId, state, ...facts }: Diagnostics): strin
     ["written", io.fallback === undefined ? io.kind : `${io.kind}, since ${io.fallback}`],
     ["checkpoint", `at ${log.checkpointLsn}`],
     ["chunks", `${pages.chunks}, ${sizeText(pages.chunkBytes)}`],
+    ...sinkLines(facts.sink),
     ["last fault", fault],
     ...warnings.map((warning): [string, string] => ["warning", warning]),
   ];
   return lines.map(([name, value]) => `${name.padEnd(11)}${visible(value)}\n`).join("");
+}
+
+function sinkLines(sink: Diagnostics["sink"]): [string, string][] {
+  if (sink === undefined) return [];
+  const { location, state, remoteLsn, unshippedBytes, lastError, deadLetters } = sink;
+  const behind = unshippedBytes === 0 ? "" : `, ${sizeText(unshippedBytes)} behind`;
+  const lines: [string, string][] = [["sink", `${location}: ${state}, has ${remoteLsn}${behind}`]];
+  if (lastError !== undefined) lines.push(["sink error", lastError]);
+  if (deadLetters > 0) lines.push(["dead", `${deadLetters} letters: see bop dead-letters list`]);
+  return lines;
 }

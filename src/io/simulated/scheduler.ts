@@ -12,8 +12,6 @@ import { assert } from "../../base/assert.ts";
 
 /** A reading of the clock takes this long. */
 const READING_MS = 0.001;
-/** Longest simulated time that one `run` may take. */
-const RUN_MS_MAX = 60 * 60 * 1000;
 /** Real time given to a world whose process has died. */
 const HOPELESS_WAIT_MS = 5;
 
@@ -27,6 +25,8 @@ export interface Event {
 export interface RunLimits {
   /** How long `run` waits for real work (a module being compiled) when nothing else can happen. */
   readonly realWaitMs: number;
+  /** Longest simulated time that it may take. */
+  readonly runMsMax: number;
   /** Why nothing will happen any more, if that is known. */
   readonly whyIdle: () => Error | undefined;
 }
@@ -67,11 +67,13 @@ export class Scheduler {
       settled = true;
     };
     until.then(settle, settle);
-    const endMs = this.#nowMs + RUN_MS_MAX;
+    const endMs = this.#nowMs + limits.runMsMax;
     try {
       await realTurn();
       while (!settled) {
-        if (this.#nowMs > endMs) throw new Error("simulation: not done within an hour of its time");
+        if (this.#nowMs > endMs) {
+          throw new Error(`simulation: not done within ${limits.runMsMax} ms of its time`);
+        }
         if (this.#step()) await realTurn();
         else if (!(await this.#waitForReal(() => settled, limits))) {
           throw limits.whyIdle() ?? new Error("simulation: deadlock, nothing is left to happen");

@@ -28,6 +28,12 @@ export interface WorldOptions {
    * Milliseconds of real time. Default 5000.
    */
   readonly realWaitMs?: number;
+  /**
+   * Longest simulated time that one `run` may take: beyond it something has lost its way.
+   *
+   * Milliseconds of simulated time. Default an hour.
+   */
+  readonly runMsMax?: number;
 }
 
 export interface SimulatedWorld {
@@ -60,6 +66,7 @@ export interface SimulatedWorld {
 const WALL_START_MS = 1_767_225_600_000;
 const FIRST_PID = 1000;
 const REAL_WAIT_MS = 5000;
+const RUN_MS_MAX = 60 * 60 * 1000;
 
 export function simulatedWorld(options: WorldOptions): SimulatedWorld {
   return new World(options);
@@ -78,18 +85,20 @@ class World implements SimulatedWorld {
   readonly #scheduler = new Scheduler();
   readonly #processDice: SeededRandom;
   readonly #realWaitMs: number;
+  readonly #runMsMax: number;
   #processes: SimulatedProcess[] = [];
   #nextPid = FIRST_PID;
   #boots = 1;
   #deaths = 0;
   #wallOffsetMs = WALL_START_MS;
 
-  constructor({ seed, realWaitMs = REAL_WAIT_MS }: WorldOptions) {
+  constructor({ seed, realWaitMs = REAL_WAIT_MS, runMsMax = RUN_MS_MAX }: WorldOptions) {
     const dice = seeded(seed);
     this.seed = seed;
     this.random = dice.fork();
     this.#processDice = dice.fork();
     this.#realWaitMs = realWaitMs;
+    this.#runMsMax = runMsMax;
     this.disk = new Disk({
       scheduler: this.#scheduler,
       random: dice.fork(),
@@ -133,6 +142,7 @@ class World implements SimulatedWorld {
     const deathsBefore = this.#deaths;
     return this.#scheduler.run(typeof until === "function" ? until() : until, {
       realWaitMs: this.#realWaitMs,
+      runMsMax: this.#runMsMax,
       whyIdle: () => (this.#deaths > deathsBefore ? new DeadProcessError() : undefined),
     });
   }

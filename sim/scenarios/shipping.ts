@@ -1,0 +1,210 @@
+/**
+ * SHIPPING: a store that acknowledges as `remote`, over a bucket whose service fails by seed, and
+ * that is cut off again and again. Some lives end with the machine: its disk is never seen again, and
+ * the next life is restored from the bucket; sometimes while the old process is still there, knows
+ * nothing of it and goes on shipping.
+ *
+ * (1) Whatever was acknowledged or shown is there afterwards, on the same disk or on a new one, and
+ *     what is there is a prefix: the oracle is that of the other scenarios.
+ * (2) Once the service is well, everything is shipped; what is then restored is the same store.
+ * (3) Whatever garbage collection took, nothing of it was needed by a restore.
+ */
+import { Manager } from "../../src/index.ts";
+import { type SimulatedService, SimulatedStore, simulatedService } from "../../src/sink/index.ts";
+import { work } from "../clients.ts";
+import { promise } from "../failure.ts";
+import type { Life } from "../life.ts";
+import { verify } from "../oracle.ts";
+import { Simulation, type SimulationOptions } from "../simulation.ts";
+import { type SwarmOptions, storeLimits } from "../swarm.ts";
+
+const LATENCY_MS_MAX = 30;
+const OUTAGE_MS_MAX = 20_000;
+const RESTORES_MAX = 8;
+const OPENS_MAX = 8;
+/** What is delayed has landed by then. */
+const ALL_LANDED_MS = 15 * 60 * 1000;
+const ENDS = ["kill", "kill", "power", "machine", "machine", "replaced"] as const;
+
+/** Where the store lies now; a lost machine's directory is not used again. */
+class Places {
+  #count = 1;
+  /** The next life begins in a directory that is empty. */
+  isLost = false;
+
+  get directory(): string {
+    return `/store-${this.#count}`;
+  }
+
+  lose(): void {
+    this.#count += 1;
+    this.isLost = true;
+  }
+}
+
+interface Run {
+  readonly simulation: Simulation;
+  readonly service: SimulatedService;
+  readonly places: Places;
+  readonly faultChance: number;
+  readonly keepForMs: number;
+  readonly flushBytes: number;
+  readonly flushIntervalMs: number;
+}
+
+export async function shipping(options: SimulationOptions): Promise<void> {
+  const simulation = new Simulation({ ...options, adjust: calmer });
+  const { random, tally } = simulation;
+  const run: Run = {
+    simulation,
+    service: simulatedService(random.below(2 ** 31)),
+    places: new Places(),
+    faultChance: random.pick([0, 0.02, 0.1]),
+    keepForMs: random.pick([0, 1000, 7 * 24 * 3_600_000]),
+    flushBytes: random.pick([64, 256, 8192]) * 1024,
+    flushIntervalMs: random.pick([10, 100, 1000]),
+  };
+  for (let n = 0; n < simulation.options.lives; n++) await interruptedLife(run);
+  run.service.faults.heal();
+  await lastLives(run);
+  tally.add("requests", run.service.calls);
+}
+
+/** Each operation may take seconds here. */
+function calmer(drawn: SwarmOptions): SwarmOptions {
+  const { operations, clients, administration } = drawn;
+  return {
+    ...drawn,
+    operations: Math.min(operations, 6),
+    clients: Math.min(clients, 4),
+    administration: Math.min(administration, 4),
+    engine: "sqlite",
+  };
+}
+
+async function interruptedLife(run: Run): Promise<void> {
+  const { simulation, service, places } = run;
+  const { random, options, tally } = simulation;
+  const end = random.pick(ENDS);
+  const how = end === "power" ? "power" : "kill";
+  service.faults.failSometimes(run.faultChance, { except: ["missing"] });
+  const survived = await simulation.live(async (life) => {
+    const manager = await open(run, life);
+    const found = await verify(life, manager);
+    const isCutOff = end !== "replaced" && random.chance(0.6);
+    if (isCutOff) life.planCrash(1 + random.below(options.changesMax * 3), how);
+    void outages(run, life);
+    await work({ life, manager }, found);
+    if (random.chance(0.3)) await manager.close();
+  });
+  service.faults.state.down = false;
+  tally.add(`lives that ended: ${end}`);
+  // One that is replaced is still there, and ships on, until the next crash.
+  if (survived && end !== "replaced") simulation.end(how);
+  if (end === "machine" || end === "replaced") places.lose();
+}
+
+/** Nobody can reach the service, for a while, now and then. */
+async function outages({ simulation, service }: Run, { env }: Life): Promise<void> {
+  const { random, tally } = simulation;
+  for (let n = random.below(3); n > 0; n--) {
+    try {
+      await env.clock.sleep(random.fraction() * 2000);
+      service.faults.state.down = true;
+      await env.clock.sleep(random.fraction() * OUTAGE_MS_MAX);
+    } catch {
+      return; // The process is dead.
+    }
+    service.faults.state.down = false;
+    tally.add("outages");
+  }
+}
+
+async function open(run: Run, life: Life): Promise<Manager> {
+  const { simulation, places } = run;
+  const { tally } = simulation;
+  for (let tries = 1; ; tries++) {
+    if (places.isLost) await restore(run, life);
+    try {
+      const manager = await openManager(run, life);
+      tally.add("openings");
+      return manager;
+    } catch (error) {
+      life.assertAlive();
+      const code = (error as { code?: string }).code ?? String(error);
+      // The one that was replaced has shipped more since the restore: once more, then.
+      const isBehind = code === "BOP_SINK_AHEAD" || code === "BOP_DIVERGED";
+      const mayAgain = isBehind && simulation.world.alive && tries < OPENS_MAX;
+      if (!mayAgain) throw error;
+      tally.add(`openings refused: ${code}`);
+      simulation.trace.note(`${code} ${JSON.stringify((error as { details?: unknown }).details)}`);
+      places.lose();
+    }
+  }
+}
+
+/** Nothing to restore from, if the machine was lost before anything was shipped. */
+async function restore({ simulation, service, places }: Run, { env }: Life): Promise<void> {
+  const { tally, trace, stores } = simulation;
+  for (let tries = 1; ; tries++) {
+    const from = new SimulatedStore({ service, clock: env.clock, latencyMsMax: LATENCY_MS_MAX });
+    const { directory } = places;
+    const openKeyValueStore = stores.openerFor(env);
+    try {
+      const report = await Manager.restore({ from, directory, env, openKeyValueStore });
+      trace.note(`restored to ${report.lsn}, ${report.chunks} chunks`);
+      tally.add("restores");
+      break;
+    } catch (error) {
+      const { code, retryable = false } = error as { code?: string; retryable?: boolean };
+      trace.note(`restore: ${code}`);
+      if (code === "BOP_NO_RESTORE_POINT") {
+        tally.add("nothing to restore from");
+        break;
+      }
+      if (!retryable || tries === RESTORES_MAX) throw error;
+      tally.add(`restores refused: ${code}`);
+      await env.clock.sleep(5000);
+    }
+  }
+  places.isLost = false;
+}
+
+function openManager(run: Run, { env }: Life): Promise<Manager> {
+  const { simulation, service, places, flushBytes, flushIntervalMs, keepForMs } = run;
+  const sink = new SimulatedStore({ service, clock: env.clock, latencyMsMax: LATENCY_MS_MAX });
+  const openKeyValueStore = simulation.stores.openerFor(env);
+  return Manager.open({
+    ...storeLimits(simulation.options),
+    ...{ directory: places.directory, env, openKeyValueStore },
+    ...{ sink, durability: "remote", flushBytes, flushIntervalMs },
+    retention: { keepForMs },
+    sinkTimeoutMs: 60_000,
+  });
+}
+
+/** All is well: the store ships what it holds, and what is restored from that is the same. */
+async function lastLives(run: Run): Promise<void> {
+  const { simulation, places } = run;
+  const { world } = simulation;
+  if (world.alive) simulation.end("kill"); // Of the one that was replaced.
+  await world.pass(ALL_LANDED_MS);
+  await simulation.live(async (life) => {
+    const manager = await open(run, life);
+    await verify(life, manager);
+    await manager.checkpoint();
+    const { durableLsn } = manager.diagnostics().log;
+    await manager.durable(durableLsn, { level: "remote" });
+    await manager.close();
+    const { sink } = manager.diagnostics();
+    promise(sink?.unshippedBytes === 0, () => `${sink?.unshippedBytes} bytes were not shipped`);
+  });
+  simulation.end("kill");
+  places.lose();
+  await simulation.live(async (life) => {
+    const manager = await open(run, life);
+    await verify(life, manager);
+    await manager.close();
+  });
+  simulation.end("kill");
+}

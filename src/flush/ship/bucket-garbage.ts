@@ -1,0 +1,259 @@
+/**
+ * WHAT NOTHING IN THE BUCKET NEEDS ANY MORE, from being found to being gone.
+ *
+ *   found ──► announced: a row ──► a state with that row is put ──► deleted ──► the row goes
+ *
+ * (1) A delete cannot be made conditional, so it is announced: whoever takes over from a state that was
+ *     put before the delete finds the object among its garbage, and never names it.
+ * (2) What is needed is said by retention.ts. A chunk is announced only after a state was put that has
+ *     it as garbage: then the log that may name it is in the bucket, and will not be put again.
+ * (3) Of the numbered objects only those of older epochs go. Fences stay, and so do the two newest
+ *     others of the log of each epoch.
+ * (4) A list may lag. What it does not show yet, the next look finds.
+ * (5) A chain is deleted before anything that its states need: who finds a state can have it.
+ * (6) Nobody waits for deletes: a bucket that refuses them is full sooner, and shipping goes on.
+ */
+import type { Clock } from "../../base/env.ts";
+import {
+  garbageOf,
+  type Manifest,
+  type RemoteChainKey,
+  type RemoteChainRow,
+  type RemoteGarbageRow,
+} from "../../manifest/index.ts";
+import {
+  bucketKey,
+  epochPrefix,
+  listAll,
+  type ObjectStore,
+  PREFIXES,
+  parseKey,
+} from "../../sink/index.ts";
+import { FENCE_BYTES } from "../format/object-frame.ts";
+import type { BucketView } from "./bucket-view.ts";
+import {
+  type Numbered,
+  objectsOf,
+  planRetention,
+  type RetentionPlan,
+  type RetentionPolicy,
+} from "./retention.ts";
+
+export interface BucketGarbageOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly view: BucketView;
+  readonly manifest: Pick<Manifest, "generation" | "publish">;
+  readonly retention: RetentionPolicy;
+}
+
+/** Objects that are announced, and objects that are deleted, in one go. */
+const OBJECTS_MAX = 1000;
+const DELETES_AT_ONCE = 4;
+/** The newest of an epoch that stay beside its fence. */
+const NEWEST_KEPT = 2;
+const LOOK_MS_MAX = 60 * 60 * 1000;
+const LOOK_MS_MIN = 60 * 1000;
+const LOOKS_IN_WINDOW = 64;
+
+interface Run {
+  readonly row: RemoteGarbageRow;
+  /** Of the last object in it. */
+  readonly next: Numbered & { readonly kind: "wal" | "manifest" };
+}
+
+export class BucketGarbage {
+  readonly #options: BucketGarbageOptions;
+  #nextLookMs = 0;
+  #isAnnounced = false;
+  #deleted = 0;
+  #fault: string | undefined;
+
+  constructor(options: BucketGarbageOptions) {
+    this.#options = options;
+  }
+
+  get stats(): { readonly deleted: number; readonly garbageFault: string | undefined } {
+    return { deleted: this.#deleted, garbageFault: this.#fault };
+  }
+
+  isDue(nowMs: number): boolean {
+    return nowMs >= this.#nextLookMs;
+  }
+
+  /** Something was announced that no state has told of yet. */
+  get hasAnnounced(): boolean {
+    return this.#isAnnounced;
+  }
+
+  /** Finds and announces. */
+  async look(now: { readonly epoch: number; readonly shippedGeneration: number }): Promise<void> {
+    const { clock, view, manifest, retention } = this.#options;
+    const nowMs = clock.wallMs();
+    const lookedMs = clock.monotonicMs();
+    const { chains, epochs } = view;
+    const facts = { chains, epochs, ownEpoch: now.epoch, nowMs, objectsMax: OBJECTS_MAX };
+    const plan = planRetention(facts, retention);
+    const announced = plan.dropped.map(chainRow);
+    announced.push(...this.#chunksOf(plan, now.shippedGeneration));
+    const left = OBJECTS_MAX - countOf(announced);
+    announced.push(...(await this.#numberedOf(plan, { epoch: now.epoch, left })));
+    const checkpointLsn = Math.max(0, ...plan.kept.map(({ last }) => last.checkpointLsn));
+    const spilled = view.spilledBelow(checkpointLsn);
+    const isCut = countOf(announced) >= OBJECTS_MAX;
+    this.#nextLookMs = isCut ? lookedMs : lookedMs + this.#everyMs();
+    const removeRemoteChains: RemoteChainKey[] = [...plan.dropped];
+    if (announced.length + removeRemoteChains.length + spilled.length === 0) return;
+    const gone = spilled.map((row) => garbageOf(row, manifest.generation + 1));
+    await manifest.publish({
+      removeRemoteChains,
+      removeRemoteChunks: spilled.map(({ chunk }) => chunk),
+      putRemoteGarbage: [...announced, ...gone],
+    });
+    await new Promise<void>((resolve) => clock.turn(resolve)); // It is noted by whoever ships.
+    this.#isAnnounced = true;
+  }
+
+  /** Deletes what the newest state has announced. Returns the keys of rows that are done with. */
+  async delete(): Promise<string[]> {
+    this.#isAnnounced = false;
+    const announced = [...this.#options.view.garbage].filter(({ state }) => state === "announced");
+    const rows: RemoteGarbageRow[] = [];
+    let objects = 0;
+    for (const row of announced.sort(inOrderOfDeletes)) {
+      objects += row.count;
+      if (rows.length > 0 && objects > OBJECTS_MAX) break;
+      rows.push(row);
+    }
+    const done: string[] = [];
+    try {
+      for (const row of rows) {
+        await this.#deleteAll(keysOf(row));
+        done.push(row.key);
+      }
+      this.#fault = undefined;
+    } catch (error) {
+      this.#fault = String(error); // See (6): the rows stay, and the next state tries again.
+    }
+    return done;
+  }
+
+  async #deleteAll(keys: readonly string[]): Promise<void> {
+    for (let at = 0; at < keys.length; at += DELETES_AT_ONCE) {
+      const some = keys.slice(at, at + DELETES_AT_ONCE);
+      await Promise.all(some.map((key) => this.#options.store.delete(key)));
+      this.#deleted += some.length;
+    }
+  }
+
+  /** See (2). */
+  #chunksOf(plan: RetentionPlan, shippedGeneration: number): RemoteGarbageRow[] {
+    const announced: RemoteGarbageRow[] = [];
+    for (const row of this.#options.view.garbage) {
+      if (announced.length >= OBJECTS_MAX) break;
+      if (row.state === "announced" || row.goneGeneration > shippedGeneration) continue;
+      if (!plan.needsChunk(row)) announced.push({ ...row, state: "announced" });
+    }
+    return announced;
+  }
+
+  /** See (3) and (4). */
+  async #numberedOf(
+    plan: RetentionPlan,
+    { epoch, left }: { readonly epoch: number; readonly left: number },
+  ): Promise<RemoteGarbageRow[]> {
+    const known = new Set([...this.#options.view.garbage].flatMap(keysOf));
+    for (const key of plan.dropped.map(chainRow).flatMap(keysOf)) known.add(key);
+    const runs: Run[] = [];
+    let objects = 0;
+    try {
+      for (const kind of ["manifest", "wal"] as const) {
+        for await (const object of this.#older(kind, epoch)) {
+          if (objects >= left) break;
+          const isNeeded = kind === "wal" ? plan.needsLog(object) : plan.needsManifest(object);
+          if (isNeeded || known.has(bucketKey(object))) continue;
+          addTo(runs, object);
+          objects += 1;
+        }
+      }
+    } catch (error) {
+      this.#fault = String(error);
+    }
+    return runs.map(({ row }) => row);
+  }
+
+  /** What may go of the epochs before ours, in order. */
+  async *#older(kind: "wal" | "manifest", ownEpoch: number): AsyncGenerator<Listed> {
+    const end = epochPrefix({ kind, epoch: ownEpoch });
+    let held: Listed[] = [];
+    for await (const { key, sizeBytes } of listAll(this.#options.store, PREFIXES[kind])) {
+      if (key >= end) return;
+      const place = parseKey(key);
+      if (place?.kind !== kind || sizeBytes === FENCE_BYTES) continue;
+      if (held[0] !== undefined && held[0].epoch !== place.epoch) held = [];
+      held.push({ kind, epoch: place.epoch, number: place.number, sizeBytes });
+      const keeps = kind === "wal" ? NEWEST_KEPT : 0;
+      const oldest = held.length > keeps ? held.shift() : undefined;
+      if (oldest !== undefined) yield oldest;
+    }
+  }
+
+  #everyMs(): number {
+    const { keepForMs } = this.#options.retention;
+    return Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, keepForMs / LOOKS_IN_WINDOW));
+  }
+}
+
+interface Listed extends Numbered {
+  readonly kind: "wal" | "manifest";
+  readonly sizeBytes: number;
+}
+
+/** See (5). Among the others, keys of manifests sort before those of the log. */
+function inOrderOfDeletes(a: RemoteGarbageRow, b: RemoteGarbageRow): number {
+  const [chunkA, chunkB] = [a, b].map(({ key }) => Number(key.startsWith(PREFIXES.chunk)));
+  return (chunkA ?? 0) - (chunkB ?? 0) || (a.key < b.key ? -1 : 1);
+}
+
+function countOf(rows: readonly RemoteGarbageRow[]): number {
+  return rows.reduce((sum, { count }) => sum + count, 0);
+}
+
+function chainRow(chain: RemoteChainRow): RemoteGarbageRow {
+  const { epoch, number, bytes } = chain;
+  return {
+    key: bucketKey({ kind: "manifest", epoch, number }),
+    state: "announced",
+    count: objectsOf(chain),
+    bytes,
+    bornGeneration: 0,
+    goneGeneration: 0,
+  };
+}
+
+/** Objects whose numbers follow each other share a row. */
+function addTo(runs: Run[], { sizeBytes, ...object }: Listed): void {
+  const last = runs.at(-1);
+  const next = { ...object, number: object.number + 1 };
+  const follows =
+    last?.next.kind === object.kind &&
+    last.next.epoch === object.epoch &&
+    last.next.number === object.number;
+  if (follows) {
+    const { row } = last;
+    const grown = { ...row, count: row.count + 1, bytes: row.bytes + sizeBytes };
+    runs.splice(-1, 1, { row: grown, next });
+    return;
+  }
+  const generations = { bornGeneration: 0, goneGeneration: 0 };
+  const row = { key: bucketKey(object), count: 1, bytes: sizeBytes, ...generations };
+  runs.push({ row: { ...row, state: "announced" }, next });
+}
+
+function keysOf({ key, count }: RemoteGarbageRow): string[] {
+  const place = parseKey(key);
+  if (place?.kind !== "wal" && place?.kind !== "manifest") return [key];
+  return Array.from({ length: count }, (_, at) => {
+    return bucketKey({ ...place, number: place.number + at });
+  });
+}

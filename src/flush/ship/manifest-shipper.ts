@@ -1,0 +1,398 @@
+/**
+ * SHIPS STATES OF THE MANIFEST, one a round, so that the bucket can be restored at every moment.
+ *
+ *   base    parts of it ──► a cut ──► its chunks ──► rows noted ──► the log ──► put: whole
+ *   batch                   a cut ──► its chunks ──► rows noted ──► the log ──► put
+ *                             ▲ given back                  │ refused, unavailable
+ *                             └─────────────────────────────┘
+ *
+ * (1) A state is put after the chunks that it names, and after the log up to the highest LSN that its
+ *     rows name. Before it is put, the rows that say so are durable here.
+ * (2) Each epoch begins with a base, read while the manifest changes. A new one follows when the
+ *     batches outgrow it, when there are many of them, when it is old, and when the feed was stale.
+ * (3) A body that was given to the writer of numbers stays what is put next, until it is known to be
+ *     there (numbered-writer.ts, 2). All else that fails is begun again with newer rows.
+ * (4) A row of a chain is durable here before its first state is put; one whose state never came to be
+ *     is found out at the next start, by what the bucket has.
+ * (5) What is remembered of another bucket, or of one that is ahead of this disk, counts for nothing:
+ *     every chunk is put anew.
+ * (6) While a chunk is being read, and until the log is in the bucket up to the checkpoint at which a
+ *     chunk died, its file stays: the log may name it (`mayForget`).
+ */
+import { assert, present } from "../../base/assert.ts";
+import type { Env } from "../../base/env.ts";
+import { type ChunkId, LSN_ZERO, type Lsn } from "../../base/units.ts";
+import {
+  encodeRemoteRows,
+  type KeyValueOperation,
+  type KeyValuePair,
+  type Manifest,
+  type RemoteChainKey,
+  type RemoteState,
+  type RowCut,
+  type RowFeed,
+  type ShippingRow,
+} from "../../manifest/index.ts";
+import type { ObjectStore } from "../../sink/index.ts";
+import type { SpilledChunk } from "../format/log-object.ts";
+import { encodeManifestObject } from "../format/manifest-object.ts";
+import { readBucketIdentity } from "../lineage/bucket.ts";
+import { NumberedWriter } from "../lineage/numbered-writer.ts";
+import { BucketGarbage } from "./bucket-garbage.ts";
+import { bucketName } from "./bucket-name.ts";
+import { BucketView } from "./bucket-view.ts";
+import { ChainInMaking } from "./chain-in-making.ts";
+import { ChunkShipping } from "./chunk-shipping.ts";
+import { damaged } from "./chunk-uploads.ts";
+import type { ManifestPump, PumpStart, ShippedState } from "./ports.ts";
+import { type Begun, rememberedOf, shippingRowOf } from "./remembered.ts";
+import type { RetentionPolicy } from "./retention.ts";
+import { withRows } from "./with-rows.ts";
+
+export interface ManifestShipperOptions {
+  readonly env: Pick<Env, "clock" | "random" | "storage">;
+  /** Repeats its calls by itself. */
+  readonly store: ObjectStore;
+  readonly storeId: Uint8Array;
+  readonly manifest: Pick<Manifest, "generation" | "opened" | "publish">;
+  readonly feed: RowFeed;
+  /** Where a chunk lies on this disk. */
+  readonly chunkPath: (chunk: ChunkId) => string;
+  readonly retention: RetentionPolicy;
+}
+
+export interface ManifestShipperStats {
+  /** Since the store was opened. */
+  readonly states: number;
+  readonly bases: number;
+  readonly stateBytes: number;
+  readonly chunks: number;
+  readonly chunkBytes: number;
+  /** Objects of the bucket that were deleted. */
+  readonly deleted: number;
+  /** Why garbage stays for now; undefined if it does not. */
+  readonly garbageFault: string | undefined;
+}
+
+interface Unsent {
+  readonly body: Uint8Array;
+  /** Undefined: it makes no state. */
+  readonly state: RemoteState | undefined;
+}
+
+export class ManifestShipper implements ManifestPump {
+  readonly #options: ManifestShipperOptions;
+  readonly #view: BucketView;
+  readonly #chunks: ChunkShipping;
+  readonly #garbage: BucketGarbage;
+  #begun: Begun | undefined;
+  #chain: ChainInMaking | undefined;
+  #unsent: Unsent | undefined;
+  #shipped: ShippedState | undefined;
+  /** Of the newest state that is known to be in the bucket, of whatever epoch. */
+  #shippedGeneration = 0;
+  /** Times of states never go back, whatever the clock does. */
+  #lastWallMs = 0;
+  /** Chains whose rows are there and whose first state never will be: see (4). */
+  #phantoms: RemoteChainKey[] = [];
+  #isRound = false;
+  readonly #stats = { states: 0, bases: 0, stateBytes: 0 };
+
+  constructor(options: ManifestShipperOptions) {
+    const { env, store, storeId, chunkPath, retention, manifest } = options;
+    this.#options = options;
+    this.#view = new BucketView(store.location);
+    this.#chunks = new ChunkShipping({
+      env,
+      store,
+      storeId,
+      chunkPath,
+      manifest,
+      view: this.#view,
+    });
+    this.#garbage = new BucketGarbage({
+      store,
+      clock: env.clock,
+      view: this.#view,
+      manifest,
+      retention,
+    });
+  }
+
+  get stats(): ManifestShipperStats {
+    return { ...this.#stats, ...this.#chunks.stats, ...this.#garbage.stats };
+  }
+
+  /** A new epoch. Publishes what is known of the bucket from its lineage: see (4) and (5). */
+  async start(begin: PumpStart): Promise<void> {
+    const { bucket, epoch, lineage } = begin;
+    const { env, manifest, store, feed } = this.#options;
+    const identity = present(await readBucketIdentity(store), "a claimed bucket has an identity");
+    const name = bucketName(identity);
+    const isFirst = this.#begun === undefined;
+    const { isKnown, change } = rememberedOf(manifest, name, lineage);
+    const removeRemoteChains = this.#unfinished(lineage);
+    feed.stop();
+    this.#view.clear();
+    [this.#chain, this.#unsent, this.#shipped, this.#phantoms] = [
+      undefined,
+      undefined,
+      undefined,
+      [],
+    ];
+    this.#shippedGeneration = lineage.newestState?.generation ?? 0;
+    const writer = new NumberedWriter({ bucket, kind: "manifest", epoch, random: env.random });
+    const begun = { ...begin, writer, bucketName: name };
+    // What a restored disk was made of stays known until it has put a state of its own.
+    const isRestored = isFirst && isKnown && manifest.opened.shipping?.restored === true;
+    await manifest.publish({
+      ...(isFirst ? change : { removeRemoteChains }),
+      ...(!isRestored && { putShipping: this.#shippingRow(begun) }),
+    });
+    for (const { last } of manifest.opened.remoteChains) this.#notBefore(last.wallMs);
+    this.#begun = begun;
+  }
+
+  isDue(nowMs: number): boolean {
+    const { feed } = this.#options;
+    const begun = this.#begun;
+    if (begun === undefined) return false;
+    if (this.#unsent !== undefined) return true;
+    const row = this.#chain?.row;
+    if (row === undefined || feed.isStale) return feed.checkpointLsn >= begun.checkpointLsnMin;
+    return feed.hasNews || this.#garbage.isDue(nowMs);
+  }
+
+  async round(signal?: AbortSignal): Promise<ShippedState> {
+    assert(!this.#isRound, "one round at a time");
+    this.#isRound = true;
+    try {
+      await this.#round(signal);
+      return present(this.#shipped, "a round ends with a state");
+    } finally {
+      this.#isRound = false;
+    }
+  }
+
+  async ensureChunks(chunks: readonly ChunkId[], upToLsn: Lsn): Promise<readonly SpilledChunk[]> {
+    const { epoch } = present(this.#begun, "a pump that was started");
+    const bornGeneration = this.#shippedGeneration;
+    const to = { epoch, bornGeneration, namedLsn: upToLsn };
+    const epochs = await this.#chunks.ensure(chunks, to);
+    return chunks.map((chunk, at) => ({ chunk, epoch: epochs[at] ?? epoch }));
+  }
+
+  /** Whether the file of a chunk that died at an LSN may go: see (6). */
+  mayForget(diedAtLsn: Lsn): boolean {
+    if (this.#chunks.isBusy) return false;
+    return (this.#begun?.wal()?.endLsn ?? LSN_ZERO) >= diedAtLsn;
+  }
+
+  async #round(signal: AbortSignal | undefined): Promise<void> {
+    const { env } = this.#options;
+    const begun = present(this.#begun, "a pump that was started");
+    await this.#send(signal);
+    if (this.#chain?.row !== undefined && this.#garbage.isDue(env.clock.monotonicMs())) {
+      await this.#garbage.look({ epoch: begun.epoch, shippedGeneration: this.#shippedGeneration });
+      if (!this.#options.feed.hasNews && !this.#garbage.hasAnnounced) return;
+    }
+    let needsBase = this.#needsBase();
+    while (true) {
+      if (needsBase) await this.#base(signal);
+      const cut = await this.#options.feed.cut();
+      if (cut !== undefined && (await this.#ship(cut, signal))) return;
+      needsBase = true;
+    }
+  }
+
+  /** See (2). */
+  #needsBase(): boolean {
+    const { feed, env, retention } = this.#options;
+    const chain = this.#chain;
+    if (chain === undefined || feed.isStale || !chain.isRead) return true;
+    return chain.isOutgrown(env.clock.wallMs(), retention.keepForMs);
+  }
+
+  /** Of the epoch before, in this process: see (4). */
+  #unfinished({ newestState }: PumpStart["lineage"]): RemoteChainKey[] {
+    const chain = this.#chain;
+    if (chain === undefined || chain.row !== undefined) return this.#phantoms;
+    const { epoch, number } = chain.key;
+    const isThere = newestState?.epoch === epoch && newestState.baseNumber === number;
+    return isThere ? this.#phantoms : [...this.#phantoms, chain.key];
+  }
+
+  /** Puts the parts of a base, those that are lacking if one was begun. */
+  async #base(signal: AbortSignal | undefined): Promise<void> {
+    const { feed } = this.#options;
+    let chain = this.#chain;
+    while (chain === undefined || !chain.isRead || feed.isStale || chain.row !== undefined) {
+      const isGoingOn = chain !== undefined && !chain.isRead && !feed.isStale;
+      if (!isGoingOn) chain = this.#beginBase();
+      const { done, value } = (await chain?.reading?.next()) ?? { done: true };
+      if (chain === undefined || feed.isStale) continue;
+      if (done === true) chain.reading = undefined;
+      else {
+        chain.add(value);
+        this.#view.learn(value);
+      }
+      await this.#part(chain, signal);
+    }
+  }
+
+  #beginBase(): ChainInMaking {
+    const { epoch, writer } = present(this.#begun, "a pump that was started");
+    const before = this.#chain;
+    if (before !== undefined && before.row === undefined) this.#phantoms.push(before.key);
+    this.#view.clear();
+    const chain = new ChainInMaking({ epoch, number: writer.number }, this.#options.feed.base());
+    this.#chain = chain;
+    return chain;
+  }
+
+  async #part(chain: ChainInMaking, signal: AbortSignal | undefined): Promise<void> {
+    const { feed, manifest } = this.#options;
+    const part = chain.takePart();
+    if (part === undefined) return;
+    const { checkpointLsn } = feed;
+    const marks = { generation: manifest.generation, checkpointLsn, maxLsn: checkpointLsn };
+    const state = this.#stateOf(marks, this.#wallMs());
+    const body = this.#encode(state, { kind: "base", whole: false, ...part });
+    chain.partMade(body.length);
+    this.#unsent = { body, state: undefined };
+    await this.#send(signal);
+  }
+
+  /** One state, from its cut. See (1). False if only a base can tell what there is now. */
+  async #ship(cut: RowCut, signal: AbortSignal | undefined): Promise<boolean> {
+    const { feed, chunkPath } = this.#options;
+    const { epoch } = present(this.#begun, "a pump that was started");
+    const bornGeneration = this.#shippedGeneration;
+    this.#view.learn(cut.rows);
+    let lost: ChunkId | undefined;
+    try {
+      lost = await this.#chunks.putMissing({ epoch, bornGeneration, namedLsn: LSN_ZERO, signal });
+      if (lost === undefined) this.#unsent = await this.#stateToSend(cut, signal);
+    } catch (error) {
+      feed.giveBack(cut);
+      throw error;
+    }
+    if (lost === undefined) {
+      await this.#send(signal);
+      return true;
+    }
+    // Its file went: then the manifest names it no more, or it is lost.
+    feed.giveBack(cut);
+    const newer = await feed.cut();
+    if (newer === undefined) return false;
+    this.#view.learn(newer.rows);
+    if (!this.#view.isMissing(lost)) return this.#ship(newer, signal);
+    feed.giveBack(newer);
+    throw damaged(chunkPath(lost), "the manifest names it, and it is missing");
+  }
+
+  /** The state of a cut, when all that it names is in the bucket. */
+  async #stateToSend(cut: RowCut, signal: AbortSignal | undefined): Promise<Unsent> {
+    const { writer, shipped } = present(this.#begun, "a pump that was started");
+    const chain = present(this.#chain, "a state belongs to a chain");
+    const wallMs = this.#wallMs();
+    const whole = chain.row === undefined;
+    const own: KeyValuePair[] = [];
+    if (whole) {
+      const row = chain.rowWith(this.#stateOf(cut, wallMs), writer.number);
+      const change = { removeRemoteChains: this.#phantoms, putRemoteChains: [row] };
+      const generation = await this.#options.manifest.publish(change);
+      this.#phantoms = [];
+      own.push(...encodeRemoteRows({ chunks: [], chains: [row] }, generation));
+    }
+    await shipped(cut.maxLsn, signal);
+    for (const { row, generation } of this.#view.unseen) {
+      own.push(...encodeRemoteRows({ chunks: [row], chains: [] }, generation));
+    }
+    const state = this.#stateOf(cut, wallMs);
+    const rows = withRows(cut.rows, own);
+    return { state, body: this.#encode(state, { kind: "batch", part: 0, whole, rows }) };
+  }
+
+  /** Puts what waits to be put, if anything does. See (3). */
+  async #send(signal: AbortSignal | undefined): Promise<void> {
+    const unsent = this.#unsent;
+    if (unsent === undefined) return;
+    const { writer } = present(this.#begun, "a pump that was started");
+    const number = await writer.append(unsent.body, { signal });
+    this.#unsent = undefined;
+    const { state } = unsent;
+    if (state !== undefined) await this.#sent({ state, number, bytes: unsent.body.length });
+  }
+
+  async #sent(sent: {
+    readonly state: RemoteState;
+    readonly number: number;
+    readonly bytes: number;
+  }): Promise<void> {
+    const { manifest } = this.#options;
+    const { state, number, bytes } = sent;
+    const begun = present(this.#begun, "a pump that was started");
+    const chain = present(this.#chain, "a state belongs to a chain");
+    const isWhole = chain.row === undefined;
+    const row = chain.rowWith(state, number, bytes);
+    chain.statePut(row, bytes);
+    this.#view.putChain(row);
+    this.#stats.states += 1;
+    this.#stats.bases += isWhole ? 1 : 0;
+    this.#stats.stateBytes += isWhole ? row.bytes : bytes;
+    this.#notBefore(state.wallMs);
+    const { generation, checkpointLsn, maxLsn } = state;
+    this.#shipped = { generation, checkpointLsn, maxLsn };
+    this.#shippedGeneration = generation;
+    await manifest.publish({ putRemoteChains: [row], putShipping: this.#shippingRow(begun) });
+    const removeRemoteGarbage = await this.#garbage.delete();
+    if (removeRemoteGarbage.length > 0) await manifest.publish({ removeRemoteGarbage });
+  }
+
+  #shippingRow(begun: Begun): ShippingRow {
+    const shippedGeneration = this.#shippedGeneration;
+    return shippingRowOf(begun, { shippedGeneration, wallMs: this.#options.env.clock.wallMs() });
+  }
+
+  #notBefore(wallMs: number): void {
+    this.#lastWallMs = Math.max(this.#lastWallMs, wallMs);
+  }
+
+  #wallMs(): number {
+    return Math.max(this.#lastWallMs, Math.floor(this.#options.env.clock.wallMs()));
+  }
+
+  #stateOf(
+    { generation, checkpointLsn, maxLsn }: Pick<RowCut, "generation" | "checkpointLsn" | "maxLsn">,
+    wallMs: number,
+  ): RemoteState {
+    const wal = this.#begun?.wal();
+    return {
+      generation,
+      checkpointLsn,
+      maxLsn,
+      wallMs,
+      walEpoch: wal?.epoch ?? 0,
+      walNumber: wal?.number ?? 0,
+      walLsn: wal?.endLsn ?? LSN_ZERO,
+    };
+  }
+
+  #encode(
+    { walLsn: walEndLsn, ...state }: RemoteState,
+    content: {
+      readonly kind: "base" | "batch";
+      readonly part: number;
+      readonly whole: boolean;
+      readonly rows: readonly KeyValueOperation[];
+    },
+  ): Uint8Array {
+    const { epoch, writer } = present(this.#begun, "a pump that was started");
+    const { key } = present(this.#chain, "an object belongs to a chain");
+    const { storeId } = this.#options;
+    const numbers = { epoch, number: writer.number, baseNumber: key.number };
+    const place = { storeId, ...numbers, fencedBelow: epoch };
+    return encodeManifestObject({ ...place, ...state, walEndLsn, ...content });
+  }
+}

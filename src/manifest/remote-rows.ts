@@ -1,0 +1,70 @@
+/**
+ * WHAT ROWS SAY OF A BUCKET, for whoever ships them: which chunks there are, which of them lie in the
+ * bucket, what is garbage there, which states can be restored. Taken from rows as they pass.
+ */
+import type { ChunkId } from "../base/units.ts";
+import type { KeyValueOperation, KeyValuePair } from "./key-value.ts";
+import { TABLE } from "./keys.ts";
+import type {
+  ChunkRow,
+  EpochRow,
+  RemoteChainKey,
+  RemoteChainRow,
+  RemoteChunkRow,
+  RemoteGarbageRow,
+} from "./manifest.ts";
+import { chunks } from "./tables/chunks.ts";
+import { epochs } from "./tables/epochs.ts";
+import { remoteChains } from "./tables/remote-chains.ts";
+import { remoteChunks } from "./tables/remote-chunks.ts";
+import { remoteGarbage } from "./tables/remote-garbage.ts";
+
+/** Without `row` there is none any more. */
+export type RemoteFact =
+  | { readonly of: "chunk"; readonly key: ChunkId; readonly row: ChunkRow | undefined }
+  | { readonly of: "remote chunk"; readonly key: ChunkId; readonly row: RemoteChunkRow | undefined }
+  | { readonly of: "garbage"; readonly key: string; readonly row: RemoteGarbageRow | undefined }
+  | { readonly of: "chain"; readonly key: RemoteChainKey; readonly row: RemoteChainRow | undefined }
+  | { readonly of: "epoch"; readonly key: number; readonly row: EpochRow | undefined };
+
+/** Undefined for a row that says nothing of it. `file` is where the rows come from. */
+export function remoteFactOf(
+  { key, value }: KeyValueOperation,
+  file: string,
+): RemoteFact | undefined {
+  const found = value && { key, value, file };
+  switch (key[0]) {
+    case TABLE.chunks:
+      return { of: "chunk", key: chunks.decodeKey(key), row: found && chunks.decode(found) };
+    case TABLE.remoteChunks: {
+      const row = found && remoteChunks.decode(found);
+      return { of: "remote chunk", key: remoteChunks.decodeKey(key), row };
+    }
+    case TABLE.remoteGarbage: {
+      const row = found && remoteGarbage.decode(found);
+      return { of: "garbage", key: remoteGarbage.decodeKey(key), row };
+    }
+    case TABLE.remoteChains: {
+      const row = found && remoteChains.decode(found);
+      return { of: "chain", key: remoteChains.decodeKey(key), row };
+    }
+    case TABLE.epochs:
+      return { of: "epoch", key: epochs.decodeKey(key), row: found && epochs.decode(found) };
+    default:
+      return undefined;
+  }
+}
+
+/** As a commit of that generation writes them. */
+export function encodeRemoteRows(
+  rows: {
+    readonly chunks: readonly RemoteChunkRow[];
+    readonly chains: readonly RemoteChainRow[];
+  },
+  generation: number,
+): KeyValuePair[] {
+  return [
+    ...rows.chunks.map((row) => remoteChunks.encode(row, generation)),
+    ...rows.chains.map((row) => remoteChains.encode(row, generation)),
+  ];
+}

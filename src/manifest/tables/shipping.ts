@@ -1,0 +1,43 @@
+/**
+ * TABLE OF SHIPPING: how far this store has come in its bucket. It has one row, or none: a store that
+ * ships nowhere.
+ *
+ *   key    nothing but the table
+ *   value  bucket text, epoch u64, wal number u64, shipped lsn u64, manifest number u64,
+ *          shipped generation u64, fenced below u64, at ms u64, restored u8
+ *
+ * (1) It may be behind what the bucket holds, and never ahead of it: it is written afterwards.
+ * (2) Restored: this disk was made of the state before the manifest number, in that epoch, and of the
+ *     log up to the shipped LSN; it has put no state of its own since.
+ */
+import { lsn } from "../../base/units.ts";
+import type { ShippingRow } from "../manifest.ts";
+import { defineTable } from "../table.ts";
+
+/** The key of the one row. */
+export type ShippingKey = "shipping";
+export const SHIPPING: ShippingKey = "shipping";
+
+export const shipping = defineTable({
+  name: "shipping",
+  version: 1,
+  keyOf: (_row: ShippingRow): ShippingKey => SHIPPING,
+  writeKey: () => undefined,
+  readKey: (): ShippingKey => SHIPPING,
+  write(row, into) {
+    into.text(row.bucket).u64(row.epoch).u64(row.walNumber).u64(row.shippedLsn);
+    into.u64(row.manifestNumber).u64(row.shippedGeneration).u64(row.fencedBelow).u64(row.atMs);
+    into.u8(row.restored ? 1 : 0);
+  },
+  read: (from): ShippingRow => ({
+    bucket: from.text(),
+    epoch: from.u64(),
+    walNumber: from.u64(),
+    shippedLsn: lsn(from.u64()),
+    manifestNumber: from.u64(),
+    shippedGeneration: from.u64(),
+    fencedBelow: from.u64(),
+    atMs: from.u64(),
+    restored: from.flag(),
+  }),
+});

@@ -1,0 +1,143 @@
+/**
+ * WHICH MOMENTS A BUCKET CAN GIVE BACK, and what of it the wanted one is made of: a state of the
+ * manifest, and the log from its checkpoint up to the moment.
+ *
+ *     state ─────── state ─────── state ──────── end of the log
+ *       └─ checkpoint ═══ log ═══► moment
+ *
+ * (1) No row of the state names an LSN above the moment: nothing that was done later is in it.
+ * (2) Commits at or below the moment are in it; those of a time are those of its millisecond and
+ *     before. A time behind the newest commit is the newest moment, an LSN behind it is refused.
+ * (3) Of a store that was lost before its first state was shipped the log is enough, if it is there
+ *     from its beginning.
+ */
+import { StorageError } from "../base/errors.ts";
+import { type Lsn, lsn } from "../base/units.ts";
+import type { BucketState, LogEnd, ReadableBucket } from "./bucket.ts";
+
+/** Default: the newest. */
+export type RestoreMoment = Date | { readonly lsn: number };
+
+export interface RestorePoint {
+  /** Undefined: see (3). */
+  readonly state: BucketState | undefined;
+  /** The log is needed from here, up to `upToLsn`. */
+  readonly fromLsn: Lsn;
+  readonly upToLsn: Lsn;
+  readonly isNewest: boolean;
+}
+
+export interface ListedPoint {
+  readonly lsn: Lsn;
+  readonly at: Date;
+}
+
+/** Every commit between the two can be asked for. */
+export interface RestoreRange {
+  readonly from: ListedPoint;
+  readonly to: ListedPoint;
+}
+
+export interface RestorePoints {
+  readonly location: string;
+  readonly storeId: string;
+  /** Oldest first; with more than one, what lies between them is not kept any more. */
+  readonly ranges: readonly RestoreRange[];
+  /** States of the manifest, oldest first: a restore of such a moment reads the least log. */
+  readonly states: readonly ListedPoint[];
+}
+
+/** Throws BOP_NO_RESTORE_POINT. */
+export async function findPoint(
+  bucket: ReadableBucket,
+  at: RestoreMoment | undefined,
+): Promise<RestorePoint> {
+  const end = await bucket.logEnd();
+  const upToLsn = end && (await momentOf(bucket, { at, end }));
+  if (end === undefined || upToLsn === undefined) throw await outside(bucket, at);
+  const state = await bucket.stateAt(upToLsn);
+  const fromLsn = state?.checkpointLsn ?? 0;
+  const reach = fromLsn === upToLsn ? fromLsn : (await bucket.reach(fromLsn))?.lsn;
+  if (reach === undefined || reach < upToLsn) throw await outside(bucket, at);
+  const isNewest = upToLsn === end.lsn;
+  return { state, fromLsn: lsn(fromLsn), upToLsn: lsn(upToLsn), isNewest };
+}
+
+/** All that can be asked for. */
+export async function restorePoints(bucket: ReadableBucket): Promise<RestorePoints> {
+  const { location } = bucket;
+  const storeId = Buffer.from(bucket.storeId).toString("hex");
+  const found: BucketState[] = [];
+  for await (const state of bucket.states()) found.unshift(state);
+  const ranges: RestoreRange[] = [];
+  const states: ListedPoint[] = [];
+  // See (3): a log that is there from its beginning needs no state.
+  const begin = { checkpointLsn: 0, maxLsn: 0, wallMs: found[0]?.wallMs ?? 0 };
+  for (const { checkpointLsn, maxLsn, wallMs } of [begin, ...found]) {
+    const from = pointOf({ lsn: maxLsn, wallMs });
+    if (maxLsn > (ranges.at(-1)?.to.lsn ?? -1)) {
+      const reach = await bucket.reach(checkpointLsn);
+      if (reach === undefined || reach.lsn < maxLsn) continue;
+      ranges.push({ from, to: pointOf(reach) });
+    }
+    if (maxLsn > 0) states.push(from);
+  }
+  return { location, storeId, ranges, states };
+}
+
+const pointOf = ({ lsn: at, wallMs }: LogEnd): ListedPoint => ({
+  lsn: lsn(at),
+  at: new Date(wallMs),
+});
+
+interface Asked {
+  readonly at: RestoreMoment | undefined;
+  readonly end: LogEnd;
+}
+
+/** See (2). Undefined if it is out of reach. */
+async function momentOf(bucket: ReadableBucket, { at, end }: Asked): Promise<number | undefined> {
+  if (at === undefined) return end.lsn;
+  if (at instanceof Date) {
+    return at.getTime() >= end.wallMs ? end.lsn : bucket.lsnAt(at.getTime());
+  }
+  return at.lsn <= end.lsn ? at.lsn : undefined;
+}
+
+/** Says what there is instead. */
+async function outside(
+  bucket: ReadableBucket,
+  at: RestoreMoment | undefined,
+): Promise<StorageError> {
+  let wanted = "anything";
+  if (at instanceof Date) wanted = at.toISOString();
+  else if (at !== undefined) wanted = `LSN ${at.lsn}`;
+  const { ranges, location } = await restorePoints(bucket);
+  const [oldest, newest] = [ranges[0]?.from, ranges.at(-1)?.to];
+  const textOf = ({ from, to }: RestoreRange) => `${momentText(from)} to ${momentText(to)}`;
+  const kept = ranges.map(textOf).join(", and from ");
+  const there = ranges.length === 0 ? "nothing can be restored" : `it has from ${kept}`;
+  const details = { wanted, oldest: oldest?.lsn, newest: newest?.lsn };
+  const message = `${location} cannot give back ${wanted}: ${there}`;
+  return new StorageError("BOP_NO_RESTORE_POINT", message, { details });
+}
+
+const momentText = ({ lsn: at, at: time }: ListedPoint): string =>
+  `LSN ${at} (${time.toISOString()})`;
+
+/** What a caller gave, checked. Throws TypeError and RangeError. */
+export function momentGiven(at: unknown): RestoreMoment | undefined {
+  if (at === undefined) return undefined;
+  if (at instanceof Date) {
+    if (Number.isNaN(at.getTime())) throw new RangeError("restore: at is an invalid Date");
+    return at;
+  }
+  if (typeof at === "object" && at !== null && Object.keys(at).length === 1 && "lsn" in at) {
+    const { lsn: wanted } = at;
+    if (typeof wanted === "number" && Number.isSafeInteger(wanted) && wanted >= 0) {
+      return { lsn: wanted };
+    }
+    throw new RangeError(`restore: at.lsn is ${String(wanted)}; want a position in the log`);
+  }
+  throw new TypeError("restore: at is a Date or { lsn }");
+}
