@@ -5,7 +5,8 @@
  *     npm run bench                       everything, about ten minutes, of which "disk" takes most
  *     npm run bench -- commit             scenarios whose name begins with "commit"
  *     npm run bench -- wal reads          groups: commits, tenants, logs, reopen, latency (which
- *                                         are "wal"), reads, large, manifest, pages, cache
+ *                                         are "wal"), reads, large, manifest, pages, cache,
+ *                                         sink
  *     npm run bench -- --rounds 9 --scale 0.1 --json --directory /mnt/disk
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -26,6 +27,7 @@ import { checkpointDelays, fork, openMany, pageReads } from "./scenarios/pages.t
 import { pointSelect, rangeSelect } from "./scenarios/reads.ts";
 import { logMany, logOne } from "./scenarios/record-log.ts";
 import { reopen } from "./scenarios/reopen.ts";
+import { shipping } from "./scenarios/shipping.ts";
 import { commitTenants, diskTenants } from "./scenarios/tenants.ts";
 import { tpcbBatches, tpcbClosures, tpcbEarlyClosures } from "./scenarios/tpcb.ts";
 
@@ -52,6 +54,7 @@ const GROUPS: Readonly<Record<string, readonly Scenario[]>> = {
   pages: [fork, openMany, pageReads, ...checkpointDelays],
   latency: commitLatencies,
   cache: [pageCache],
+  sink: [shipping],
   wal: [...COMMITS, ...TENANTS, ...LOGS, reopen, ...commitLatencies],
 };
 

@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Manager, ManagerOptions } from "../src/index.ts";
+import type { Manager, ManagerOptions, ObjectStore } from "../src/index.ts";
 
 type Engine = typeof import("../src/index.ts");
 
@@ -17,6 +17,15 @@ export async function openOurs(
 ): Promise<Manager> {
   const { Manager } = (await import(pathToFileURL(join(ROOT, "dist/index.js")).href)) as Engine;
   return Manager.open({ ...options, directory });
+}
+
+/** A sink in a folder, of the same build. */
+export async function openFolderStore(directory: string): Promise<ObjectStore> {
+  const load = (path: string) => import(pathToFileURL(join(ROOT, "dist", path)).href);
+  const { systemEnv } = (await load("io/index.js")) as typeof import("../src/io/index.ts");
+  const sink = (await load("sink/index.js")) as typeof import("../src/sink/index.ts");
+  const env = systemEnv({ scratchDirectory: directory });
+  return sink.openObjectStore(pathToFileURL(directory).href, env);
 }
 
 export function buildOurs(): void {

@@ -42,6 +42,7 @@ describe("the README", () => {
       "client.ts",
       "libsql.ts",
       "forks.ts",
+      "ship.ts",
       "logs.ts",
     ]);
     for (const { prints } of programs) expect(prints).not.toEqual([]);
@@ -62,6 +63,11 @@ describe("the README", () => {
   test("takes a reader to a fork, to the past, and back out of both", async () => {
     const forks = program("forks.ts");
     expect(await runProgram(reader, forks)).toEqual(forks.prints);
+  });
+
+  test("takes a reader to a bucket, to a lost disk, and back", async () => {
+    const ship = program("ship.ts");
+    expect(await runProgram(reader, ship)).toEqual(ship.prints);
   });
 
   test("takes a reader to a record log, and to what has changed", async () => {

@@ -47,6 +47,10 @@ export class Display {
     this.#line(`\n  ${this.style("bold", text)}\n  ${this.style("dim", below)}`);
   }
 
+  act(text: string, below: string): void {
+    if (!this.#halted) this.title(text, below);
+  }
+
   stage(name: string, what: string): void {
     if (this.#halted) return;
     this.#stage += 1;

@@ -3,6 +3,7 @@
  * it does and gives what the report needs.
  */
 
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
@@ -73,6 +74,44 @@ export async function writeAndKill(load: Load): Promise<Totals> {
     `pid ${writing.pid} is gone; it had acknowledged ${count(ledger.acknowledged)} commits`,
   );
   return totals;
+}
+
+export interface Lost {
+  readonly display: Display;
+  readonly directory: string;
+  readonly sink: string;
+}
+
+export interface Restored extends Reopened {
+  readonly bytes: number;
+}
+
+/** The disk goes the way of its process; the store comes back from the sink. */
+export async function loseAndRestore({ display, directory, sink }: Lost): Promise<Restored> {
+  display.stage("Lose", "the directory of the store is deleted, as if the machine had burned down");
+  await rm(directory, { recursive: true });
+  display.fact("nothing is left but what was shipped");
+  display.stage("Restore", "the store is made again from the bucket, and opened");
+  const beganMs = performance.now();
+  const { reads } = await Manager.restore({ from: sink, directory });
+  const manager = await Manager.open({ directory, sink });
+  const ms = performance.now() - beganMs;
+  const found = manager.diagnostics();
+  const { replayedCommits } = found;
+  display.success(`${count(reads.bytes / 1024)} KiB fetched; open again after ${ms.toFixed(0)} ms`);
+  display.success(`replayed ${count(replayedCommits)} transactions from the shipped log`);
+  return { manager, ms, found, bytes: reads.bytes };
+}
+
+/** A restored store is a store: it takes commits, and ships them. True if it did. */
+export async function goOn(display: Display, manager: Manager): Promise<boolean> {
+  display.stage("Go on", "the restored store takes over: whoever wrote before it never can again");
+  const shop = await manager.database(SHOP, { create: false });
+  const mark = shop.prepare("insert into setting (key, value) values (?, ?)");
+  const { lsn } = await mark.run("restored", "yes");
+  await manager.durable(lsn, { level: "remote" });
+  display.success(`its first commit, LSN ${count(lsn)}, is in the bucket`);
+  return true;
 }
 
 export interface Reopened {

@@ -5,7 +5,8 @@
  * (1) A caller makes its next commit only when the kernel has taken the acknowledgement of the one
  *     before, so no SIGKILL can lose more of a caller's news than one turn. For that reason the
  *     write to the pipe is synchronous.
- * (2) It ends when the tour is gone: nobody would read what it writes. A Ctrl-C, which the terminal
+ * (2) With a sink it acknowledges what is there, not what is on this disk.
+ * (3) It ends when the tour is gone: nobody would read what it writes. A Ctrl-C, which the terminal
  *     sends to both, is for the tour to answer.
  */
 import { writeSync } from "node:fs";
@@ -65,11 +66,12 @@ async function call(caller: number, tenants: readonly Performer[]): Promise<neve
   }
 }
 
-async function main(directory: string): Promise<void> {
+async function main(directory: string, sink?: string): Promise<void> {
   process.on("disconnect", () => process.exit(1));
   process.on("SIGINT", () => {});
   const began = performance.now();
-  const manager = await Manager.open({ directory });
+  const shipping = sink === undefined ? {} : { sink, durability: "remote" as const };
+  const manager = await Manager.open({ directory, ...shipping });
   tell({ kind: "opened", ms: performance.now() - began });
   const [tenants] = await Promise.all([createTenants(manager), createShop(manager)]);
   const databases = manager.diagnostics().databases.known;
@@ -78,9 +80,9 @@ async function main(directory: string): Promise<void> {
   await Promise.all(Array.from({ length: CALLERS }, (_, caller) => call(caller, tenants)));
 }
 
-const [directory] = process.argv.slice(2);
+const [directory, sink] = process.argv.slice(2);
 if (directory === undefined) throw new TypeError("the writer needs the directory of a store");
-await main(directory).catch((error: unknown) => {
+await main(directory, sink).catch((error: unknown) => {
   process.stderr.write(error instanceof StorageError ? error.message : inspect(error));
   process.exit(1);
 });

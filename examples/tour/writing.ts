@@ -10,11 +10,19 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { extname, join } from "node:path";
 import type { Ledger } from "./ledger.ts";
 import { ACKNOWLEDGEMENTS_FD, type WriterMessage } from "./messages.ts";
 
-const WRITER = fileURLToPath(new URL("./writer.ts", import.meta.url));
+/** As this file is: translated already, or not. */
+const WRITER = join(import.meta.dirname, `writer${extname(import.meta.filename)}`);
+
+export interface WritingOptions {
+  readonly directory: string;
+  /** Where every commit is before it is acknowledged. Default: nowhere but on this disk. */
+  readonly sink?: string;
+  readonly ledger: Ledger;
+}
 
 type MessageOf<Kind extends WriterMessage["kind"]> = Extract<WriterMessage, { kind: Kind }>;
 
@@ -25,9 +33,10 @@ export class Writing {
   #complaint = "";
   #killed = false;
 
-  constructor(directory: string, ledger: Ledger) {
+  constructor({ directory, sink, ledger }: WritingOptions) {
+    const place = sink === undefined ? [directory] : [directory, sink];
     // The flags that let this process read TypeScript are inherited.
-    this.#child = fork(WRITER, [directory], { stdio: ["ignore", "pipe", "pipe", "pipe", "ipc"] });
+    this.#child = fork(WRITER, place, { stdio: ["ignore", "pipe", "pipe", "pipe", "ipc"] });
     const complain = (text: Buffer) => {
       this.#complaint += text.toString();
     };

@@ -19,14 +19,30 @@ export interface Found {
 
 /** What must be in a store, as its writers have told. */
 export class Ledger {
-  readonly #acknowledged = new Map<string, Set<string>>();
+  /** By database and id: when the parent was told. */
+  readonly #acknowledged = new Map<string, Map<string, number>>();
   /** As the last check found them: they stay, in this order. */
   readonly #found = new Map<string, readonly string[]>();
 
-  acknowledge(database: string, id: string): void {
-    const ids = this.#acknowledged.get(database) ?? new Set();
-    ids.add(id);
+  acknowledge(database: string, id: string, atMs: number): void {
+    const ids = this.#acknowledged.get(database) ?? new Map<string, number>();
+    ids.set(id, atMs);
     this.#acknowledged.set(database, ids);
+  }
+
+  /** What is not there is expected no longer. Returns when each of them was acknowledged. */
+  forgetLost(found: readonly Found[]): number[] {
+    const times: number[] = [];
+    for (const [name, ids] of this.#acknowledged) {
+      const there = new Set(found.find((each) => each.name === name)?.ids);
+      for (const [id, atMs] of ids) {
+        if (there.has(id)) continue;
+        ids.delete(id);
+        times.push(atMs);
+      }
+      if (ids.size === 0) this.#acknowledged.delete(name);
+    }
+    return times;
   }
 
   /** Everything that is wrong, in words. `round` is the newest that may have written. */
@@ -46,7 +62,7 @@ export class Ledger {
     if (tables === 2 && money !== ACCOUNTS * BALANCE) problems.push(`${name} holds ${money}`);
     const there = new Set(ids);
     if (there.size !== ids.length) problems.push(`${name} has a row twice`);
-    for (const id of this.#acknowledged.get(name) ?? []) {
+    for (const id of this.#acknowledged.get(name)?.keys() ?? []) {
       if (!there.has(id)) problems.push(`${name} has lost ${id}, which was acknowledged`);
     }
     const before = this.#found.get(name) ?? [];

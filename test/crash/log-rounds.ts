@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { Manager } from "../../src/index.ts";
+import { programCommand } from "../support/programs.ts";
 import { differences, LOGS, LogModel, NUMBER_KEY, numberIn } from "./log-model.ts";
 
 export interface LogRound {
@@ -72,8 +73,7 @@ async function look(
 
 /** Resolves with the newest change of each log that was acknowledged; 0 if none was. */
 async function killedWriter({ directory, loadMsMax }: LogTorture): Promise<number[]> {
-  const program = `${import.meta.dirname}/log-writer.ts`;
-  const command = ["--import", "tsx", program, directory];
+  const command = [...programCommand("test/crash/log-writer.ts"), directory];
   const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
   const told = LOGS.map(() => 0);
   let killing: Promise<void> | undefined;

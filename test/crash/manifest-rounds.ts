@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { openLmdbStore } from "../../src/manifest/index.ts";
+import { programCommand } from "../support/programs.ts";
 import { problemsOf } from "./manifest-batches.ts";
 
 export interface ManifestRound {
@@ -46,8 +47,8 @@ async function killedWriter(
   { directory, loadMsMax }: ManifestTorture,
   first: number,
 ): Promise<number> {
-  const program = `${import.meta.dirname}/manifest-writer.ts`;
-  const command = ["--import", "tsx", program, directory, String(first)];
+  const program = programCommand("test/crash/manifest-writer.ts");
+  const command = [...program, directory, String(first)];
   const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
   let killing: Promise<void> | undefined;
   let acknowledged = 0;

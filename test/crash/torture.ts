@@ -4,6 +4,7 @@
  *   npm run torture -- --rounds 200 [--callers 64] [--databases 16] [--directory path]
  *   npm run torture -- --manifest --rounds 200      the key-value store of the manifest alone
  *   npm run torture -- --logs --rounds 200          record logs: every entry against a model
+ *   npm run torture -- --loss remote --sink s3://…  the disk goes with each process: restored from there
  *
  * Each round a process with many callers writes to many databases and is killed at a random moment;
  * another one opens the store and looks: every acknowledged commit must be there, nothing that was
@@ -16,9 +17,11 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { logTorture } from "./log-rounds.ts";
 import { manifestTorture } from "./manifest-rounds.ts";
-import { torture } from "./rounds.ts";
+import { type MachineLoss, torture } from "./rounds.ts";
 
 const LOAD_MS_MAX = 1500;
+/** With a sink a commit takes as long as the sink does. */
+const SHIPPED_LOAD_MS_MAX = 5000;
 const MANIFEST_LOAD_MS_MAX = 200;
 
 function wanted() {
@@ -30,6 +33,8 @@ function wanted() {
       directory: { type: "string" },
       manifest: { type: "boolean", default: false },
       logs: { type: "boolean", default: false },
+      loss: { type: "string" },
+      sink: { type: "string" },
     },
   });
   const [rounds, callers, databases] = [values.rounds, values.callers, values.databases].map(
@@ -45,22 +50,36 @@ function wanted() {
     directory: values.directory,
     manifest: values.manifest,
     logs: values.logs,
+    loss: durabilityOf(values.loss),
+    sink: values.sink,
   };
+}
+
+/** How commits are acknowledged whose disk will be gone; undefined: it stays. */
+function durabilityOf(loss: string | undefined): MachineLoss["durability"] | undefined {
+  if (loss === undefined || loss === "local" || loss === "remote") return loss;
+  throw new TypeError("--loss is local or remote: how commits are acknowledged");
 }
 
 async function main(options: ReturnType<typeof wanted>): Promise<boolean> {
   if (options.manifest) return mainOfManifest(options);
   if (options.logs) return mainOfLogs(options);
-  const { directory: given, manifest: _, logs: __, ...counts } = options;
-  const directory = given ?? (await mkdtemp(join(tmpdir(), "bop-torture-")));
+  const { directory: given, rounds: count, callers, databases } = options;
+  const folder = given ?? (await mkdtemp(join(tmpdir(), "bop-torture-")));
+  const directory = join(folder, "store");
+  const { loss, sink = `file://${join(folder, "sink")}` } = options;
   const startedMs = Date.now();
   const rounds = await torture({
     directory,
-    ...counts,
-    loadMsMax: LOAD_MS_MAX,
-    onRound: ({ number, acknowledged, unacknowledged, rows, problems }) => {
+    rounds: count,
+    callers,
+    databases,
+    loadMsMax: loss === undefined ? LOAD_MS_MAX : SHIPPED_LOAD_MS_MAX,
+    ...(loss !== undefined && { loss: { durability: loss, sink } }),
+    onRound: ({ number, acknowledged, lost, lostMs, unacknowledged, rows, problems }) => {
+      const gone = lost === 0 ? "" : `${lost} of them gone, of the last ${lostMs.toFixed(0)} ms, `;
       console.log(
-        `round ${number}: ${acknowledged} acknowledged, ${unacknowledged} more found, ` +
+        `round ${number}: ${acknowledged} acknowledged, ${gone}${unacknowledged} more found, ` +
           `${rows} rows in all, ${problems.length} problems`,
       );
       for (const problem of problems) console.log(`  ${problem}`);
@@ -69,12 +88,17 @@ async function main(options: ReturnType<typeof wanted>): Promise<boolean> {
   const seconds = (Date.now() - startedMs) / 1000;
   const acknowledged = rounds.reduce((sum, round) => sum + round.acknowledged, 0);
   const lost = rounds.flatMap(({ problems }) => problems);
+  if (loss !== undefined) {
+    const gone = rounds.reduce((sum, round) => sum + round.lost, 0);
+    const longestMs = Math.max(...rounds.map(({ lostMs }) => lostMs));
+    console.log(`${gone} gone with the disks, of the last ${longestMs.toFixed(0)} ms at most`);
+  }
   console.log(
     `${rounds.length} kills in ${seconds.toFixed(0)} s (${(rounds.length / seconds).toFixed(2)}/s), ` +
       `${acknowledged} acknowledged commits, ${lost.length === 0 ? "nothing lost" : "LOST"}`,
   );
   if (lost.length > 0) console.log(`the store is in ${directory}`);
-  else if (given === undefined) await rm(directory, { recursive: true });
+  else if (given === undefined) await rm(folder, { recursive: true });
   return lost.length === 0;
 }
 

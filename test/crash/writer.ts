@@ -1,7 +1,7 @@
 /**
  * THE PROCESS THAT IS KILLED: callers write to many databases as fast as they can, and every
  * acknowledgement goes to the parent over a pipe before the caller goes on. Arguments: directory,
- * callers, databases, round.
+ * callers, databases, round, and where the store ships: sink, durability.
  *
  *   A <database> <id>    acknowledged: it must be there for ever
  *   R                    ready: the load has begun
@@ -67,7 +67,9 @@ async function transfer(
 }
 
 async function main(): Promise<void> {
-  const [directory = "", callers = "64", databases = "16", round = "1"] = process.argv.slice(2);
+  const [directory = "", callers = "64", databases = "16", round = "1", ...shipping] =
+    process.argv.slice(2);
+  const [sink = "", durability = ""] = shipping;
   const MIB = 1024 * 1024;
   const manager = await Manager.open({
     directory,
@@ -75,6 +77,7 @@ async function main(): Promise<void> {
     checkpointLogBytes: 6 * MIB,
     overlayBytes: 16 * MIB,
     cacheBytes: 4 * MIB,
+    ...(sink !== "" && { sink, durability: durability === "remote" ? "remote" : "local" }),
   });
   const open = Array.from({ length: Number(databases) }, async (_, at) => {
     const database = await manager.database(databaseName(at));

@@ -22,6 +22,7 @@ import {
   performerOn,
 } from "../../examples/tour/workload.ts";
 import type { Database } from "../../src/index.ts";
+import { programCommand } from "../support/programs.ts";
 import { openDatabase, temporaryDirectory } from "../support/store.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -38,7 +39,7 @@ interface Tour {
 /** Runs the tour without a terminal; `stopAt` is a line at which it gets SIGTERM. */
 async function takeTour(argv: readonly string[], stopAt?: RegExp): Promise<Tour> {
   const temporary = await temporaryDirectory();
-  const child = spawn(process.execPath, ["--import", "tsx", "examples/tour/main.ts", ...argv], {
+  const child = spawn(process.execPath, [...programCommand("examples/tour/main.ts"), ...argv], {
     cwd: ROOT,
     env: { ...process.env, TMPDIR: temporary },
     stdio: ["ignore", "pipe", "pipe"],
@@ -68,12 +69,15 @@ function isAlive(pid: number): boolean {
 
 describe("the tour", () => {
   // evidence: G1
-  test("loses no acknowledged commit to a SIGKILL, says so, and leaves nothing behind", async () => {
+  // evidence: G34
+  test("loses no acknowledged commit to a SIGKILL or a lost disk, says so, and leaves nothing behind", async () => {
     const { code, lines, leftOver } = await takeTour(["--seconds", "1"]);
     const text = lines.join("\n");
     expect(text).toContain("Every promise was kept.");
-    expect(text).toMatch(/([\d,]+) of \1 acknowledged commits are there, whole/);
-    expect(text).toContain("101 of 101 databases ok");
+    const kept = /([\d,]+) of \1 acknowledged commits are there, whole/g;
+    expect(text.match(kept)).toHaveLength(2);
+    expect(text.match(/101 of 101 databases ok/g)).toHaveLength(2);
+    expect(text).toMatch(/its first commit, LSN [\d,]+, is in the bucket/);
     expect(text).not.toContain("\x1b");
     expect([code, leftOver]).toEqual([0, []]);
   });

@@ -1,0 +1,210 @@
+/**
+ * SHIPPING: what it costs that commits leave the machine. 64 callers over 100 databases, durable
+ * here or in the sink; the sink is a folder, or one that answers as late as a bucket across a region.
+ *
+ * Prices are those of Amazon S3 Standard in us-east-1 for requests: storage and traffic come on top,
+ * and depend on the data, not on how often it is shipped.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Manager, ObjectStore } from "../../src/index.ts";
+import {
+  callers,
+  type Metric,
+  percentile,
+  type Round,
+  type Scenario,
+  type Side,
+} from "../harness.ts";
+import { openFolderStore, openOurs } from "../ours.ts";
+import { NOTE_INSERT, NOTE_ROWS, NOTE_TABLE, note, numbers, verifyNotes } from "../workload.ts";
+
+const DATABASES = 100;
+const CALLERS = 64;
+const COMMITS = 40_000;
+/** Where each flush waits for the bucket, a round of so many commits takes as long. */
+const REMOTE_SHARE = 0.1;
+const BUCKET_MS = 30;
+const PUT_DOLLARS = 0.005 / 1000;
+const GET_DOLLARS = 0.0004 / 1000;
+
+/** Calls that were made of a store, by what they are charged as. */
+interface Requests {
+  puts: number;
+  gets: number;
+}
+
+/** A store that answers late, and counts. */
+function watched(
+  store: ObjectStore,
+  { delayMs, requests }: { delayMs: number; requests: Requests },
+) {
+  const late = async <T>(kind: keyof Requests, call: () => Promise<T>): Promise<T> => {
+    requests[kind] += 1;
+    if (delayMs > 0) await sleep(delayMs);
+    return call();
+  };
+  const seen: ObjectStore = {
+    location: store.location,
+    put: (...call) => late("puts", () => store.put(...call)),
+    putIfAbsent: (...call) => late("puts", () => store.putIfAbsent(...call)),
+    list: (...call) => late("puts", () => store.list(...call)),
+    get: (...call) => late("gets", () => store.get(...call)),
+    head: (...call) => late("gets", () => store.head(...call)),
+    delete: (...call) => store.delete(...call),
+    close: () => store.close(),
+  };
+  return seen;
+}
+
+interface Kind {
+  readonly name: string;
+  /** Undefined: nothing is shipped. */
+  readonly delayMs?: number;
+  readonly durability: "local" | "remote";
+}
+
+const KINDS: readonly Kind[] = [
+  { name: "no sink", durability: "local" },
+  { name: "folder, local", delayMs: 0, durability: "local" },
+  { name: "folder, remote", delayMs: 0, durability: "remote" },
+  { name: `${BUCKET_MS} ms away, local`, delayMs: BUCKET_MS, durability: "local" },
+  { name: `${BUCKET_MS} ms away, remote`, delayMs: BUCKET_MS, durability: "remote" },
+];
+
+async function side(kind: Kind, { directory, scale }: { directory: string; scale: number }) {
+  const { name, delayMs, durability } = kind;
+  const folder = join(directory, name.replaceAll(/\W+/g, "-"));
+  const requests: Requests = { puts: 0, gets: 0 };
+  mkdirSync(folder, { recursive: true });
+  const sink =
+    delayMs === undefined
+      ? undefined
+      : watched(await openFolderStore(join(folder, "sink")), { delayMs, requests });
+  const manager = await openOurs(join(folder, "store"), { ...(sink && { sink, durability }) });
+  const load = await Load.open(manager, requests);
+  const share = durability === "remote" ? REMOTE_SHARE : 1;
+  const made: Side = {
+    name,
+    round: () => load.round(Math.ceil(COMMITS * scale * share)),
+    verify: () => load.verify(),
+    close: () => manager.close(),
+  };
+  return made;
+}
+
+class Load {
+  readonly #inserts: readonly ((id: number) => Promise<unknown>)[];
+  readonly #rows: readonly (() => Promise<unknown[]>)[];
+  readonly #requests: Requests;
+  #written = 0;
+
+  private constructor(parts: {
+    inserts: readonly ((id: number) => Promise<unknown>)[];
+    rows: readonly (() => Promise<unknown[]>)[];
+    requests: Requests;
+  }) {
+    this.#inserts = parts.inserts;
+    this.#rows = parts.rows;
+    this.#requests = parts.requests;
+  }
+
+  static async open(manager: Manager, requests: Requests): Promise<Load> {
+    const databases = await Promise.all(
+      Array.from({ length: DATABASES }, async (_, at) => {
+        const database = await manager.database(`tenant-${at}`);
+        await database.exec(NOTE_TABLE);
+        return database;
+      }),
+    );
+    const inserts = databases.map((database) => {
+      const statement = database.prepare(NOTE_INSERT);
+      return (index: number) => {
+        const { id, owner, body } = note(index);
+        return statement.run(id, owner, body);
+      };
+    });
+    const rows = databases.map((database) => () => database.prepare(NOTE_ROWS).all());
+    return new Load({ inserts, rows, requests });
+  }
+
+  async round(operations: number): Promise<Round> {
+    const from = this.#written;
+    this.#written += operations;
+    const latenciesMs = new Array<number>(operations);
+    const before = { ...this.#requests };
+    const seconds = await callers({ count: CALLERS, operations }, async (index) => {
+      const began = performance.now();
+      await this.#inserts[(from + index) % DATABASES]?.(from + index);
+      latenciesMs[index] = performance.now() - began;
+    });
+    const puts = this.#requests.puts - before.puts;
+    const gets = this.#requests.gets - before.gets;
+    return { operations, seconds, latenciesMs, counts: { puts, gets } };
+  }
+
+  async verify(): Promise<void> {
+    for (const [at, rows] of this.#rows.entries()) {
+      const ids = [...numbers(0, this.#written)].filter((id) => id % DATABASES === at);
+      verifyNotes(await rows(), ids);
+    }
+  }
+}
+
+const count = (round: Round, name: string): number => round.counts?.[name] ?? Number.NaN;
+
+const METRICS: readonly Metric[] = [
+  {
+    name: "commits",
+    unit: "/s",
+    better: "more",
+    of: ({ operations, seconds }) => operations / seconds,
+    targets: [],
+  },
+  {
+    name: "p50",
+    unit: "ms",
+    better: "less",
+    of: ({ latenciesMs }) => percentile(latenciesMs ?? [], 50),
+    targets: [],
+  },
+  {
+    name: "p99",
+    unit: "ms",
+    better: "less",
+    of: ({ latenciesMs }) => percentile(latenciesMs ?? [], 99),
+    targets: [],
+  },
+  {
+    name: "puts, 1,000 commits",
+    unit: "",
+    better: "less",
+    of: (round) => (count(round, "puts") * 1000) / round.operations,
+    targets: [],
+  },
+  {
+    name: "puts, a second",
+    unit: "/s",
+    better: "less",
+    of: (round) => count(round, "puts") / round.seconds,
+    targets: [],
+  },
+  {
+    name: "requests, a month of this load",
+    unit: "US$",
+    better: "less",
+    of: (round) => {
+      const dollars = count(round, "puts") * PUT_DOLLARS + count(round, "gets") * GET_DOLLARS;
+      return (dollars * 30 * 86_400) / round.seconds;
+    },
+    targets: [],
+  },
+];
+
+export const shipping: Scenario = {
+  name: "shipping-64",
+  what: `one row inserted; ${CALLERS} callers, ${DATABASES} databases, by where it is durable`,
+  metrics: METRICS,
+  open: (context) => Promise.all(KINDS.map((kind) => side(kind, context))),
+};
