@@ -75,7 +75,7 @@ describe("families of databases, and moments that are kept", () => {
 // evidence: G19
 // evidence: G21
 describe("the page store alone, cut off at any change of its disk", () => {
-  seedTests("pages", { fact: "every fork, snapshot and version is as it was", seeds: 150 });
+  seedTests("pages", { fact: "every fork, snapshot and version is as it was", seeds: 180 });
 });
 
 // evidence: G22

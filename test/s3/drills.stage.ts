@@ -140,9 +140,9 @@ describe("a bucket", () => {
     const before = load.commits;
     await sleep(6000);
     expect(load.commits).toBeGreaterThan(before);
-    const { sink } = manager.diagnostics();
-    expect(sink?.unshippedBytes).toBeGreaterThan(0);
-    expect(sink?.lastError).toMatch(/BOP_SINK_UN/);
+    const sink = () => manager.diagnostics().sink;
+    expect(sink()?.unshippedBytes).toBeGreaterThan(0);
+    await expect.poll(() => sink()?.lastError, { timeout: 60_000 }).toMatch(/BOP_SINK_UN/);
     proxy.decide = () => undefined;
     await load.stop();
     await comparesAfterRestore(manager, place);
