@@ -110,8 +110,15 @@ export async function goOn(display: Display, manager: Manager): Promise<boolean>
   const mark = shop.prepare("insert into setting (key, value) values (?, ?)");
   const { lsn } = await mark.run("restored", "yes");
   await manager.durable(lsn, { level: "remote" });
-  display.success(`its first commit, LSN ${count(lsn)}, is in the bucket`);
-  return true;
+  const isThere = (manager.diagnostics().sink?.remoteLsn ?? 0) >= lsn;
+  const found = await shop
+    .prepare("select value from setting where key = 'restored'")
+    .pluck()
+    .get();
+  const wentOn = isThere && found === "yes";
+  if (wentOn) display.success(`its first commit, LSN ${count(lsn)}, is in the bucket`);
+  else display.failure(`its first commit, LSN ${count(lsn)}, is not in the bucket`);
+  return wentOn;
 }
 
 export interface Reopened {
