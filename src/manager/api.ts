@@ -25,8 +25,8 @@ import type {
   ChangesOptions,
   CursorInfo,
   CursorOptions,
-} from "./change.ts";
-import type { CheckpointFacts } from "./checkpoint-plan.ts";
+} from "./changes/change.ts";
+import type { CheckpointFacts } from "./checkpoints/checkpoint-plan.ts";
 import type {
   CollectOptions,
   CollectReport,
@@ -34,11 +34,11 @@ import type {
   FamilyNode,
   ForkOptions,
   SnapshotInfo,
-} from "./family.ts";
-import type { JobHandle, JobInfo } from "./job.ts";
-import type { OldestReader } from "./readers.ts";
-import type { DatabaseRestoreOptions, DatabaseRestoreReport } from "./restore-options.ts";
-import type { DeadLetterInfo, SinkFacts } from "./sink-facts.ts";
+} from "./families/family.ts";
+import type { JobHandle, JobInfo } from "./jobs/job.ts";
+import type { OldestReader } from "./queries/readers.ts";
+import type { DatabaseRestoreOptions, DatabaseRestoreReport } from "./shipping/restore-options.ts";
+import type { DeadLetterInfo, SinkFacts } from "./shipping/sink-facts.ts";
 
 /**
  * When a commit is acknowledged: `local`, once it is durable on this machine; `remote`, once the sink

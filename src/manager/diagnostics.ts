@@ -4,8 +4,8 @@ import type { ChangeLog } from "../manifest/index.ts";
 import type { PageStore } from "../page-store/index.ts";
 import type { Log } from "../write/index.ts";
 import type { Diagnostics, PinnedLog } from "./api.ts";
-import type { ChangeLogFacts } from "./change.ts";
-import type { Parts } from "./open-store.ts";
+import type { ChangeLogFacts } from "./changes/change.ts";
+import type { Parts } from "./opening/open-store.ts";
 import type { Store } from "./store.ts";
 
 /** Databases and record logs that `log.pinned` names. */

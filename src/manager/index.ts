@@ -1,36 +1,31 @@
 /**
  * MANAGER: composes everything below into open, use, close.
  *
- *   manager           databases by name, over an open store
- *   api               the public types
- *   options           what a store can be told; names: what a database can be called
- *   opening           the steps; directories: is one there? open-store: puts the layers together
- *                     store: holds them; lifecycle: its states; read-only: how it becomes that
- *   catalogue         which databases there are; name-index: in order of name
- *                     catalogue-row: one of them; snapshot-names: moments that are kept;
- *                     unsaved: what is not in the manifest; page-effects: what entries mean below
- *   forks, snapshots  databases that begin as another was; moments under names. family: what users
- *                     see of both; family-tree: who was forked from whom; frozen-database: a moment
- *   door              who may change it while the log takes nothing new
- *   rebuild           a lost manifest made again
- *   slugs             names as segments of URLs and paths
- *   database, connection, transaction, statement, queryable
- *                     what users hold; each runs on a runner: handle-runner or seat-runner
- *   open-database     a database's writer and connections; fleet: all that are open
- *   writer, group, work, work-queue, run-queue
- *                     whose turn it is to write, and who shares a transaction
- *   seat, session, shapes, iterator, script
- *                     a connection, whose it is, and how answers are taken from it
- *   materialiser      the catalogue, written to the manifest and the change log
- *   change-feed       who reads the change log: change-reader a loop, change what it yields
- *   jobs              work in the background; job, integrity-check: what users see, what it does
- *   logs              record logs by name; log-catalogue: which there are
- *   gate              nothing is revealed before it is durable; remote-gate: or in the sink;
- *                     levels: which of them; wait-durable: by a caller's wish
- *   open-sink         the sink, looked at; shipping: who ships there, and flush-controller-of: that
- *                     he is the one of flush/; sink-options, sink-facts: what users say and see
- *   checkpointer      when the log is folded into chunks
- *   import, export    SQLite files in and out
+ *   manager       databases by name, over an open store
+ *   api           the public types
+ *   options       what a store can be told; limit-options: how much of it
+ *   store         the layers of an open store, and what its parts ask of each other
+ *   diagnostics   what users see of it; faults: what went wrong last
+ *   opening/      the steps from a directory to an open store: directories: is one there? open-store
+ *                 puts the layers together, superblocks says where to begin; lifecycle: its states;
+ *                 read-only: how it becomes that; door: who may change it meanwhile
+ *   catalogue/    which databases there are, by name (names, slugs, name-index); catalogue-row: one of
+ *                 them; snapshot-names: moments that are kept; unsaved: what is not in the manifest;
+ *                 materialiser writes it there; page-effects: what entries mean below
+ *   queries/      database, connection, transaction, statement: what users hold; each runs on a runner
+ *                 (handle-runner, seat-runner). open-database: a database's writer and connections;
+ *                 fleet: all that are open. writer, group, batch, work, queues: whose turn it is to
+ *                 write, and who shares a transaction. seat, session, shapes, iterator, script: a
+ *                 connection, whose it is, and how answers are taken from it
+ *   gates/        nothing is revealed before it is durable, or in the sink: levels says which
+ *   checkpoints/  when the log is folded into chunks
+ *   families/     databases that begin as another was, moments under names, the past and its end
+ *   changes/      who reads the change log: change-feed, change-reader, change
+ *   jobs/         work in the background, and what it does
+ *   logs/         record logs by name
+ *   shipping/     the sink: opened, looked at, shipped to, restored from
+ *   transfer/     SQLite files in and out
+ *   verify/       is all of it true? inspect: one file of it; rebuild, repair: when it is not
  */
 
 export type {
@@ -67,8 +62,10 @@ export type {
   TransactionOptions,
   TransferOptions,
 } from "./api.ts";
-export type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./change.ts";
-export type { ChangeLogOptions } from "./change-options.ts";
+export { databaseName, snapshotName } from "./catalogue/names.ts";
+export { nameOfSlug, slugOf } from "./catalogue/slugs.ts";
+export type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./changes/change.ts";
+export type { ChangeLogOptions } from "./changes/change-options.ts";
 export type {
   CollectOptions,
   CollectReport,
@@ -76,34 +73,32 @@ export type {
   FamilyNode,
   ForkOptions,
   SnapshotInfo,
-} from "./family.ts";
-export { FileSource } from "./file-source.ts";
-export type { Finding } from "./findings.ts";
-export {
-  type Facts,
-  type InspectedPart,
-  type Inspection,
-  inspectArtefact,
-} from "./inspect.ts";
-export type { JobHandle, JobInfo } from "./job.ts";
+} from "./families/family.ts";
+export type { JobHandle, JobInfo } from "./jobs/job.ts";
 export type { LimitOptions } from "./limit-options.ts";
 export { Manager } from "./manager.ts";
-export { databaseName, snapshotName } from "./names.ts";
-export { openObjectStore } from "./object-store-at.ts";
 export type { ManagerOptions } from "./options.ts";
-export { type RebuildReport, rebuildManifest } from "./rebuild.ts";
-export {
-  type RepairLoss,
-  type RepairOutcome,
-  repairStore,
-} from "./repair.ts";
+export { openObjectStore } from "./shipping/object-store-at.ts";
 export type {
   DatabaseRestoreOptions,
   DatabaseRestoreReport,
   RestoreOptions,
   RestoreReport,
-} from "./restore-options.ts";
-export type { DeadLetterInfo, SinkFacts, SinkState } from "./sink-facts.ts";
-export type { RetentionOptions } from "./sink-options.ts";
-export { nameOfSlug, slugOf } from "./slugs.ts";
-export { type VerifyOptions, type VerifyReport, verifyStore } from "./verify.ts";
+} from "./shipping/restore-options.ts";
+export type { DeadLetterInfo, SinkFacts, SinkState } from "./shipping/sink-facts.ts";
+export type { RetentionOptions } from "./shipping/sink-options.ts";
+export { FileSource } from "./transfer/file-source.ts";
+export type { Finding } from "./verify/findings.ts";
+export {
+  type Facts,
+  type InspectedPart,
+  type Inspection,
+  inspectArtefact,
+} from "./verify/inspect.ts";
+export { type RebuildReport, rebuildManifest } from "./verify/rebuild.ts";
+export {
+  type RepairLoss,
+  type RepairOutcome,
+  repairStore,
+} from "./verify/repair.ts";
+export { type VerifyOptions, type VerifyReport, verifyStore } from "./verify/verify.ts";

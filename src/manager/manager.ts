@@ -24,37 +24,37 @@ import type {
   Manager as ManagerApi,
   TransferOptions,
 } from "./api.ts";
-import type { CatalogueAt } from "./catalogue.ts";
-import { type CatalogueRow, nameTaken } from "./catalogue-row.ts";
-import type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./change.ts";
-import { DatabaseHandle } from "./database.ts";
-import type { CollectOptions, CollectReport, FamilyNode, SnapshotInfo } from "./family.ts";
-import { importFile } from "./import.ts";
-import type { JobHandle, JobInfo } from "./job.ts";
-import { durabilityOf } from "./levels.ts";
+import type { CatalogueAt } from "./catalogue/catalogue.ts";
+import { type CatalogueRow, nameTaken } from "./catalogue/catalogue-row.ts";
+import { type DatabaseName, databaseName } from "./catalogue/names.ts";
+import { slugOf } from "./catalogue/slugs.ts";
+import type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./changes/change.ts";
+import type { CollectOptions, CollectReport, FamilyNode, SnapshotInfo } from "./families/family.ts";
+import { collect, treesOf, withSizes } from "./families/relations.ts";
+import { durabilityOf } from "./gates/levels.ts";
+import { waitDurable } from "./gates/wait-durable.ts";
+import type { JobHandle, JobInfo } from "./jobs/job.ts";
 import { maxBacklog } from "./limit-options.ts";
-import { type DatabaseName, databaseName } from "./names.ts";
-import type { OpenDatabase } from "./open-database.ts";
-import { openStore } from "./opening.ts";
+import { openStore } from "./opening/opening.ts";
 import {
   engineKind,
   type ManagerOptions,
   refuseUnknown,
   resolveManagerOptions,
 } from "./options.ts";
-import { collect, treesOf, withSizes } from "./relations.ts";
-import { pointsOf, restoreInto, restoreWhole } from "./restore.ts";
+import { DatabaseHandle } from "./queries/database.ts";
+import type { OpenDatabase } from "./queries/open-database.ts";
+import { pointsOf, restoreInto, restoreWhole } from "./shipping/restore.ts";
 import type {
   DatabaseRestoreOptions,
   DatabaseRestoreReport,
   RestoreOptions,
   RestoreReport,
-} from "./restore-options.ts";
-import { letterKeeper } from "./shipping.ts";
-import type { DeadLetterInfo } from "./sink-facts.ts";
-import { slugOf } from "./slugs.ts";
+} from "./shipping/restore-options.ts";
+import { letterKeeper } from "./shipping/shipping.ts";
+import type { DeadLetterInfo } from "./shipping/sink-facts.ts";
 import type { Store } from "./store.ts";
-import { waitDurable } from "./wait-durable.ts";
+import { importFile } from "./transfer/import.ts";
 
 const DEFAULT_PAGE_BYTES = 4096;
 const LIST_LIMIT_DEFAULT = 1000;

@@ -15,7 +15,7 @@ import {
   type ChangeLogOptions,
   type ResolvedChangeLog,
   resolveChangeLogOptions,
-} from "./change-options.ts";
+} from "./changes/change-options.ts";
 import {
   LIMIT_OPTIONS,
   type LimitOptions,
@@ -27,7 +27,7 @@ import {
   type ResolvedSink,
   type RetentionOptions,
   resolveSink,
-} from "./sink-options.ts";
+} from "./shipping/sink-options.ts";
 
 export interface ManagerOptions {
   /** Where the store lies. Created if absent. */

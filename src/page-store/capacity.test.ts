@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { chunkId, GIB, LSN_ZERO, MIB, streamId } from "../base/units.ts";
 import { CHUNK_BYTES_MAX } from "../chunk/index.ts";
 import { MAP_ROW_PAGES } from "../manifest/index.ts";
-import { chunkOf, locationOf, offsetOf } from "./location.ts";
-import { PageMap, type RowSource } from "./page-map.ts";
-import { RowShelf } from "./row-shelf.ts";
+import { chunkOf, locationOf, offsetOf } from "./maps/location.ts";
+import { PageMap, type RowSource } from "./maps/page-map.ts";
+import { RowShelf } from "./maps/row-shelf.ts";
 
 const PAGE_BYTES = 4096;
 const PAGES = (100 * GIB) / PAGE_BYTES;

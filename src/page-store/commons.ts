@@ -14,15 +14,15 @@ import type { Lsn, StreamId } from "../base/units.ts";
 import type { MapRow } from "../manifest/index.ts";
 import type { PageCache } from "../page-cache/index.ts";
 import type { Log } from "../write/index.ts";
-import type { PageBuffers } from "./buffers.ts";
-import type { ChunkFiles } from "./chunk-files.ts";
-import { ReadAhead } from "./read-ahead.ts";
-import type { RowShelf } from "./row-shelf.ts";
-import type { SpillGround } from "./spill.ts";
-import type { SpillShelf } from "./spill-shelf.ts";
-import type { SpilledCommits } from "./spilled.ts";
-import { Staging } from "./staging.ts";
-import { Sweeper } from "./sweeper.ts";
+import type { ChunkFiles } from "./chunks/chunk-files.ts";
+import { ReadAhead } from "./chunks/read-ahead.ts";
+import type { RowShelf } from "./maps/row-shelf.ts";
+import type { SpillGround } from "./spill/spill.ts";
+import type { SpillShelf } from "./spill/spill-shelf.ts";
+import type { SpilledCommits } from "./spill/spilled.ts";
+import type { PageBuffers } from "./versions/buffers.ts";
+import { Staging } from "./versions/staging.ts";
+import { Sweeper } from "./versions/sweeper.ts";
 
 export type LoadRow = (stream: StreamId, rowIndex: number, atMost: Lsn) => MapRow | undefined;
 

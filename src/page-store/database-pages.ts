@@ -21,19 +21,31 @@ import { assert } from "../base/assert.ts";
 import { type Lsn, lsnAfter, type PageNumber, type StreamId } from "../base/units.ts";
 import { LOGGED_WHOLE, type ReplayedCommit, type StagedFrames, UNCHANGED } from "../write/index.ts";
 import type { Commons } from "./commons.ts";
-import { type Base, ForkBase } from "./fork-base.ts";
-import { NOWHERE } from "./location.ts";
-import { type DatabaseSize, Moment, Moments, type NewMaps, type NextMaps } from "./moments.ts";
-import { type Chain, newVersion, type Onlookers, Overlay, type Version } from "./overlay.ts";
-import { type MapMoment, PageMap, type RowSource } from "./page-map.ts";
+import { NOWHERE } from "./maps/location.ts";
+import { type MapMoment, PageMap, type RowSource } from "./maps/page-map.ts";
 import type { PageSetChange, PageSpace, PageSpill, Snapshot, StagedCommit } from "./page-space.ts";
-import { replayCommit } from "./replay.ts";
-import { Spill, tooLarge } from "./spill.ts";
-import { stageSpilled } from "./spill-staging.ts";
-import { SpilledCommits, type SpilledPages } from "./spilled.ts";
-import type { StagedPages, StagingDatabase } from "./staging.ts";
-import type { Sweepable, SweepProgress } from "./sweeper.ts";
-import { Truncations } from "./truncations.ts";
+import { Spill, tooLarge } from "./spill/spill.ts";
+import { stageSpilled } from "./spill/spill-staging.ts";
+import { SpilledCommits, type SpilledPages } from "./spill/spilled.ts";
+import { type Base, ForkBase } from "./versions/fork-base.ts";
+import {
+  type DatabaseSize,
+  Moment,
+  Moments,
+  type NewMaps,
+  type NextMaps,
+} from "./versions/moments.ts";
+import {
+  type Chain,
+  newVersion,
+  type Onlookers,
+  Overlay,
+  type Version,
+} from "./versions/overlay.ts";
+import { replayCommit } from "./versions/replay.ts";
+import type { StagedPages, StagingDatabase } from "./versions/staging.ts";
+import type { Sweepable, SweepProgress } from "./versions/sweeper.ts";
+import { Truncations } from "./versions/truncations.ts";
 
 const PAGE_BYTES_MAX = 65_536;
 const ZEROS = new Uint8Array(PAGE_BYTES_MAX);

@@ -19,13 +19,13 @@ import type { DatabaseRow, ManifestState, MapVersionRow } from "../manifest/inde
 import type { ReplayedCommit } from "../write/index.ts";
 import type { Commons } from "./commons.ts";
 import { DatabasePages } from "./database-pages.ts";
-import type { Base } from "./fork-base.ts";
 import { FrozenPages } from "./frozen-space.ts";
-import { MapVersions } from "./map-versions.ts";
-import type { DatabaseSize, Moment, NextMaps } from "./moments.ts";
-import type { MapMoment } from "./page-map.ts";
+import { MapVersions } from "./maps/map-versions.ts";
+import type { MapMoment } from "./maps/page-map.ts";
 import type { FrozenSpace } from "./page-space.ts";
-import { type HeldSnapshot, type NewFork, Pins } from "./pins.ts";
+import type { Base } from "./versions/fork-base.ts";
+import type { DatabaseSize, Moment, NextMaps } from "./versions/moments.ts";
+import { type HeldSnapshot, type NewFork, Pins } from "./versions/pins.ts";
 
 /** A state of a database of which there is a whole page map. */
 export interface MapMoments {

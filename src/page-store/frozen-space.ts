@@ -6,8 +6,8 @@
 import { AssertionError, assert } from "../base/assert.ts";
 import type { Lsn, PageNumber } from "../base/units.ts";
 import type { DatabasePages } from "./database-pages.ts";
-import type { Moment } from "./moments.ts";
 import type { FrozenSpace, PageSpill, Snapshot, StagedCommit } from "./page-space.ts";
+import type { Moment } from "./versions/moments.ts";
 
 export class FrozenPages implements FrozenSpace {
   readonly #database: DatabasePages;

@@ -8,7 +8,7 @@ import { CATALOGUE_STREAM, LSN_ZERO, type Lsn, type StreamId, streamId } from ".
 import { type SimulatedWorld, simulatedWorld } from "../io/index.ts";
 import { type Manifest, memoryStores, openManifest } from "../manifest/index.ts";
 import { CatalogueRig } from "./catalogue.fixture.ts";
-import type { CheckpointResult } from "./checkpoint-request.ts";
+import type { CheckpointResult } from "./checkpoint/checkpoint-request.ts";
 import type { PageStoreLimits } from "./limits.ts";
 import { MemoryLog } from "./memory-log.fixture.ts";
 import type { PageSpace } from "./page-space.ts";

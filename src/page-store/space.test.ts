@@ -3,8 +3,8 @@ import { pageNumber, type StreamId } from "../base/units.ts";
 import type { ImageCodec } from "../chunk/index.ts";
 import { type SeededRandom, seeded } from "../io/index.ts";
 import { MAP_ROW_PAGES } from "../manifest/index.ts";
-import { AMPLIFICATION_MAX } from "./compaction-plan.ts";
-import { chunkOf, NOWHERE } from "./location.ts";
+import { AMPLIFICATION_MAX } from "./collection/compaction-plan.ts";
+import { chunkOf, NOWHERE } from "./maps/location.ts";
 import type { PageSpace } from "./page-space.ts";
 import { Rig } from "./rig.fixture.ts";
 

@@ -21,7 +21,7 @@ import {
   inspectSuperblock,
   SUPERBLOCK,
   superblockAfter,
-} from "../../../src/page-store/superblock.ts";
+} from "../../../src/page-store/superblock/superblock.ts";
 import { type FuzzTarget, holds, putCrc, same, u32At } from "../target.ts";
 
 const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index);

@@ -1,0 +1,127 @@
+/** A store whose sink takes what a test lets through: for tests of what answers wait for. */
+import type { StorageError } from "../../base/errors.ts";
+import { LSN_ZERO, type Lsn } from "../../base/units.ts";
+import { type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
+import { memoryStores } from "../../manifest/index.ts";
+import { SimulatedStore, simulatedService } from "../../sink/index.ts";
+import { StoreManager } from "../manager.ts";
+import { openStore } from "../opening/opening.ts";
+import { type ManagerOptions, resolveManagerOptions } from "../options.ts";
+import type { Shipper } from "../shipping/shipping.ts";
+import type { SinkFacts } from "../shipping/sink-facts.ts";
+
+/** Ships by hand: what is durable when `ship` is called, and nothing by itself. */
+export class HandShipper implements Shipper {
+  readonly deadLetters = [];
+  remoteLsn: Lsn = LSN_ZERO;
+  /** What somebody said that he waits for. */
+  wantedLsn: Lsn = LSN_ZERO;
+  checkpoints = 0;
+  closedAfterMs: number | undefined;
+  starting: Promise<void> = Promise.resolve();
+  readonly #durableLsn: () => Lsn;
+  #told: (lsn: Lsn) => void = () => {};
+  #lost: (error: StorageError) => void = () => {};
+
+  constructor(durableLsn: () => Lsn) {
+    this.#durableLsn = durableLsn;
+  }
+
+  get facts(): SinkFacts {
+    return {
+      location: "by hand",
+      state: "shipping",
+      epoch: 1,
+      remoteLsn: this.remoteLsn,
+      unshippedBytes: this.#durableLsn() - this.remoteLsn,
+      oldestUnshippedMs: 0,
+      lastError: undefined,
+      deadLetters: 0,
+    };
+  }
+
+  /** What is durable now is in the sink now. */
+  ship(): void {
+    this.remoteLsn = this.#durableLsn();
+    this.#told(this.remoteLsn);
+  }
+
+  lose(error: StorageError): void {
+    this.#lost(error);
+  }
+
+  start(): Promise<void> {
+    return this.starting;
+  }
+
+  onRemote(listener: (lsn: Lsn) => void): void {
+    this.#told = listener;
+  }
+
+  onLost(listener: (error: StorageError) => void): void {
+    this.#lost = listener;
+  }
+
+  onFault(): void {}
+
+  wanted(lsn: Lsn): void {
+    this.wantedLsn = lsn;
+  }
+
+  checkpointed(): void {
+    this.checkpoints += 1;
+  }
+
+  async retryDeadLetter(): Promise<void> {}
+
+  async discardDeadLetter(): Promise<void> {}
+
+  async close({ timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
+    this.closedAfterMs = timeoutMs;
+  }
+}
+
+export interface HandShipped {
+  readonly manager: StoreManager;
+  readonly shipper: HandShipper;
+  readonly world: SimulatedWorld;
+  /** "open" if it has not settled a second from now, else what came of it. */
+  outcome(promise: Promise<unknown>): Promise<string>;
+}
+
+/** Runs `work` on a store that ships by hand, in a world of its own. */
+export function shippedByHand(
+  options: Omit<ManagerOptions, "directory" | "env" | "sink">,
+  work: (it: HandShipped) => Promise<void>,
+): Promise<void> {
+  const world = simulatedWorld({ seed: 7 });
+  const env = world.start();
+  const { clock } = env;
+  return world.run(async () => {
+    const sink = new SimulatedStore({ service: simulatedService(7), clock });
+    const openKeyValueStore = memoryStores(seeded(7)).openerFor(env);
+    const given = { directory: "/store", env, openKeyValueStore, sink, inlineFlushMs: 0 };
+    const resolved = resolveManagerOptions({ segmentBytes: 256 * 1024, ...given, ...options });
+    const made: HandShipper[] = [];
+    const store = await openStore(resolved, ({ log }) => {
+      const shipper = new HandShipper(() => log.durableLsn);
+      made.push(shipper);
+      return shipper;
+    });
+    const [shipper] = made;
+    if (shipper === undefined) throw new Error("a store with a sink has who ships");
+    const outcome = async (promise: Promise<unknown>): Promise<string> => {
+      const settled = promise.then(
+        (value) => JSON.stringify(value) ?? "done",
+        (error: { code?: string; message: string }) => error.code ?? error.message,
+      );
+      return Promise.race([settled, clock.sleep(1000).then(() => "open")]);
+    };
+    const manager = new StoreManager(store);
+    try {
+      await work({ manager, shipper, world, outcome });
+    } finally {
+      await manager.close();
+    }
+  });
+}

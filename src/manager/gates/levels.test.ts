@@ -1,0 +1,246 @@
+/** What answers wait for at each level, over a sink that takes what the test lets through. */
+import { beforeEach, describe, expect, test } from "vitest";
+import { StorageError } from "../../base/errors.ts";
+import { prepareEngines } from "../../sqlite/index.ts";
+import type { Database } from "../api.ts";
+import { resolveManagerOptions } from "../options.ts";
+import { type HandShipped, shippedByHand } from "./levels.fixture.ts";
+
+const COUNT = "select count(*) from note";
+const INSERT = "insert into note (body) values ('x')";
+const count = (of: Pick<Database, "prepare">) => of.prepare(COUNT).pluck<number>().get();
+
+/** A database with one row, all of it in the sink. */
+async function begin(
+  { manager, shipper }: Pick<HandShipped, "manager" | "shipper">,
+  name: string,
+  durability: "local" | "remote",
+): Promise<Database> {
+  const local = await manager.database(name, { durability: "local" });
+  await local.exec("create table note (id integer primary key, body text)");
+  await local.exec(INSERT);
+  shipper.ship();
+  return manager.database(name, { durability });
+}
+
+beforeEach(() => prepareEngines("sqlite", 4));
+
+describe("at level remote", () => {
+  // evidence: G34
+  test("a commit is acknowledged when the sink has it, and one at level local before", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "remote");
+      const drafts = await begin({ manager, shipper }, "drafts", "local");
+      const [first, second] = [notes.exec(INSERT), notes.prepare(INSERT).run()];
+      expect(await outcome(drafts.exec(INSERT))).toBe("done");
+      expect(await outcome(Promise.race([first, second]))).toBe("open");
+      expect(shipper.wantedLsn).toBeGreaterThan(shipper.remoteLsn);
+      shipper.ship();
+      expect(await outcome(first)).toBe("done");
+      expect(await outcome(second.then(({ changes }) => changes))).toBe("1");
+    }));
+
+  test("a read waits for what others have not shipped yet, and a quiet database answers at once", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "remote");
+      const quiet = await begin({ manager, shipper }, "quiet", "remote");
+      const writing = notes.exec(INSERT);
+      expect(await outcome(writing)).toBe("open");
+      const others = await manager.database("notes", { durability: "remote" });
+      const reading = count(others);
+      expect(await outcome(reading)).toBe("open");
+      expect(await outcome(count(quiet))).toBe("1");
+      shipper.ship();
+      expect(await outcome(reading)).toBe("2");
+    }));
+
+  test("the first row of an iteration leaves when the sink has all that the rows show", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "remote");
+      const first = notes.exec(INSERT);
+      await outcome(first);
+      const rows = notes.prepare("select id from note order by id").pluck<number>().iterate();
+      const row = rows.next();
+      expect(await outcome(row)).toBe("open");
+      const later = notes.exec(INSERT); // Behind the moment that the rows show.
+      shipper.ship();
+      expect(await outcome(row.then(({ value }) => value))).toBe("1");
+      const rest: number[] = [];
+      for await (const id of rows) rest.push(id);
+      expect(rest).toEqual([2]);
+      expect(await outcome(later)).toBe("open");
+      shipper.ship();
+      await later;
+      const empty = notes.prepare("select id from note where id > 9").iterate();
+      expect(await outcome(empty.next().then(({ done }) => done))).toBe("true");
+    }));
+
+  test("an SQL error that shows what others wrote waits for the sink as an answer does", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "remote");
+      const first = notes.exec("insert into note (id, body) values (7, 'x')");
+      const again = notes.exec("insert into note (id, body) values (7, 'x')");
+      expect(await outcome(again)).toBe("open");
+      shipper.ship();
+      expect(await outcome(again)).toBe("BOP_SQLITE");
+      await first;
+    }));
+
+  test("a copy, a snapshot and a fork wait for the sink; the fork goes on at that level", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "remote");
+      const writing = notes.exec(INSERT);
+      const waiting = [notes.export("/copy.sqlite"), notes.snapshot("s"), notes.fork("fork")];
+      for (const one of waiting) expect(await outcome(one)).toBe("open");
+      shipper.ship();
+      await Promise.all([writing, ...waiting]);
+      const fork = await manager.database("fork");
+      const inFork = fork.exec(INSERT);
+      expect(await outcome(inFork)).toBe("open");
+      shipper.ship();
+      await inFork;
+    }));
+
+  test("record logs and the catalogue have the level of the store", () =>
+    shippedByHand({ durability: "remote" }, async ({ manager, shipper, outcome }) => {
+      const opening = manager.log("raft");
+      expect(await outcome(opening)).toBe("open");
+      shipper.ship();
+      const log = await opening;
+      const payload = Uint8Array.of(1);
+      const appending = log.append([{ term: 1n, index: 1n, payload }]);
+      expect(await outcome(appending)).toBe("open");
+      expect(log.durableIndex).toBeUndefined();
+      const listing = manager.list();
+      expect(await outcome(listing)).toBe("open");
+      shipper.ship();
+      await appending;
+      expect(log.durableIndex).toBe(1n);
+      expect(await listing).toEqual([]);
+    }));
+});
+
+describe("a transaction", () => {
+  test("has a level of its own, above or below that of its database", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "remote");
+      const drafts = await begin({ manager, shipper }, "drafts", "local");
+      const lower = notes.transaction((tx) => tx.exec(INSERT), { durability: "local" });
+      expect(await outcome(lower)).toBe("done");
+      const higher = drafts.transaction((tx) => tx.exec(INSERT), { durability: "remote" });
+      expect(await outcome(higher)).toBe("open");
+      shipper.ship();
+      expect(await outcome(higher)).toBe("done");
+      const connection = await notes.connect();
+      const pinned = connection.transaction((tx) => tx.exec(INSERT), { durability: "local" });
+      expect(await outcome(pinned)).toBe("done");
+      expect(await outcome(connection.exec(INSERT))).toBe("open");
+      shipper.ship();
+      await connection.close();
+    }));
+
+  test("that runs out of time while the sink is away says so, and is rolled back", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "remote");
+      const before = notes.exec(INSERT);
+      const late = notes.transaction((tx) => tx.exec(INSERT), { timeoutMs: 500 });
+      expect(await outcome(late)).toBe("BOP_TIMEOUT");
+      shipper.ship();
+      await before;
+      expect(await count(notes)).toBe(2);
+    }));
+});
+
+describe("durable", () => {
+  test("resolves when the level that was asked for has the commit", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "local");
+      const { lsn } = await notes.prepare(INSERT).run();
+      expect(await outcome(notes.durable(lsn))).toBe("done");
+      const remote = notes.durable(lsn, { level: "remote" });
+      const ofStore = manager.durable(lsn, { level: "remote" });
+      expect(await outcome(remote)).toBe("open");
+      const signal = AbortSignal.abort(new Error("enough"));
+      await expect(manager.durable(lsn, { level: "remote", signal })).rejects.toThrow("enough");
+      const controller = new AbortController();
+      const given = manager.durable(lsn, { level: "remote", signal: controller.signal });
+      controller.abort(new Error("enough"));
+      await expect(given).rejects.toThrow("enough");
+      shipper.ship();
+      await Promise.all([remote, ofStore]);
+    }));
+
+  test("refuses a position that no commit has, which would be waited for in vain", () =>
+    shippedByHand({}, async ({ manager }) => {
+      await expect(manager.durable(1e12)).rejects.toThrow(RangeError);
+      await expect(manager.durable(-1)).rejects.toThrow(RangeError);
+      await expect(manager.durable(0, { level: "far" as "local" })).rejects.toThrow(TypeError);
+    }));
+});
+
+describe("a store that lost its bucket", () => {
+  const fenced = new StorageError("BOP_FENCED", "epoch 2 has the bucket", {
+    details: { epoch: 1, byEpoch: 2 },
+  });
+
+  // evidence: G35
+  test("acknowledges nothing more as remote, takes no writes, and counts what was not shipped", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "remote");
+      const drafts = await begin({ manager, shipper }, "drafts", "local");
+      await drafts.exec(INSERT);
+      const writing = notes.exec(INSERT);
+      expect(await outcome(writing)).toBe("open");
+      shipper.lose(fenced);
+      shipper.ship(); // What lands late counts for nobody.
+      const error = await writing.catch((thrown) => thrown);
+      expect(error).toMatchObject({ code: "BOP_FENCED", details: { epoch: 1, byEpoch: 2 } });
+      expect(error.details.unshippedBytes).toBeGreaterThan(0);
+      expect(await outcome(drafts.exec(INSERT))).toBe("BOP_FENCED");
+      expect(await count(drafts)).toBe(2);
+      await drafts.export("/kept.sqlite");
+      expect(manager.diagnostics().state).toBe("read-only");
+    }));
+
+  test("shows nothing at level remote that the sink does not have", () =>
+    shippedByHand({ durability: "remote" }, async ({ manager, shipper, outcome }) => {
+      const opening = manager.database("notes");
+      await outcome(opening);
+      shipper.ship();
+      const notes = await opening;
+      const writing = notes.exec("create table note (id integer primary key, body text)");
+      await outcome(writing);
+      shipper.lose(fenced);
+      await expect(writing).rejects.toMatchObject({ code: "BOP_FENCED" });
+      expect(await outcome(notes.prepare(COUNT).get())).toBe("BOP_FENCED");
+    }));
+});
+
+describe("closing", () => {
+  test("tells who waits for the sink that his commit is durable here only", () =>
+    shippedByHand({ closeTimeoutMs: 1234 }, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "remote");
+      const writing = notes.exec(INSERT);
+      await outcome(writing);
+      const settled = outcome(writing);
+      await manager.close();
+      expect(await settled).toBe("BOP_OUTCOME_UNKNOWN");
+      expect(shipper.closedAfterMs).toBe(1234);
+      expect(shipper.checkpoints).toBeGreaterThan(0);
+    }));
+});
+
+describe("without a sink", () => {
+  test("level remote is refused before anything happens", () => {
+    const refused = (options: object) => () =>
+      resolveManagerOptions({ directory: "d", ...options });
+    expect(refused({ durability: "remote" })).toThrow(TypeError);
+    expect(refused({ durability: "both" })).toThrow("durability is");
+    expect(refused({ sink: 7 })).toThrow(TypeError);
+    expect(refused({ sink: "ftp://x" })).toThrow();
+    expect(refused({ retention: { keepForMs: -1 } })).toThrow(RangeError);
+    expect(refused({ retention: { hourly: 1 } })).toThrow("hourly");
+    expect(refused({ singleWriter: "yes" })).toThrow(TypeError);
+    expect(refused({ flushIntervalMs: 1 })).toThrow(RangeError);
+  });
+});

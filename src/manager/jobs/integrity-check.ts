@@ -1,0 +1,61 @@
+/**
+ * INTEGRITY CHECK of a database, in the background: SQLite's own, over one durable moment.
+ *
+ * (1) Every page of every table and index is read, and so passes its checksum.
+ * (2) It goes table by table, and lets others have the event loop between two of them; writers and
+ *     readers go on.
+ * (3) What SQLite finds is the result, not a failure: the job is done, and its result says "ok" or
+ *     what is wrong. Pages that belong to no table (the free list) are not looked at.
+ */
+import type { Clock } from "../../base/env.ts";
+import type { OpenDatabase } from "../queries/open-database.ts";
+import type { Seat } from "../queries/seat.ts";
+import { Session } from "../queries/session.ts";
+import type { Task } from "./jobs.ts";
+
+/** Findings that the result lists. */
+const FINDINGS_MAX = 20;
+
+const TABLES = `select name from sqlite_schema where type = 'table' and rootpage > 0 order by name`;
+
+export async function checkIntegrity(
+  { database, clock }: { readonly database: OpenDatabase; readonly clock: Clock },
+  task: Task,
+): Promise<string> {
+  const seat = database.takeSpare(new Session());
+  try {
+    seat.connection.command("BEGIN");
+    const tables = ["sqlite_schema", ...firstColumn(seat, TABLES)];
+    const findings: string[] = [];
+    for (const [index, table] of tables.entries()) {
+      task.progress(index, tables.length);
+      await new Promise<void>((resolve) => clock.turn(resolve));
+      task.signal.throwIfAborted();
+      const left = FINDINGS_MAX - findings.length;
+      if (left <= 0) break;
+      findings.push(...findingsOf(seat, table, left));
+    }
+    task.progress(tables.length, tables.length);
+    return findings.length === 0 ? "ok" : findings.join("\n");
+  } finally {
+    if (seat.connection.open && !seat.connection.autocommit) seat.connection.command("COMMIT");
+    database.giveBack(seat, { reusable: true });
+  }
+}
+
+function findingsOf(seat: Seat, table: string, most: number): string[] {
+  const quoted = `"${table.replaceAll('"', '""')}"`;
+  const findings = firstColumn(seat, `pragma integrity_check(${quoted})`);
+  return findings.filter((finding) => finding !== "ok").slice(0, most);
+}
+
+function firstColumn(seat: Seat, sql: string): string[] {
+  const statement = seat.lease(sql);
+  const values: string[] = [];
+  try {
+    while (statement.step()) values.push(String(statement.value(0, "number")));
+  } finally {
+    statement.finalize();
+  }
+  return values;
+}

@@ -1,0 +1,137 @@
+/**
+ * A CONNECTION in the user's hands: a session of its own.
+ *
+ * (1) Until it needs one, it has no seat: its statements run as a handle's do, together with those
+ *     of others. BEGIN, a temp table or a changed pragma gives it a seat, and from then on all its
+ *     statements run there.
+ * (2) A transaction that only reads may be ended for its age (readers.ts): it is rolled back, and the
+ *     next call is refused with the reason. What comes after that finds no transaction open.
+ */
+import type { Disposer } from "../../base/env.ts";
+import type { StorageError } from "../../base/errors.ts";
+import type { Connection, StatementDescription, Transaction, TransactionOptions } from "../api.ts";
+import { HandleRunner } from "./handle-runner.ts";
+import type { OpenDatabase } from "./open-database.ts";
+import { QueryableBase } from "./queryable.ts";
+import type { Call, RowCall, Runner } from "./runner.ts";
+import { closedError, SeatRunner } from "./seat-runner.ts";
+import { Session } from "./session.ts";
+import { transactOn } from "./transaction.ts";
+
+export class PinnedConnection extends QueryableBase implements Connection {
+  protected readonly runner: Runner;
+  readonly #database: OpenDatabase;
+  readonly #session = new Session();
+  readonly #shared: HandleRunner;
+  #own: SeatRunner | undefined;
+  #closed: StorageError | undefined;
+  /** While its transaction reads. See (2). */
+  #reader: Disposer | undefined;
+  #expired: StorageError | undefined;
+
+  constructor(database: OpenDatabase) {
+    super();
+    this.#database = database;
+    this.#shared = new HandleRunner(database, this.#session);
+    this.runner = {
+      run: <T>(call: Call<T>) => this.#run(call),
+      iterate: (call: RowCall) => {
+        this.#assertUsable();
+        return this.#runnerFor(call.sql).iterate(call);
+      },
+      script: (sql, timeoutMs) => this.#refusable(() => this.#seated().script(sql, timeoutMs)),
+      describe: (sql: string): Promise<StatementDescription> =>
+        this.#refusable(() => (this.#own ?? this.#shared).describe(sql)),
+    };
+  }
+
+  get inTransaction(): boolean {
+    return this.#own?.inTransaction ?? false;
+  }
+
+  async transaction<T>(
+    fn: (tx: Transaction) => Promise<T> | T,
+    options?: TransactionOptions,
+  ): Promise<T> {
+    this.#assertUsable();
+    return transactOn(this.#seated(), fn, options);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed !== undefined) return;
+    this.#closed = closedError("connection");
+    const own = this.#own;
+    this.#reader?.dispose();
+    if (own === undefined) return;
+    own.refuse(this.#closed);
+    own.abandon();
+    this.#database.giveBack(own.seat, { reusable: !own.changed });
+  }
+
+  #run<T>(call: Call<T>): Promise<T> {
+    return this.#refusable(() => this.#runnerFor(call.sql).run(call));
+  }
+
+  #runnerFor(sql: string): Runner {
+    this.#assertOpen();
+    if (this.#own !== undefined) return this.#own;
+    return this.#needsSeat(sql) ? this.#seated() : this.#shared;
+  }
+
+  /** A text that does not compile needs none: the shared runner will say so. */
+  #needsSeat(sql: string): boolean {
+    try {
+      const { traits } = this.#database.readSeat(this.#session).statement(sql);
+      return traits.kind === "transaction" || traits.sessionBound;
+    } catch {
+      return false;
+    }
+  }
+
+  #seated(): SeatRunner {
+    this.#own ??= new SeatRunner({
+      database: this.#database,
+      session: this.#session,
+      seat: this.#database.takeSpare(this.#session),
+    });
+    return this.#own;
+  }
+
+  async #refusable<T>(run: () => Promise<T>): Promise<T> {
+    this.#assertUsable();
+    const running = run();
+    if (this.#own === undefined) return running;
+    return running.finally(() => this.#watchAge());
+  }
+
+  /** Called when a call is done: lists the connection while its transaction reads. */
+  #watchAge(): void {
+    const own = this.#own;
+    const isReading = own?.readingLsn !== undefined && this.#closed === undefined;
+    if (isReading === (this.#reader !== undefined)) return;
+    this.#reader?.dispose();
+    this.#reader = undefined;
+    if (!isReading) return;
+    const { readers } = this.#database.options;
+    this.#reader = readers.begin({
+      owner: this.#database,
+      lsn: () => own?.readingLsn,
+      end: (error) => {
+        this.#reader = undefined;
+        this.#expired = error;
+        own?.abandon();
+      },
+    });
+  }
+
+  #assertUsable(): void {
+    this.#assertOpen();
+    const error = this.#expired;
+    this.#expired = undefined;
+    if (error !== undefined) throw error;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed !== undefined) throw this.#closed;
+  }
+}

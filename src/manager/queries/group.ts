@@ -1,0 +1,214 @@
+/**
+ * COALESCED EXECUTION: statements of many callers that wait for one database share a transaction.
+ * To each of them it must look as if it had run by itself.
+ *
+ * (1) Members run in order of arrival, each with its own result or error. A statement that fails
+ *     leaves its neighbours alone: SQLite undoes the statement and not the transaction.
+ * (2) If the transaction is lost (a conflict clause ROLLBACK, a full disk, an interrupt, a commit
+ *     that is refused, a batch that fails), nothing of it has been seen by anybody; every member
+ *     runs again singly.
+ * (3) Foreign keys that a member leaves violated until the commit would fail it when alone, so they
+ *     fail the group, by (2).
+ * (4) Only plain statements share: see `mayShare`. A group is bounded in members and in time.
+ */
+import { assert } from "../../base/assert.ts";
+import type { Clock } from "../../base/env.ts";
+import { isStorageError, type StorageError } from "../../base/errors.ts";
+import type { PreparedStatement, SessionCounters } from "../../sqlite/index.ts";
+import { everyStatement, runBatch, runBatchAlone } from "./batch.ts";
+import { interrupted } from "./interrupted.ts";
+import type { Seat } from "./seat.ts";
+import type { Session } from "./session.ts";
+import type { BatchMember, BatchStatement, Member, Outcome, StatementMember } from "./work.ts";
+
+const GROUP_MEMBERS_MAX = 512;
+const GROUP_MS_MAX = 4;
+/** The clock is read once in so many members. */
+const MEMBERS_PER_CLOCK_READ = 16;
+
+export interface GroupContext {
+  readonly seat: Seat;
+  readonly clock: Clock;
+  /** Some table of the database has a foreign key, and they are enforced. */
+  readonly foreignKeys: () => boolean;
+  /** A member created or dropped something: compiled statements are out of date. */
+  readonly schemaChanged: () => void;
+}
+
+/** May this statement run in one transaction with those of others? */
+export function mayShare({ traits, explain }: PreparedStatement): boolean {
+  const { kind, sessionBound, readsCounters } = traits;
+  return kind === "plain" && !sessionBound && !readsCounters && explain === 0;
+}
+
+/**
+ * Runs members from the front of the queue that may share a transaction, and returns those that
+ * have an outcome. None: the first may not share. Throws what BEGIN throws, having done nothing.
+ */
+export function runGroup(queue: MemberQueue, context: GroupContext): Member[] {
+  const done: Member[] = [];
+  const before: CountersBefore = new Map();
+  const { seat, clock } = context;
+  const startedMs = clock.monotonicMs();
+  let begun = false;
+  for (let member = queue.peek(); member !== undefined; member = queue.peek()) {
+    if (!classify(member, seat)) break;
+    if (!begun && member.outcome === undefined) {
+      seat.connection.command("BEGIN IMMEDIATE");
+      begun = true;
+    }
+    queue.shift();
+    done.push(member);
+    if (member.outcome === undefined) {
+      if (!before.has(member.session)) note(before, member.session);
+      const outcome = runMember(member, context);
+      if (groupIsLost({ member, outcome }, context))
+        return again({ members: done, before }, context);
+    }
+    if (done.length >= GROUP_MEMBERS_MAX) break;
+    if (done.length % MEMBERS_PER_CLOCK_READ > 0) continue;
+    if (clock.monotonicMs() - startedMs > GROUP_MS_MAX) break;
+  }
+  if (begun && !commit(seat)) return again({ members: done, before }, context);
+  return done;
+}
+
+/** The front of a database's queue, as far as members go. */
+export interface MemberQueue {
+  peek(): Member | undefined;
+  shift(): void;
+}
+
+/** Runs one member in a transaction of its own. Throws what refuses it at the door. */
+export function runSingly(member: Member, context: GroupContext): void {
+  const outcome = runAlone(member, context);
+  if ("error" in outcome && refusedAtTheDoor(outcome.error)) throw outcome.error;
+  assert(context.seat.connection.autocommit, "a statement alone ends its transaction");
+}
+
+/** False if it may not share. A text that does not compile has its outcome at once. */
+function classify(member: Member, seat: Seat): boolean {
+  member.outcome = undefined;
+  if (member.statements !== undefined) return classifyBatch(member, seat);
+  try {
+    return mayShare(seat.statement(member.sql));
+  } catch (error) {
+    member.outcome = { error };
+    return true;
+  }
+}
+
+/** One that holds a statement which does not compile is left to run alone, and to say which. */
+function classifyBatch(member: BatchMember, seat: Seat): boolean {
+  try {
+    return everyStatement(member, seat, mayShare);
+  } catch {
+    return false;
+  }
+}
+
+function runMember(member: Member, context: GroupContext): Outcome {
+  const { statements } = member;
+  if (statements === undefined) return runStatement(member, context);
+  return inSession(member, context, () => runBatch(member, context.seat));
+}
+
+function runAlone(member: Member, context: GroupContext): Outcome {
+  const { statements } = member;
+  if (statements === undefined) return runStatement(member, context);
+  return inSession(member, context, () => runBatchAlone(member, context.seat));
+}
+
+function inSession(member: BatchMember, context: GroupContext, run: () => Outcome): Outcome {
+  const { seat, schemaChanged } = context;
+  const { session, deadlineMs, statements } = member;
+  seat.enter(session);
+  if (deadlineMs !== undefined) seat.connection.deadline(deadlineMs);
+  const outcome = run();
+  if (deadlineMs !== undefined) seat.connection.deadline(undefined);
+  if (changesSchema(statements, seat)) schemaChanged();
+  member.outcome = outcome;
+  return outcome;
+}
+
+function changesSchema(statements: readonly BatchStatement[], seat: Seat): boolean {
+  return statements.some(({ sql }) => seat.known(sql)?.traits.changesSchema === true);
+}
+
+function runStatement(member: StatementMember, context: GroupContext): Outcome {
+  const { seat } = context;
+  const { session, shape, deadlineMs } = member;
+  let statement: PreparedStatement | undefined;
+  let outcome: Outcome;
+  seat.enter(session);
+  if (deadlineMs !== undefined) seat.connection.deadline(deadlineMs);
+  try {
+    statement = seat.statement(member.sql);
+    statement.bind(member.parameters);
+    const answer = shape.collect(statement, seat);
+    statement.reset();
+    outcome = { answer };
+  } catch (error) {
+    statement?.reset();
+    outcome = { error: interrupted(error, member.timeoutMs) };
+  }
+  if (deadlineMs !== undefined) seat.connection.deadline(undefined);
+  if (statement?.traits.changesSchema) context.schemaChanged();
+  member.outcome = outcome;
+  return outcome;
+}
+
+function groupIsLost({ member, outcome }: Ran, { seat, foreignKeys }: GroupContext): boolean {
+  if ("error" in outcome && (member.statements !== undefined || seat.connection.autocommit)) {
+    return true;
+  }
+  // Asked after errors too: what OR FAIL changed before it failed stays.
+  return foreignKeys() && seat.connection.deferredForeignKeys > 0;
+}
+
+interface Ran {
+  readonly member: Member;
+  readonly outcome: Outcome;
+}
+
+/** False if the commit was refused; the transaction is over in any case. */
+function commit({ connection }: Seat): boolean {
+  try {
+    connection.command("COMMIT");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The counters of each session as they were before the group began. */
+type CountersBefore = Map<Session, SessionCounters>;
+
+function note(before: CountersBefore, session: Session): void {
+  session.seat?.leave();
+  const { changes, totalChanges, lastInsertRowid } = session;
+  before.set(session, { changes, totalChanges, lastInsertRowid });
+}
+
+interface LostGroup {
+  readonly members: Member[];
+  readonly before: CountersBefore;
+}
+
+/** By (2): what the lost run did to the counters of sessions is undone too. */
+function again({ members, before }: LostGroup, context: GroupContext): Member[] {
+  const { connection } = context.seat;
+  if (!connection.autocommit) connection.command("ROLLBACK");
+  context.seat.forgetSession();
+  for (const [session, counters] of before) Object.assign(session, counters);
+  for (const member of members) {
+    runAlone(member, context);
+    if (!connection.autocommit) connection.command("ROLLBACK");
+  }
+  return members;
+}
+
+/** Refusals that come before any work was done, and may be gone a moment later. */
+export function refusedAtTheDoor(error: unknown): error is StorageError {
+  return isStorageError(error, "BOP_BACKPRESSURE");
+}

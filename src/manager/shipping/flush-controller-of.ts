@@ -1,0 +1,46 @@
+/** WHO SHIPS for a store: the flush controller and what it needs of the layers, introduced here. */
+import { present } from "../../base/assert.ts";
+import { FlushController, ManifestShipper } from "../../flush/index.ts";
+import type { ManifestState } from "../../manifest/index.ts";
+import { chunkPath } from "../../page-store/index.ts";
+import type { ShipperOf } from "./shipping.ts";
+
+/** An epoch is followed by the next so often that what it made can become garbage in its time. */
+const EPOCHS_IN_WINDOW = 8;
+const EPOCH_MS_MIN = 60 * 60 * 1000;
+
+/** The state that a store was made of, until it has shipped one of its own. */
+function restoredFrom({ shipping }: ManifestState) {
+  if (shipping?.restored !== true) return undefined;
+  return { epoch: shipping.epoch, number: shipping.manifestNumber - 1 };
+}
+
+export const flushController: ShipperOf = (parts, { store, retrier }) => {
+  const { options, env, storeId, log, manifest, pages, hold } = parts;
+  const { directory, retention, flushBytes, flushIntervalMs } = options;
+  const pump = new ManifestShipper({
+    env,
+    store,
+    storeId,
+    manifest,
+    feed: present(hold.feed, "a store with a sink feeds what it holds to it"),
+    chunkPath: (chunk) => chunkPath(directory, chunk),
+    retention,
+  });
+  hold.attach((diedAtLsn) => pump.mayForget(diedAtLsn));
+  return new FlushController({
+    clock: env.clock,
+    random: env.random,
+    storeId,
+    store,
+    retries: () => retrier.stats,
+    log,
+    manifest,
+    pump,
+    checkpointLsn: () => pages.checkpointLsn,
+    restoredFrom: restoredFrom(manifest.opened),
+    flushBytes,
+    flushIntervalMs,
+    epochMs: Math.max(EPOCH_MS_MIN, retention.keepForMs / EPOCHS_IN_WINDOW),
+  });
+};

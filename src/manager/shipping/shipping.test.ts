@@ -1,0 +1,228 @@
+/** Stores that ship to a simulated bucket: whole, lost, fenced, and while the bucket is away. */
+import { beforeEach, describe, expect, test } from "vitest";
+import { type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
+import { memoryStores } from "../../manifest/index.ts";
+import { openBucket, restoreStore } from "../../restore/index.ts";
+import { type SimulatedService, SimulatedStore, simulatedService } from "../../sink/index.ts";
+import { prepareEngines } from "../../sqlite/index.ts";
+import type { Database } from "../api.ts";
+import { Manager } from "../manager.ts";
+import type { ManagerOptions } from "../options.ts";
+
+type Rest = Omit<ManagerOptions, "directory" | "env" | "openKeyValueStore">;
+
+const BODIES = "select body from note order by id";
+const SEGMENT_BYTES = 256 * 1024;
+
+/** Machines with one bucket; each has a disk, which is a directory here. */
+class Machines {
+  readonly world: SimulatedWorld;
+  readonly service: SimulatedService;
+  readonly #stores: ReturnType<typeof memoryStores>;
+
+  constructor(seed: number) {
+    this.service = simulatedService(seed);
+    this.world = simulatedWorld({ seed });
+    this.#stores = memoryStores(seeded(seed));
+  }
+
+  open(disk: string, options: Rest = {}): Promise<Manager> {
+    const env = this.world.start();
+    return Manager.open({
+      directory: `/${disk}`,
+      env,
+      openKeyValueStore: this.#stores.openerFor(env),
+      sink: this.#sink(env),
+      segmentBytes: SEGMENT_BYTES,
+      inlineFlushMs: 0,
+      flushIntervalMs: 100,
+      ...options,
+    });
+  }
+
+  withoutSink(disk: string, options: Rest): Promise<Manager> {
+    const env = this.world.start();
+    const openKeyValueStore = this.#stores.openerFor(env);
+    const given = { directory: `/${disk}`, env, openKeyValueStore, segmentBytes: SEGMENT_BYTES };
+    return Manager.open({ ...given, ...options });
+  }
+
+  async restore(disk: string): Promise<void> {
+    const env = this.world.start();
+    const { bucket, objects, close } = await openBucket(this.#sink(env), { env });
+    const openKeyValueStore = this.#stores.openerFor(env);
+    const segmentBytes = SEGMENT_BYTES;
+    const to = { env, openKeyValueStore, directory: `/${disk}`, segmentBytes };
+    await restoreStore({ ...to, bucket, objects });
+    await close();
+  }
+
+  #sink({ clock }: { readonly clock: ReturnType<SimulatedWorld["start"]>["clock"] }) {
+    return new SimulatedStore({ service: this.service, clock, latencyMsMax: 40 });
+  }
+}
+
+async function notesOf(manager: Manager): Promise<Database> {
+  const notes = await manager.database("notes");
+  await notes.exec("create table if not exists note (id integer primary key, body text)");
+  return notes;
+}
+
+const bodiesIn = async (manager: Manager) =>
+  (await manager.database("notes")).prepare(BODIES).pluck<string>().all();
+
+const insert = (into: Database, body: string) =>
+  into.prepare("insert into note (body) values (?)").run(body);
+
+beforeEach(() => prepareEngines("sqlite", 4));
+
+describe("a machine that is lost", () => {
+  // evidence: G34
+  test("takes no commit with it that was acknowledged as remote, whenever it goes", async () => {
+    for (let seed = 1; seed <= 3; seed++) {
+      const machines = new Machines(seed);
+      const { world } = machines;
+      const told: string[] = [];
+      const live = async () => {
+        const manager = await machines.open("first", { durability: "remote" });
+        const notes = await notesOf(manager);
+        for (let n = 0; ; n++) {
+          await Promise.all(
+            ["a", "b"].map(async (who) => {
+              await insert(notes, `${who}${n}`);
+              told.push(`${who}${n}`);
+            }),
+          );
+          if (n % 7 === 6) await manager.checkpoint();
+        }
+      };
+      let failure: unknown;
+      live().catch((error: unknown) => {
+        failure = error;
+      });
+      await world.run(async () => {
+        const { clock } = world.start();
+        while (told.length < seed * 9 && failure === undefined) await clock.sleep(7);
+      });
+      expect(failure).toBeUndefined();
+      world.kill();
+      const acknowledged = [...told];
+      await world.run(async () => {
+        await machines.restore("second");
+        const manager = await machines.open("second");
+        expect(await bodiesIn(manager)).toEqual(expect.arrayContaining(acknowledged));
+        await insert(await notesOf(manager), "and on");
+        await manager.close();
+      });
+    }
+  });
+});
+
+describe("a store", () => {
+  /** In a world of its own. */
+  const alone = (seed: number, work: (machines: Machines) => Promise<void>) => () => {
+    const machines = new Machines(seed);
+    return machines.world.run(() => work(machines));
+  };
+
+  test(
+    "ships while it is open and at its end, and is found whole at the next opening",
+    alone(3, async (machines) => {
+      for (const body of ["one", "two"]) {
+        const manager = await machines.open("first");
+        await insert(await notesOf(manager), body);
+        await manager.close();
+      }
+      const manager = await machines.open("first", { durability: "remote" });
+      expect(await bodiesIn(manager)).toEqual(["one", "two"]);
+      expect(manager.diagnostics().sink).toMatchObject({ state: "shipping", epoch: 3 });
+      await manager.close();
+      expect(manager.diagnostics().sink).toMatchObject({ state: "closed", unshippedBytes: 0 });
+    }),
+  );
+
+  test(
+    "is not made in a directory whose bucket has one, and nothing is left there",
+    alone(4, async (machines) => {
+      const manager = await machines.open("first");
+      await insert(await notesOf(manager), "one");
+      await manager.close();
+      await expect(machines.open("second")).rejects.toMatchObject({ code: "BOP_SINK_AHEAD" });
+      expect(await machines.world.start().storage.stat("/second")).toBeUndefined();
+    }),
+  );
+
+  test(
+    "is not made without an answer of its bucket, but opened without one and catches up",
+    alone(6, async (machines) => {
+      const { state } = machines.service.faults;
+      state.down = true;
+      const unmade = machines.open("first");
+      await expect(unmade).rejects.toMatchObject({ code: "BOP_SINK_UNAVAILABLE" });
+      state.down = false;
+      const before = await machines.open("first");
+      await insert(await notesOf(before), "one");
+      await before.close();
+      state.down = true;
+      const manager = await machines.open("first", { sinkTimeoutMs: 200 });
+      const { lsn } = await insert(await notesOf(manager), "two");
+      let isRemote = false;
+      const remote = manager.durable(lsn, { level: "remote" }).then(() => {
+        isRemote = true;
+      });
+      await machines.world.start().clock.sleep(60_000);
+      expect(isRemote).toBe(false);
+      expect(manager.diagnostics().sink?.unshippedBytes).toBeGreaterThan(0);
+      state.down = false;
+      await remote;
+      expect(manager.diagnostics().sink?.state).toBe("shipping");
+      await manager.close();
+    }),
+  );
+
+  test(
+    "that is opened without its sink keeps for it what is new, and ships it later",
+    alone(8, async (machines) => {
+      const small = { checkpointLogBytes: 64 * 1024, historyMs: 0 };
+      const first = await machines.open("first");
+      await notesOf(first);
+      await first.close();
+      const without = await machines.withoutSink("first", small);
+      const notes = await notesOf(without);
+      for (let n = 0; n < 40; n++) await insert(notes, "x".repeat(20_000));
+      await without.checkpoint();
+      const { marks, durableLsn, inflight } = without.diagnostics().log;
+      expect(inflight.length).toBeGreaterThan(2);
+      expect(marks.archivedLsn).toBeLessThan(durableLsn);
+      await without.close();
+      const again = await machines.open("first", small);
+      await again.durable(again.diagnostics().log.durableLsn, { level: "remote" });
+      await again.close();
+    }),
+  );
+
+  // evidence: G35
+  test(
+    "whose bucket another took over says so, acknowledges nothing as remote, and keeps all",
+    alone(9, async (machines) => {
+      const old = await machines.open("first", { durability: "remote" });
+      const notes = await notesOf(old);
+      await insert(notes, "shared");
+      await machines.restore("second");
+      const next = await machines.open("second", { durability: "remote" });
+      await insert(await notesOf(next), "theirs");
+      await next.close();
+      await expect(insert(notes, "ours")).rejects.toMatchObject({
+        code: "BOP_FENCED",
+        details: { epoch: 1, byEpoch: 2, unshippedBytes: expect.any(Number) },
+      });
+      await expect(insert(notes, "more")).rejects.toMatchObject({ code: "BOP_FENCED" });
+      expect(old.diagnostics()).toMatchObject({ state: "read-only", sink: { state: "fenced" } });
+      await old.close();
+      await expect(machines.open("first")).rejects.toMatchObject({ code: "BOP_DIVERGED" });
+      const alone = await machines.open("first", { sink: "none" });
+      expect(await bodiesIn(alone)).toEqual(["shared", "ours"]);
+      await alone.close();
+    }),
+  );
+});

@@ -1,0 +1,78 @@
+/**
+ * WHAT STAYS ON THIS DISK FOR THE SINK: log that it does not have, and files of chunks that such log
+ * may name.
+ *
+ *   no sink, and none ever         nothing
+ *   a sink                         until whoever ships says that it may go (`attach`)
+ *   opened without, once shipped   whatever the sink did not have then: it is missed only later
+ *
+ * (1) A store that has shipped keeps for its sink what is new, also while it is opened without: what
+ *     went meanwhile would be a hole in what can be restored. `sink: "none"` gives that up.
+ */
+import type { Env } from "../../base/env.ts";
+import type { Lsn } from "../../base/units.ts";
+import { BucketArchive } from "../../flush/index.ts";
+import { type ManifestState, type OpenKeyValueStore, RowFeed } from "../../manifest/index.ts";
+import type { ObjectStore } from "../../sink/index.ts";
+import type { ResolvedOptions } from "../options.ts";
+import { NO_SINK } from "./sink-options.ts";
+
+export class SinkHold {
+  /** What the manifest holds and how it changes, for whoever ships; undefined without a sink. */
+  readonly feed: RowFeed | undefined;
+  readonly #isGivenUp: boolean;
+  readonly #sink: ObjectStore | undefined;
+  #heldLsn: Lsn | undefined;
+  #archive: BucketArchive | undefined;
+  #mayForget: ((diedAtLsn: Lsn) => boolean) | undefined;
+
+  constructor(
+    { sink, directory }: ResolvedOptions,
+    { clock }: Pick<Env, "clock">,
+    opened: ObjectStore | undefined,
+  ) {
+    this.#sink = opened;
+    this.#isGivenUp = sink === NO_SINK;
+    this.feed =
+      sink === undefined || this.#isGivenUp
+        ? undefined
+        : new RowFeed({ clock, file: `${directory}/manifest` });
+  }
+
+  /** Log from here on is held; undefined: none is. */
+  get archivedLsn(): Lsn | undefined {
+    return this.#heldLsn;
+  }
+
+  /** Log that was shipped mends what is damaged here; undefined without a sink. */
+  get archive(): BucketArchive | undefined {
+    return this.#archive;
+  }
+
+  /** How the manifest is to open its store. */
+  over(open: OpenKeyValueStore): OpenKeyValueStore {
+    return this.feed?.over(open) ?? open;
+  }
+
+  /** What the manifest says of the sink. A store that never shipped begins at its checkpoint. */
+  learn({ shipping, checkpointLsn, storeId }: ManifestState): void {
+    const store = this.#sink;
+    if (store !== undefined) {
+      this.#archive = new BucketArchive({ store, storeId, shipped: shipping });
+    }
+    if (this.#isGivenUp || (shipping === undefined && this.feed === undefined)) return;
+    this.#heldLsn = shipping?.shippedLsn ?? checkpointLsn;
+  }
+
+  /** From now on whoever ships says what may go. */
+  attach(mayForget: (diedAtLsn: Lsn) => boolean): void {
+    this.#mayForget = mayForget;
+  }
+
+  /** Asked before the file of a chunk goes; undefined where nothing is held. */
+  get mayForget(): ((diedAtLsn: Lsn) => boolean) | undefined {
+    if (this.#heldLsn === undefined) return undefined;
+    const heldLsn = this.#heldLsn;
+    return (diedAtLsn) => this.#mayForget?.(diedAtLsn) ?? diedAtLsn <= heldLsn;
+  }
+}

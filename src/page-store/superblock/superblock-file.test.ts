@@ -1,0 +1,122 @@
+import { describe, expect, test } from "vitest";
+import { isStorageError } from "../../base/errors.ts";
+import { lsn, segmentSequence } from "../../base/units.ts";
+import { type SimulatedWorld, simulatedWorld } from "../../io/index.ts";
+import { SUPERBLOCK, type SuperblockFacts } from "./superblock.ts";
+import { SuperblockFile } from "./superblock-file.ts";
+
+const DIRECTORY = "/store";
+const PATH = `${DIRECTORY}/superblock`;
+
+function facts(generation: number): SuperblockFacts {
+  return {
+    storeId: new Uint8Array(16).fill(7),
+    epoch: 0,
+    manifestGeneration: generation,
+    checkpointLsn: lsn(generation * 10),
+    durableLsn: lsn(generation * 20),
+    walStart: segmentSequence(1),
+    clean: generation % 2 === 0,
+  };
+}
+
+async function place(world: SimulatedWorld) {
+  const { storage } = world.start();
+  await storage.mkdir(`${DIRECTORY}/tmp`);
+  await storage.syncDirectory(DIRECTORY);
+  await storage.syncDirectory("/");
+  return { storage, directory: DIRECTORY };
+}
+
+/** Generation of the superblock that the next process reads; undefined if there is no file. */
+async function generationAfter(world: SimulatedWorld): Promise<number | undefined> {
+  return world.run(async () => {
+    const opened = await SuperblockFile.open(await place(world));
+    return opened?.superblock.manifestGeneration;
+  });
+}
+
+/** Makes and rewrites a superblock until the world ends it; returns the newest acknowledged. */
+async function writeUntilDead(world: SimulatedWorld): Promise<{ acknowledged: number }> {
+  let acknowledged = 0;
+  const work = async () => {
+    const file = await SuperblockFile.create(await place(world), facts(1));
+    acknowledged = 1;
+    for (let generation = 2; generation <= 4; generation += 1) {
+      await file.write(facts(generation));
+      acknowledged = generation;
+    }
+  };
+  await world.run(work).catch((error) => {
+    if (world.alive) throw error;
+  });
+  return { acknowledged };
+}
+
+describe("the file of the superblock", () => {
+  // evidence: G9
+  test("a crash at any call leaves the acknowledged one or the next, never neither", async () => {
+    for (const how of ["kill", "power"] as const) {
+      for (let seed = 0; seed < 6; seed += 1) {
+        for (let call = 1; ; call += 1) {
+          const world = simulatedWorld({ seed: seed * 1000 + call });
+          world.disk.crashAt(call, how);
+          const { acknowledged } = await writeUntilDead(world);
+          if (world.alive) break; // All calls are through: the crash did not come.
+          const found = (await generationAfter(world)) ?? 0;
+          expect([acknowledged, acknowledged + 1], `${how}, seed ${seed}, call ${call}`).toContain(
+            found,
+          );
+        }
+      }
+    }
+  });
+
+  test("a write that failed is made up for by the next, whichever of its calls it was", async () => {
+    for (const operation of ["write", "sync"] as const) {
+      for (let skip = 0; skip < (operation === "write" ? 4 : 2); skip += 1) {
+        for (let seed = 0; seed < 8; seed += 1) {
+          const world = simulatedWorld({ seed });
+          let allowed = [1, 2, 3];
+          const work = async () => {
+            const file = await SuperblockFile.create(await place(world), facts(1));
+            world.disk.failNext({ operation, pathPattern: /superblock$/, skip });
+            await expect(file.write(facts(2))).rejects.toMatchObject({ code: "BOP_IO" });
+            world.disk.crashAt(1 + world.random.below(7), "power");
+            await file.write(facts(3));
+            allowed = [3];
+          };
+          await world.run(work).catch((error) => {
+            if (world.alive) throw error;
+          });
+          world.powerCut();
+          expect(allowed).toContain(await generationAfter(world));
+        }
+      }
+    }
+  });
+
+  test("is not there before it was made, and no error", async () => {
+    expect(await generationAfter(simulatedWorld({ seed: 1 }))).toBeUndefined();
+  });
+
+  test("is opened with one copy lost and refused with three lost", async () => {
+    const world = simulatedWorld({ seed: 1 });
+    await writeUntilDead(world);
+    const bytes = world.disk.contents(PATH)?.slice() ?? new Uint8Array();
+    bytes.fill(0, 0, SUPERBLOCK.sizeBytes);
+    world.disk.replace(PATH, bytes);
+    expect(await generationAfter(world)).toBe(4);
+    bytes.fill(0, 0, 3 * SUPERBLOCK.sizeBytes);
+    world.disk.replace(PATH, bytes);
+    const error = await generationAfter(world).catch((cause) => cause);
+    expect(isStorageError(error, "BOP_CORRUPT") && error.details.file).toBe(PATH);
+  });
+
+  test("is opened though the device will not read one copy", async () => {
+    const world = simulatedWorld({ seed: 1 });
+    await writeUntilDead(world);
+    world.disk.failNext({ operation: "read", pathPattern: /superblock$/, skip: 2 });
+    expect(await generationAfter(world)).toBe(4);
+  });
+});

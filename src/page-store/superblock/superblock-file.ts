@@ -1,0 +1,157 @@
+/**
+ * THE SUPERBLOCK'S FILE: four copies, read together and written one after the other.
+ *
+ *   write:  copy, copy ─► sync ─► copy, copy ─► sync
+ *
+ * (1) Which two come first is said by `writeOrder`: whatever a write leaves behind when it is cut
+ *     short, two equal copies of the old superblock or of the new one can be read.
+ * (2) After a failed write the next one starts from what is known to be on the device.
+ * (3) The file comes into being whole: it has its name only when all four copies are synced.
+ */
+import type { File, Storage } from "../../base/env.ts";
+import { ioError, StorageError, systemCode } from "../../base/errors.ts";
+import {
+  chooseSuperblock,
+  encodeCopy,
+  SUPERBLOCK,
+  SUPERBLOCK_COPIES,
+  type Superblock,
+  type SuperblockFacts,
+  superblockAfter,
+  writeOrder,
+} from "./superblock.ts";
+
+export interface SuperblockPlace {
+  readonly storage: Storage;
+  /** Of the store. */
+  readonly directory: string;
+}
+
+const HALF = SUPERBLOCK_COPIES / 2;
+
+export class SuperblockFile {
+  readonly #place: SuperblockPlace;
+  #superblock: Superblock;
+  /** Copies that carry it, as far as is known. */
+  #copies: readonly number[];
+
+  private constructor(place: SuperblockPlace, superblock: Superblock, copies: readonly number[]) {
+    this.#place = place;
+    this.#superblock = superblock;
+    this.#copies = copies;
+  }
+
+  /**
+   * The superblock of a store; undefined if there is no such file. Throws BOP_CORRUPT if no two
+   * copies agree, BOP_FORMAT if a newer version wrote it, BOP_IO.
+   */
+  static async open(place: SuperblockPlace): Promise<SuperblockFile | undefined> {
+    const path = pathOf(place);
+    let file: File;
+    try {
+      file = await place.storage.open(path, "read");
+    } catch (cause) {
+      if (systemCode(cause) === "ENOENT") return undefined;
+      throw ioError("open", path, cause);
+    }
+    const choice = chooseSuperblock(await readCopies(file));
+    if (choice.type === "newer") {
+      const supported = "version 1";
+      throw new StorageError(
+        "BOP_FORMAT",
+        `${path} is of ${choice.found}, newer than ${supported}`,
+        {
+          details: { file: path, found: choice.found, supported },
+        },
+      );
+    }
+    if (choice.type === "refused") {
+      throw new StorageError("BOP_CORRUPT", `the superblock ${path} is damaged: ${choice.why}`, {
+        details: { file: path, offset: 0, why: choice.why },
+      });
+    }
+    return new SuperblockFile(place, choice.superblock, choice.copies);
+  }
+
+  /** The first superblock of a new store. The directories tmp/ and the store's are there. */
+  static async create(place: SuperblockPlace, facts: SuperblockFacts): Promise<SuperblockFile> {
+    const { storage, directory } = place;
+    const superblock = superblockAfter(undefined, facts);
+    const unfinished = `${directory}/tmp/superblock`;
+    const path = pathOf(place);
+    try {
+      // What a process left there that ended before the rename.
+      if ((await storage.stat(unfinished)) !== undefined) await storage.unlink(unfinished);
+      const file = await storage.open(unfinished, "create");
+      try {
+        for (let index = 0; index < SUPERBLOCK_COPIES; index += 1) {
+          await writeCopy(file, superblock, index);
+        }
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await storage.rename(unfinished, path);
+      await storage.syncDirectory(directory);
+    } catch (cause) {
+      throw ioError("create", path, cause);
+    }
+    return new SuperblockFile(place, superblock, [0, 1, 2, 3]);
+  }
+
+  /** The newest that is known to be on the device. */
+  get superblock(): Superblock {
+    return this.#superblock;
+  }
+
+  /** Resolves when all four copies are on the device. Throws BOP_IO or BOP_DISK_FULL. */
+  async write(facts: SuperblockFacts): Promise<void> {
+    const next = superblockAfter(this.#superblock, facts);
+    const order = writeOrder(this.#copies);
+    const path = pathOf(this.#place);
+    try {
+      const file = await this.#place.storage.open(path, "write");
+      try {
+        const first = order.slice(0, HALF);
+        await this.#writeHalf(file, next, first);
+        // From here on the new one can be read back, and the old one need not be.
+        this.#superblock = next;
+        this.#copies = first;
+        await this.#writeHalf(file, next, order.slice(HALF));
+        this.#copies = [...order];
+      } finally {
+        await file.close();
+      }
+    } catch (cause) {
+      throw ioError("write", path, cause);
+    }
+  }
+
+  async #writeHalf(file: File, next: Superblock, half: readonly number[]): Promise<void> {
+    for (const index of half) await writeCopy(file, next, index);
+    await file.sync();
+  }
+}
+
+async function writeCopy(file: File, superblock: Superblock, index: number): Promise<void> {
+  await file.write(encodeCopy(superblock, index), index * SUPERBLOCK.sizeBytes);
+}
+
+/** A copy that cannot be read is one that is not there: the others may do. */
+async function readCopies(file: File): Promise<readonly (Uint8Array | undefined)[]> {
+  const copies: (Uint8Array | undefined)[] = [];
+  try {
+    for (let index = 0; index < SUPERBLOCK_COPIES; index += 1) {
+      const bytes = new Uint8Array(SUPERBLOCK.sizeBytes);
+      const count = await file.read(bytes, index * bytes.length).catch(() => 0);
+      copies.push(count === bytes.length ? bytes : undefined);
+    }
+  } finally {
+    await file.close();
+  }
+  return copies;
+}
+
+function pathOf({ directory }: SuperblockPlace): string {
+  return `${directory}/superblock`;
+}
