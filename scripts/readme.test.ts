@@ -6,7 +6,6 @@ import { type Reader, readmePrograms, runProgram, startServer } from "./readme.t
 
 const ROOT = join(import.meta.dirname, "..");
 const programs = readmePrograms(readFileSync(join(ROOT, "README.md"), "utf8"));
-const tsx = [process.execPath, join(ROOT, "node_modules/tsx/dist/cli.mjs")] as const;
 
 function program(name: string) {
   const found = programs.find((one) => one.name === name);
@@ -25,8 +24,8 @@ describe("the README", () => {
     reader = {
       folder,
       bop: [process.execPath, join(ROOT, "dist/cli/main.js")],
-      script: tsx,
-      extension: ".ts",
+      script: [process.execPath],
+      extension: ".mjs",
       rewrite: (code) =>
         code
           .replace('"bop-storage/libsql"', built("libsql/index.js"))
