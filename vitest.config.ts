@@ -2,21 +2,13 @@ import { defineConfig } from "vitest/config";
 
 /**
  * Folders whose tests share processes: they keep nothing between two files, and reading all modules
- * again for each of some hundred files would take as long as the tests themselves.
+ * again for each of some two hundred files would take as long as the tests themselves. Whoever kills
+ * processes, starts many, or lives seeds has a process for each file.
  */
-const UNITS = [
-  "base",
-  "io",
-  "sink",
-  "chunk",
-  "wal",
-  "manifest",
-  "write",
-  "page-cache",
-  "page-store",
-  "sqlite-file",
-  "record-log",
-].map((folder) => `src/${folder}/**/*.test.ts`);
+const SHARING = ["src", "scripts", "test/embedded", "test/e2e"].map(
+  (folder) => `${folder}/**/*.test.ts`,
+);
+const ALONE = ["test/contract", "test/crash", "sim"].map((folder) => `${folder}/**/*.test.ts`);
 
 const COMMON = { pool: "forks", testTimeout: 60_000 } as const;
 
@@ -26,16 +18,8 @@ export default defineConfig({
     globalSetup: ["test/support/build.ts"],
     maxWorkers: 2,
     projects: [
-      { test: { ...COMMON, name: "units", include: UNITS, isolate: false } },
-      {
-        test: {
-          ...COMMON,
-          name: "stores",
-          // SQLite is a large WebAssembly instance: a process for each file.
-          include: ["src", "test", "sim", "scripts"].map((folder) => `${folder}/**/*.test.ts`),
-          exclude: ["**/node_modules/**", ...UNITS],
-        },
-      },
+      { test: { ...COMMON, name: "sharing", include: SHARING, isolate: false } },
+      { test: { ...COMMON, name: "alone", include: ALONE } },
     ],
   },
 });

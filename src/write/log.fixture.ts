@@ -145,7 +145,8 @@ function sealedOf(commit: ReplayedCommit): Sealed {
     if (frame.kind !== "entry") throw new Error(`a ${frame.kind} frame was never staged`);
     const { payload } = frame;
     id = new DataView(payload.buffer, payload.byteOffset).getFloat64(0);
-    if (!payload.subarray(8).every((byte) => byte === (id & 255))) throw new Error("wrong bytes");
+    const expected = new Uint8Array(payload.length - 8).fill(id);
+    if (Buffer.compare(payload.subarray(8), expected) !== 0) throw new Error("wrong bytes");
     bytes += payload.length - 8;
   }
   return { lsn: commit.lsn, id, bytes };
