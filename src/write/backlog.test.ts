@@ -89,7 +89,8 @@ function foundOf({ stream, lsn, pageCount, frames }: ReplayedCommit): Found {
   if (frame?.kind !== "entry") throw new Error("only entries were staged");
   const first = new DataView(frame.payload.buffer, frame.payload.byteOffset).getUint32(0);
   const rest = frame.payload.subarray(4);
-  if (!rest.every((byte) => byte === (first & 255))) throw new Error("wrong bytes");
+  const expected = new Uint8Array(rest.length).fill(first);
+  if (Buffer.compare(rest, expected) !== 0) throw new Error("wrong bytes");
   return { stream, lsn, pageCount, first };
 }
 

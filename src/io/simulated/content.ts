@@ -26,7 +26,7 @@ const CUT_MODES = ["lost", "landed", "mixed", "mixed", "mixed"] as const;
 /** Undefined: 512 zeros. */
 type Sector = Uint8Array | undefined;
 
-const ZEROS = Buffer.alloc(BLOCK_BYTES);
+const ZERO_SECTOR = Buffer.alloc(SECTOR_BYTES);
 
 export class Content {
   readonly #blocks = new Map<number, Uint8Array>();
@@ -57,10 +57,10 @@ export class Content {
     for (let start = at; start < end; ) {
       const sectorAt = start - (start % SECTOR_BYTES);
       const stop = Math.min(end, sectorAt + SECTOR_BYTES);
-      const next = new Uint8Array(SECTOR_BYTES);
-      const old = stop - start === SECTOR_BYTES ? undefined : this.#sector(sectorAt);
-      if (old !== undefined) next.set(old);
-      next.set(from.subarray(start - at, stop - at), start - sectorAt);
+      const written = from.subarray(start - at, stop - at);
+      const isWhole = written.length === SECTOR_BYTES;
+      const next = new Uint8Array(isWhole ? written : (this.#sector(sectorAt) ?? ZERO_SECTOR));
+      if (!isWhole) next.set(written, start - sectorAt);
       this.#put(sectorAt, { next, order });
       start = stop;
     }
@@ -207,7 +207,7 @@ export class Content {
       block = new Uint8Array(BLOCK_BYTES);
       this.#blocks.set(index, block);
     }
-    block.set(sector ?? ZEROS.subarray(0, SECTOR_BYTES), inBlock);
+    block.set(sector ?? ZERO_SECTOR, inBlock);
   }
 
   #forgetBehindEnd(): void {
@@ -230,8 +230,8 @@ function survivor(
     return random.chance(0.5) ? history.durable : random.pick(possible);
   }
   if (random.chance(0.5)) return random.bytes(SECTOR_BYTES);
-  const torn = Uint8Array.from(history.durable ?? ZEROS.subarray(0, SECTOR_BYTES));
-  const newest = possible.at(-1) ?? ZEROS.subarray(0, SECTOR_BYTES);
+  const torn = Uint8Array.from(history.durable ?? ZERO_SECTOR);
+  const newest = possible.at(-1) ?? ZERO_SECTOR;
   torn.set(newest.subarray(0, random.below(SECTOR_BYTES)));
   return torn;
 }
@@ -241,5 +241,5 @@ function pickEnd<T>(possible: readonly T[], mode: "lost" | "landed"): T {
 }
 
 function isZero(sector: Uint8Array): boolean {
-  return ZEROS.subarray(0, sector.length).equals(sector);
+  return sector[0] === 0 && Buffer.compare(sector, ZERO_SECTOR) === 0;
 }
