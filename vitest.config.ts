@@ -10,7 +10,11 @@ const SHARING = ["src", "scripts", "test/embedded", "test/e2e"].map(
 );
 const ALONE = ["test/contract", "test/crash", "sim"].map((folder) => `${folder}/**/*.test.ts`);
 
-const COMMON = { pool: "forks", testTimeout: 60_000 } as const;
+const COMMON = {
+  pool: "forks",
+  testTimeout: 60_000,
+  setupFiles: ["test/support/bytes-equal.ts"],
+};
 
 export default defineConfig({
   test: {
