@@ -22,7 +22,7 @@ const VARIABLE = "BOP_PROGRAMS";
 const PROGRAMS: Readonly<Record<string, RegExp>> = {
   examples: /^\d\d-.+\.ts$/,
   "examples/tour": /^(?:main|writer)\.ts$/,
-  "test/crash": /^(?:.+-)?(?:writer|restorer)\.ts$/,
+  "test/crash": /^(?:(?:.+-)?writer|checker|restorer)\.ts$/,
 };
 
 /** Makes them, for this process and those that it starts. Returns how to remove them. */
