@@ -93,4 +93,10 @@ export const CORPUS: readonly PastFailure[] = [
     found:
       "a stalled take-over looked into what a newer writer had deleted, and believed the end too low",
   },
+  {
+    scenario: "rot",
+    seed: 1699,
+    found:
+      "copies of a superblock in the page cache only were written over before they were synced",
+  },
 ];

@@ -72,6 +72,33 @@ describe("the file of the superblock", () => {
     }
   });
 
+  test("copies that a killed process left in the page cache survive a power cut in the next write", async () => {
+    for (let call = 1; call <= 7; call += 1) {
+      for (let seed = 0; seed < 10; seed += 1) {
+        const world = simulatedWorld({ seed: seed * 1000 + call });
+        await world.run(async () => SuperblockFile.create(await place(world), facts(1)));
+        const cutOff = async (at: number, how: "kill" | "power", generation: number) => {
+          await world
+            .run(async () => {
+              const file = await SuperblockFile.open(await place(world));
+              world.disk.crashAt(at, how);
+              await file?.write(facts(generation));
+            })
+            .catch((error) => {
+              if (world.alive) throw error;
+            });
+          if (world.alive) world.powerCut();
+        };
+        await cutOff(call, "kill", 2);
+        expect([1, 2]).toContain(await generationAfter(world));
+        world.kill();
+        await cutOff(1 + (seed % 4), "power", 3);
+        const found = await generationAfter(world);
+        expect([1, 2, 3], `seed ${seed}, call ${call}`).toContain(found);
+      }
+    }
+  });
+
   test("a write that failed is made up for by the next, whichever of its calls it was", async () => {
     for (const operation of ["write", "sync"] as const) {
       for (let skip = 0; skip < (operation === "write" ? 4 : 2); skip += 1) {

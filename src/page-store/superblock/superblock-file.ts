@@ -5,7 +5,9 @@
  *
  * (1) Which two come first is said by `writeOrder`: whatever a write leaves behind when it is cut
  *     short, two equal copies of the old superblock or of the new one can be read.
- * (2) After a failed write the next one starts from what is known to be on the device.
+ * (2) After a failed write the next one starts from what is known to be on the device. What another
+ *     process has written is not: one that was killed between the two halves leaves copies that can
+ *     be read and that a power cut still takes. They are synced before anything is written over.
  * (3) The file comes into being whole: it has its name only when all four copies are synced.
  */
 import type { File, Storage } from "../../base/env.ts";
@@ -34,11 +36,17 @@ export class SuperblockFile {
   #superblock: Superblock;
   /** Copies that carry it, as far as is known. */
   #copies: readonly number[];
+  /** The copies are on the device, and not only in the page cache: see (2). */
+  #isDurable: boolean;
 
-  private constructor(place: SuperblockPlace, superblock: Superblock, copies: readonly number[]) {
+  private constructor(
+    place: SuperblockPlace,
+    found: { superblock: Superblock; copies: readonly number[]; isDurable: boolean },
+  ) {
     this.#place = place;
-    this.#superblock = superblock;
-    this.#copies = copies;
+    this.#superblock = found.superblock;
+    this.#copies = found.copies;
+    this.#isDurable = found.isDurable;
   }
 
   /**
@@ -70,7 +78,8 @@ export class SuperblockFile {
         details: { file: path, offset: 0, why: choice.why },
       });
     }
-    return new SuperblockFile(place, choice.superblock, choice.copies);
+    const { superblock, copies } = choice;
+    return new SuperblockFile(place, { superblock, copies, isDurable: false });
   }
 
   /** The first superblock of a new store. The directories tmp/ and the store's are there. */
@@ -96,7 +105,7 @@ export class SuperblockFile {
     } catch (cause) {
       throw ioError("create", path, cause);
     }
-    return new SuperblockFile(place, superblock, [0, 1, 2, 3]);
+    return new SuperblockFile(place, { superblock, copies: [0, 1, 2, 3], isDurable: true });
   }
 
   /** The newest that is known to be on the device. */
@@ -112,6 +121,8 @@ export class SuperblockFile {
     try {
       const file = await this.#place.storage.open(path, "write");
       try {
+        if (!this.#isDurable) await file.sync();
+        this.#isDurable = true;
         const first = order.slice(0, HALF);
         await this.#writeHalf(file, next, first);
         // From here on the new one can be read back, and the old one need not be.
