@@ -49,6 +49,8 @@ export class Life {
   readonly env: Env;
   readonly simulation: Simulation;
   readonly isAlive: () => boolean;
+  /** The newest that was opened. */
+  manager: Manager | undefined;
 
   constructor(options: {
     readonly simulation: Simulation;
@@ -68,6 +70,7 @@ export class Life {
 
   async open(): Promise<Manager> {
     const manager = await this.simulation.openManager(this.env);
+    this.manager = manager;
     const { recoveredFromCrash, replayedCommits, log } = manager.diagnostics();
     const { tally } = this.simulation;
     if (recoveredFromCrash) tally.add("recoveries");

@@ -11,8 +11,10 @@
  */
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
+import { coverage } from "./coverage.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenarios/index.ts";
 import { type Report, replayCommand, runSeed, runSeeds, type Seed, type Verdict } from "./seeds.ts";
+import { IMAGES } from "./simulation.ts";
 
 const DEFAULT_SEEDS = 500;
 const PROGRESS_MS = 10_000;
@@ -120,12 +122,11 @@ function printFailure({ seed, failure, options }: Verdict): void {
 
 function summarise({ count, elapsedMs, failures, tally }: Report): void {
   for (const [name, times] of tally.entries()) console.log(`${name}: ${times}`);
-  const crashes = tally.entries().filter(([name]) => name.startsWith("crashes:"));
-  const crashCount = crashes.reduce((sum, [, times]) => sum + times, 0);
+  for (const line of coverage(tally)) console.log(line);
   const seconds = elapsedMs / 1000;
   const rate = (count / seconds).toFixed(1);
   console.log(
-    `${count} seeds in ${seconds.toFixed(1)} s (${rate}/s), ${crashCount} crashes, ` +
+    `${count} seeds in ${seconds.toFixed(1)} s (${rate}/s), ${tally.of(IMAGES)} crashes, ` +
       `${failures.length} failed`,
   );
   for (const { seed } of failures) console.log(replayCommand(seed));

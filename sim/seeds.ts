@@ -44,6 +44,7 @@ export async function runSeed({ scenario, seed, ...how }: Seed): Promise<Verdict
   } catch (error) {
     failure = error;
   }
+  simulation?.tallyFaults();
   return {
     seed: { scenario, seed },
     failure,

@@ -6,6 +6,8 @@
  * (2) Engines are made between lives, since making one waits for the real world.
  * (3) A life that is not over after twenty simulated minutes, or what the scenario says, hangs:
  *     liveness is a promise too.
+ * (4) A crash counts when the next life begins with what it has left: one recovered image each. The
+ *     end of a process that had closed its store is none.
  */
 import type { Env } from "../src/base/env.ts";
 import { Manager } from "../src/index.ts";
@@ -20,6 +22,8 @@ import { Tally } from "./tally.ts";
 import { Trace, traced } from "./trace.ts";
 
 export const STORE = "/store";
+/** See (4). */
+export const IMAGES = "images recovered";
 const LIFE_MS_MAX = 20 * 60 * 1000;
 /** A world that runs longer than its lives may take has lost its way. */
 const RUN_MS_SPARE = 60 * 60 * 1000;
@@ -38,6 +42,12 @@ export interface SimulationOptions {
   readonly lifeMsMax?: number;
 }
 
+interface Injector {
+  readonly prefix?: string;
+  /** How often each has hit. */
+  readonly injected: ReadonlyMap<string, number>;
+}
+
 export class Simulation {
   readonly world: ReturnType<typeof simulatedWorld>;
   readonly random: SeededRandom;
@@ -45,17 +55,22 @@ export class Simulation {
   readonly stores: ReturnType<typeof memoryStores>;
   readonly trace: Trace;
   readonly tally = new Tally();
+  /** What injects faults, by the prefix of their names. */
+  readonly injectors: Injector[] = [];
   readonly catalogue = new CatalogueModel();
   /** The disk may fail, and so may calls. */
   faulty = false;
   readonly #traceDisk: boolean;
   readonly #lifeMsMax: number;
   #lives = 0;
+  #hasClosed = false;
+  #hasCrashed = false;
 
   constructor(options: SimulationOptions) {
     const { seed, print, begun, adjust = (drawn) => drawn } = options;
     this.#lifeMsMax = options.lifeMsMax ?? LIFE_MS_MAX;
     this.world = simulatedWorld({ seed, runMsMax: this.#lifeMsMax + RUN_MS_SPARE });
+    this.injectors.push(this.world.disk);
     this.random = this.world.random.fork();
     const dice = this.world.random.fork();
     this.options = adjust(swarm(dice), dice);
@@ -73,6 +88,8 @@ export class Simulation {
     const env = this.#traceDisk ? traced(started, this.trace) : started;
     this.#lives += 1;
     this.tally.add("lives");
+    if (this.#hasCrashed) this.tally.add(IMAGES);
+    this.#hasClosed = this.#hasCrashed = false;
     this.trace.note(`life ${this.#lives} begins`);
     const number = this.#lives;
     const isAlive = () => this.world.alive && this.#lives === number;
@@ -82,10 +99,12 @@ export class Simulation {
       const overdue = this.#overdue(env, ended.signal);
       await this.world.run(() => Promise.race([body(life), overdue]));
       assertUnaccused();
+      this.#hasClosed ||= life.manager?.diagnostics().state === "closed";
       return true;
     } catch (error) {
       if (error instanceof BrokenPromise || isAlive()) throw error;
       this.trace.note("died");
+      this.#hasCrashed = true;
       return false;
     } finally {
       ended.abort();
@@ -96,8 +115,21 @@ export class Simulation {
   end(how: "kill" | "power"): void {
     if (how === "kill") this.world.kill();
     else this.world.powerCut();
+    this.#hasCrashed = !this.#hasClosed;
     this.trace.note(how);
     this.tally.add(how === "kill" ? "crashes: kill" : "crashes: power cut");
+  }
+
+  /** At the end: which faults were injected. */
+  tallyFaults(): void {
+    for (const { prefix = "", injected } of this.injectors) {
+      for (const [name, count] of injected) this.tally.add(`injected: ${prefix}${name}`, count);
+    }
+  }
+
+  /** This life has closed what it had opened, and that is no manager: see (4). */
+  closed(): void {
+    this.#hasClosed = true;
   }
 
   openManager(env: Env): Promise<Manager> {

@@ -26,6 +26,7 @@ export async function fencing(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation(options);
   const { world, random, tally, trace } = simulation;
   const service = simulatedService(random.below(2 ** 31));
+  simulation.injectors.push({ prefix: "sink ", injected: service.faults.injected });
   const env = world.start();
   const ledger = new Ledger(service, () => env.clock.monotonicMs());
   const surroundings: Surroundings = {

@@ -71,6 +71,7 @@ export async function endLog(simulation: Simulation, store: LogLife): Promise<vo
       store.told(opened.durableLsn);
       await store.checkPast(opened, STREAMS);
       await opened.close();
+      simulation.closed();
     });
     simulation.end("power");
   }
@@ -128,7 +129,9 @@ class Work {
     }
     await Promise.all(this.#running);
     if (!simulation.faulty) await this.#store.checkPast(this.#log, STREAMS);
-    if (random.chance(0.4)) await this.#log.close();
+    if (!random.chance(0.4)) return;
+    await this.#log.close();
+    simulation.closed();
   }
 
   async #step(): Promise<void> {

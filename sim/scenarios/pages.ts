@@ -10,7 +10,7 @@ import type { FaultChances } from "../../src/io/index.ts";
 import { Rig } from "../../src/page-store/rig.fixture.ts";
 import { promise } from "../failure.ts";
 import { PageLife } from "../pages/page-life.ts";
-import { Simulation, type SimulationOptions } from "../simulation.ts";
+import { IMAGES, Simulation, type SimulationOptions } from "../simulation.ts";
 
 const LIVES_MAX = 4;
 const STEPS_MAX = 60;
@@ -135,6 +135,7 @@ class Run {
       const how = random.pick(["kill", "power"] as const);
       const isCutOff = random.chance(0.25);
       const opening = rig.restart(how);
+      tally.add(IMAGES);
       if (isCutOff) rig.world.disk.crashAt(1 + random.below(RECOVERY_CHANGES_MAX), how);
       try {
         await opening;
@@ -179,6 +180,7 @@ export async function pages(options: SimulationOptions): Promise<void> {
   const compression = random.pick(["none", "none", "deflate"] as const);
   const limits = { ...LIMITS, chunkBytes, compression };
   const rig = await Rig.open({ seed: options.seed, limits });
+  simulation.injectors.push(rig.world.disk);
   const run = new Run(simulation, rig);
   let horizonLsn = 0;
   if (random.chance(0.4)) rig.historyLsn = () => horizonLsn as Lsn;

@@ -64,6 +64,7 @@ export async function shipping(options: SimulationOptions): Promise<void> {
     flushBytes: random.pick([64, 256, 8192]) * 1024,
     flushIntervalMs: random.pick([10, 100, 1000]),
   };
+  simulation.injectors.push({ prefix: "sink ", injected: run.service.faults.injected });
   for (let n = 0; n < simulation.options.lives; n++) await interruptedLife(run);
   run.service.faults.heal();
   await lastLives(run);
@@ -127,6 +128,7 @@ async function open(run: Run, life: Life): Promise<Manager> {
     if (places.isLost) await restore(run, life);
     try {
       const manager = await openManager(run, life);
+      life.manager = manager;
       tally.add("openings");
       return manager;
     } catch (error) {

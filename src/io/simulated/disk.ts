@@ -65,6 +65,8 @@ export interface SimulatedDisk {
   autoIsDirect: boolean;
   /** Calls made so far, by operation. */
   readonly calls: Readonly<Partial<Record<DiskOperation, number>>>;
+  /** Faults that have hit calls so far, by what they were. */
+  readonly injected: ReadonlyMap<string, number>;
   /** Calls so far that change something: the numbers that `crashAt` counts. */
   readonly changeCount: number;
   /** Makes the next matching call fail. Orders stand until they have been used up. */
@@ -89,6 +91,7 @@ export class Disk implements SimulatedDisk {
   capacityBytes = Number.POSITIVE_INFINITY;
   autoIsDirect = false;
   readonly calls: Partial<Record<DiskOperation, number>> = {};
+  readonly injected = new Map<string, number>();
   readonly tree = new Tree();
   readonly #options: DiskOptions;
   readonly #faults: Faults;
@@ -164,6 +167,7 @@ export class Disk implements SimulatedDisk {
       this.#inFlight.add(call);
       const pending = process.await(reject);
       const hangMs = this.#faults.nextHangMs(call.operation, call.path);
+      if (hangMs > 0) this.#injected(`${call.operation} hangs`);
       this.#options.scheduler.schedule(this.#latencyMs(call.operation) + hangMs, () => {
         if (!pending.settle()) return; // The process died meanwhile; see `crash`.
         this.#inFlight.delete(call);
@@ -206,6 +210,7 @@ export class Disk implements SimulatedDisk {
   assertRoom(growthBytes: number, path: string): void {
     if (growthBytes <= 0 || this.capacityBytes === Number.POSITIVE_INFINITY) return;
     if (this.tree.usedBytes() + growthBytes <= this.capacityBytes) return;
+    this.#injected("no room");
     throw systemError("ENOSPC", { operation: "write", path });
   }
 
@@ -213,10 +218,15 @@ export class Disk implements SimulatedDisk {
     const { operation, path } = call;
     const fault = this.#faults.next(operation, path);
     if (fault === undefined) return call.act();
+    this.#injected(`${operation} ${fault.code}`);
     if (fault.code === "SHORT" && call.actShort !== undefined) return call.actShort();
     if (call.fail !== undefined) call.fail({ after: fault.after });
     else call.actPartly?.();
     throw systemError(fault.code, { operation, path });
+  }
+
+  #injected(fault: string): void {
+    this.injected.set(fault, (this.injected.get(fault) ?? 0) + 1);
   }
 
   #count(call: DiskCall<unknown>): void {

@@ -107,6 +107,8 @@ export class SinkFaults {
     missingMs: 0,
     skewMs: 0,
   };
+  /** Calls that were hit so far, by fault. */
+  readonly injected = new Map<SinkFault, number>();
   readonly #random: SeededRandom;
   #standing: Standing[] = [];
   #chance = 0;
@@ -140,6 +142,12 @@ export class SinkFaults {
 
   /** The fault that hits this call, if one does. */
   next(operation: SinkOperation, key: string): SinkFault | undefined {
+    const fault = this.#next(operation, key);
+    if (fault !== undefined) this.injected.set(fault, (this.injected.get(fault) ?? 0) + 1);
+    return fault;
+  }
+
+  #next(operation: SinkOperation, key: string): SinkFault | undefined {
     for (const standing of this.#standing) {
       const { fault, keyPattern } = standing.order;
       const wanted = standing.order.operation ?? operation;
