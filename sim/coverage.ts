@@ -1,11 +1,14 @@
 /**
  * WHAT A RUN HAS COVERED, from its tally: faults of disk and service that were injected, those that can
- * be and never were, and the errors that callers were told.
+ * be and never were, the errors that callers were told, and the moves of the tables of states that were
+ * never taken.
  */
+import { allStateTables } from "../src/base/state-table.ts";
 import { SINK_FAULTS } from "../src/sink/simulated/faults.ts";
 import type { Tally } from "./tally.ts";
 
 const INJECTED = "injected: ";
+const MOVE = "move: ";
 const TOLD = ["errors: ", "opens that failed", "openings refused", "damage that was refused"];
 
 const DISK_FAULTS = [
@@ -18,6 +21,10 @@ const DISK_FAULTS = [
   "no room",
 ];
 
+/** What a line below says, and needs no line of its own. */
+export const isCovered = (name: string): boolean =>
+  [INJECTED, MOVE].some((prefix) => name.startsWith(prefix));
+
 /** Lines of text. */
 export function coverage(tally: Tally): string[] {
   const entries = tally.entries();
@@ -29,6 +36,31 @@ export function coverage(tally: Tally): string[] {
     listed("faults injected", injected.map(countOf(INJECTED))),
     listed("faults never injected", never),
     listed("told to callers", told.map(countOf("errors: "))),
+    ...moves(tally),
+  ];
+}
+
+interface Move {
+  readonly table: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Under which a move is counted. */
+export const moveName = ({ table, from, to }: Move): string => `${MOVE}${table} ${from} → ${to}`;
+
+function moves(tally: Tally): string[] {
+  const all = allStateTables().flatMap((table) => {
+    return table.moves().map((move) => moveName({ table: table.name, ...move }));
+  });
+  const never = all.filter((name) => tally.of(name) === 0);
+  const taken = `${all.length - never.length} of ${all.length} moves of states were taken`;
+  return [
+    taken,
+    listed(
+      "moves never taken",
+      never.map((name) => name.slice(MOVE.length)),
+    ),
   ];
 }
 

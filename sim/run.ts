@@ -11,7 +11,7 @@
  */
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import { coverage } from "./coverage.ts";
+import { coverage, isCovered } from "./coverage.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenarios/index.ts";
 import { type Report, replayCommand, runSeed, runSeeds, type Seed, type Verdict } from "./seeds.ts";
 import { IMAGES } from "./simulation.ts";
@@ -121,7 +121,9 @@ function printFailure({ seed, failure, options }: Verdict): void {
 }
 
 function summarise({ count, elapsedMs, failures, tally }: Report): void {
-  for (const [name, times] of tally.entries()) console.log(`${name}: ${times}`);
+  for (const [name, times] of tally.entries()) {
+    if (!isCovered(name)) console.log(`${name}: ${times}`);
+  }
   for (const line of coverage(tally)) console.log(line);
   const seconds = elapsedMs / 1000;
   const rate = (count / seconds).toFixed(1);

@@ -1,5 +1,7 @@
 /** RUNS SEEDS of a scenario, and says which of them failed and how to see that again. */
 import { performance } from "node:perf_hooks";
+import { watchMoves } from "../src/base/state-table.ts";
+import { moveName } from "./coverage.ts";
 import { watchRejections } from "./failure.ts";
 import { SCENARIOS, type ScenarioName } from "./scenarios/index.ts";
 import type { Simulation } from "./simulation.ts";
@@ -39,12 +41,16 @@ export async function runSeed({ scenario, seed, ...how }: Seed): Promise<Verdict
   const begun = (made: Simulation) => {
     simulation = made;
   };
+  const moves = new Tally();
+  watchMoves((table, from, to) => moves.add(moveName({ table, from, to })));
   try {
     await SCENARIOS[scenario]({ seed, begun, ...how });
   } catch (error) {
     failure = error;
   }
+  watchMoves(undefined);
   simulation?.tallyFaults();
+  simulation?.tally.addAll(moves.entries());
   return {
     seed: { scenario, seed },
     failure,

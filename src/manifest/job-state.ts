@@ -27,6 +27,7 @@
  * (4) A lease of another opening of the store is void: there is one owner, and it is not that one.
  */
 import { assert } from "../base/assert.ts";
+import { StateTable } from "../base/state-table.ts";
 import type { StreamId } from "../base/units.ts";
 
 /** Persistent: a number is never changed or used again. */
@@ -83,6 +84,15 @@ const MEETS: Readonly<Record<JobEvent["type"], readonly JobState[]>> = {
   retry: ["failed", "cancelled"],
 };
 
+const NEXT = new StateTable<JobState>("job", {
+  queued: ["leased", "cancelled"],
+  leased: ["leased", "done", "waiting", "failed", "queued", "cancelled"],
+  waiting: ["queued", "cancelled"],
+  done: [],
+  failed: ["queued"],
+  cancelled: ["queued"],
+});
+
 const PAUSE_MS_FIRST = 1000;
 const PAUSE_MS_MAX = 5 * 60_000;
 /** Longer reasons and results are cut: a row is no place for a log. */
@@ -123,6 +133,12 @@ export const mayMeet = (job: JobRow, type: JobEvent["type"]): boolean =>
 /** The only place where a job changes its state. */
 export function moveJob(job: JobRow, event: JobEvent, moment: JobMoment): JobRow {
   assert(mayMeet(job, event.type), () => `job ${job.id} is ${job.state}: no ${event.type}`);
+  const moved = afterEvent(job, event, moment);
+  NEXT.assertMove(job.state, moved.state);
+  return moved;
+}
+
+function afterEvent(job: JobRow, event: JobEvent, moment: JobMoment): JobRow {
   const { nowMs } = moment;
   const next = { ...job, changedAtMs: nowMs, lease: undefined };
   switch (event.type) {

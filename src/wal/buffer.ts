@@ -19,19 +19,20 @@
  *   failed    The device refused it. It is written again, to another segment.
  */
 import { assert } from "../base/assert.ts";
+import { StateTable } from "../base/state-table.ts";
 import { type Lsn, lsnAfter } from "../base/units.ts";
 import { BATCH_HEADER, batchBytes } from "./batch.ts";
 
 export type BufferState = "open" | "staged" | "writing" | "written" | "durable" | "failed";
 
-const NEXT: Readonly<Record<BufferState, readonly BufferState[]>> = {
+const NEXT = new StateTable<BufferState>("buffer", {
   open: ["staged"],
   staged: ["writing"],
   writing: ["written", "failed"],
   written: ["durable", "failed"],
   durable: ["open"],
   failed: ["writing"],
-};
+});
 
 export class BatchBuffer {
   readonly bytes: Uint8Array;
@@ -56,7 +57,7 @@ export class BatchBuffer {
 
   /** The only place where a buffer changes its state. */
   moveTo(next: BufferState): void {
-    assert(NEXT[this.#state].includes(next), () => `buffer: ${this.#state} → ${next} is no move`);
+    NEXT.assertMove(this.#state, next);
     this.#state = next;
   }
 

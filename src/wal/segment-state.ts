@@ -34,7 +34,7 @@
  *   history → retired    SegmentStore.release  the horizon has passed it, and nobody holds it
  *   retired → free       SegmentStore.release  renamed to a fresh sequence
  */
-import { assert } from "../base/assert.ts";
+import { StateTable } from "../base/state-table.ts";
 
 export type SegmentState =
   | "free"
@@ -45,7 +45,7 @@ export type SegmentState =
   | "retired"
   | "poisoned";
 
-const NEXT: Readonly<Record<SegmentState, readonly SegmentState[]>> = {
+const NEXT = new StateTable<SegmentState>("segment", {
   free: ["active", "poisoned"],
   active: ["sealed", "poisoned"],
   sealed: ["archived", "history", "retired"],
@@ -53,13 +53,10 @@ const NEXT: Readonly<Record<SegmentState, readonly SegmentState[]>> = {
   history: ["retired"],
   retired: ["free"],
   poisoned: ["history", "retired"],
-};
+});
 
 /** The only place where a segment changes its state. */
 export function moveSegment(segment: { state: SegmentState }, next: SegmentState): void {
-  assert(
-    NEXT[segment.state].includes(next),
-    () => `segment: ${segment.state} → ${next} is no move`,
-  );
+  NEXT.assertMove(segment.state, next);
   segment.state = next;
 }

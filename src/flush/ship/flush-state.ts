@@ -21,7 +21,7 @@
  *   halted → claiming     the same; or what was refused was the claim
  *   offline → halted      the bucket refused what comes before shipping
  */
-import { assert } from "../../base/assert.ts";
+import { StateTable } from "../../base/state-table.ts";
 
 export type FlushState =
   | "offline"
@@ -34,7 +34,7 @@ export type FlushState =
   | "diverged"
   | "closed";
 
-const NEXT: Readonly<Record<FlushState, readonly FlushState[]>> = {
+const NEXT = new StateTable<FlushState>("shipping", {
   offline: ["claiming", "halted", "closed"],
   claiming: ["comparing", "offline", "diverged", "closed"],
   comparing: ["taking-over", "shipping", "offline", "diverged", "closed"],
@@ -44,10 +44,10 @@ const NEXT: Readonly<Record<FlushState, readonly FlushState[]>> = {
   fenced: ["closed"],
   diverged: ["closed"],
   closed: [],
-};
+});
 
 /** The only place where the state changes. */
 export function moveFlush(of: { state: FlushState }, next: FlushState): void {
-  assert(NEXT[of.state].includes(next), () => `shipping: ${of.state} → ${next} is no move`);
+  NEXT.assertMove(of.state, next);
   of.state = next;
 }

@@ -17,18 +17,18 @@
  *   open → closing      Store.close
  *   closing → closed    Store.close          everything is released
  */
-import { assert } from "../../base/assert.ts";
 import type { StorageError } from "../../base/errors.ts";
+import { StateTable } from "../../base/state-table.ts";
 import { closedError } from "../queries/seat-runner.ts";
 
 export type StoreState = "open" | "read-only" | "closing" | "closed";
 
-const NEXT: Readonly<Record<StoreState, readonly StoreState[]>> = {
+const NEXT = new StateTable<StoreState>("store", {
   open: ["read-only", "closing"],
   "read-only": ["closing"],
   closing: ["closed"],
   closed: [],
-};
+});
 
 export class Lifecycle {
   #state: StoreState = "open";
@@ -40,7 +40,7 @@ export class Lifecycle {
 
   /** The only place where a store changes its state. */
   moveTo(next: StoreState, why?: StorageError): void {
-    assert(NEXT[this.#state].includes(next), () => `${this.#state} → ${next} is not a move`);
+    NEXT.assertMove(this.#state, next);
     this.#state = next;
     this.#why = why ?? this.#why;
   }

@@ -19,8 +19,8 @@
  * (2) A probe that is given up leaves its place to the next caller.
  * (3) It has no clock and no dice: it is told the time, and given what jitter needs.
  */
-import { assert } from "../../base/assert.ts";
 import type { Random } from "../../base/env.ts";
+import { StateTable } from "../../base/state-table.ts";
 import { backoffLimitMs } from "./backoff.ts";
 
 export interface BreakerLimits {
@@ -42,11 +42,11 @@ export type Answer =
   /** Ask again then, or when the state has changed. */
   | { readonly type: "wait"; readonly untilMs: number };
 
-const NEXT: Readonly<Record<BreakerState, readonly BreakerState[]>> = {
+const NEXT = new StateTable<BreakerState>("breaker", {
   closed: ["open"],
   open: ["half-open"],
   "half-open": ["open", "closed"],
-};
+});
 
 export class CircuitBreaker {
   readonly #limits: BreakerLimits;
@@ -123,7 +123,7 @@ export class CircuitBreaker {
 
   /** The only place where the state changes. */
   #moveTo(next: BreakerState): void {
-    assert(NEXT[this.#state].includes(next), () => `breaker: ${this.#state} → ${next} is no move`);
+    NEXT.assertMove(this.#state, next);
     this.#state = next;
     this.#move += 1;
     this.#count = 0;
