@@ -29,6 +29,7 @@ export const NIGHT_MIX: Mix = {
   "large-transactions": 1,
   recovery: 1,
   hang: 1,
+  jobs: 1,
   "record-log": 2,
   shipping: 4,
   fencing: 1,

@@ -12,6 +12,7 @@ import { fencing } from "./fencing.ts";
 import { forks } from "./forks.ts";
 import { hang } from "./hang.ts";
 import { importing } from "./import.ts";
+import { jobs } from "./jobs.ts";
 import { largeTransactions } from "./large-transactions.ts";
 import { log } from "./log.ts";
 import { manifest } from "./manifest.ts";
@@ -37,6 +38,7 @@ export const SCENARIOS = {
   manifest,
   pages,
   hang,
+  jobs,
   day,
   morning,
   "record-log": recordLog,

@@ -66,6 +66,7 @@ export {
   streamOfNameRow,
 } from "./family-rows.ts";
 export {
+  isDue,
   isPending,
   type JobEvent,
   type JobRow,

@@ -24,7 +24,9 @@
  *     that takes its process with it runs out of attempts like any other.
  * (3) The pause before a retry is drawn evenly from 0 to a limit that doubles with each attempt, up
  *     to PAUSE_MS_MAX: many jobs that failed together do not come back together.
- * (4) A lease of another opening of the store is void: there is one owner, and it is not that one.
+ * (4) Time is that of the wall clock, which may be set back: what is due later than any pause can last
+ *     is due now.
+ * (5) A lease of another opening of the store is void: there is one owner, and it is not that one.
  */
 import { assert } from "../base/assert.ts";
 import { StateTable } from "../base/state-table.ts";
@@ -126,6 +128,10 @@ export function newJob(wanted: {
     message: "",
   };
 }
+
+/** See (4). */
+export const isDue = ({ dueAtMs }: JobRow, nowMs: number): boolean =>
+  dueAtMs <= nowMs || dueAtMs > nowMs + PAUSE_MS_MAX;
 
 export const mayMeet = (job: JobRow, type: JobEvent["type"]): boolean =>
   MEETS[type].includes(job.state);

@@ -55,6 +55,25 @@ describe("jobs of a store", () => {
     expect(startedMs).toHaveLength(4);
   });
 
+  test("a wall clock that is set back by hours holds up neither a retry nor what was submitted", async () => {
+    const { world, open } = makeWorld(1);
+    let attempts = 0;
+    const states = await world.run(async () => {
+      const { jobs, env } = await open(async () => {
+        attempts += 1;
+        if (attempts === 1) throw busy();
+        return "ok";
+      });
+      const { id } = await jobs.submit("integrity-check", SHOP);
+      while (jobs.list()[0]?.state !== "waiting") await env.clock.sleep(1);
+      world.jumpWall(-5 * 3_600_000);
+      const other = await jobs.submit("integrity-check", CAFE);
+      await env.clock.sleep(10 * 60_000);
+      return [id, other.id].map((each) => jobs.list().find((job) => job.id === each)?.state);
+    });
+    expect(states).toEqual(["done", "done"]);
+  });
+
   test("a job that fails for good keeps its reason over a restart, and can be retried then", async () => {
     const { world, open } = makeWorld(2);
     let attempts = 0;

@@ -17,6 +17,7 @@ import type { Clock, Disposer, Random } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
 import type { StreamId } from "../../base/units.ts";
 import {
+  isDue,
   isPending,
   type JobEvent,
   type JobRow,
@@ -177,7 +178,7 @@ export class Jobs {
     if (this.#stopped || this.#work !== undefined) return;
     const nowMs = this.#options.clock.wallMs();
     const waiting = [...this.#rows.values()].filter(isPending);
-    const due = waiting.filter(({ dueAtMs }) => dueAtMs <= nowMs).sort((a, b) => a.id - b.id)[0];
+    const due = waiting.filter((row) => isDue(row, nowMs)).sort((a, b) => a.id - b.id)[0];
     if (due === undefined) {
       if (waiting.length === 0) return;
       this.#wakeIn(Math.min(...waiting.map(({ dueAtMs }) => dueAtMs)) - nowMs);
@@ -267,7 +268,9 @@ export class Jobs {
         this.#pump();
         return;
       }
-      const leftMs = running.untilMs - this.#options.clock.wallMs();
+      const nowMs = this.#options.clock.wallMs();
+      running.untilMs = Math.min(running.untilMs, nowMs + LEASE_MS); // The clock may be set back.
+      const leftMs = running.untilMs - nowMs;
       if (leftMs > 0) this.#wakeIn(leftMs);
       else running.abort.abort(leaseEnded());
     });
