@@ -8,6 +8,8 @@
  *     what is there is a prefix: the oracle is that of the other scenarios.
  * (2) Once the service is well, everything is shipped; what is then restored is the same store.
  * (3) Whatever garbage collection took, nothing of it was needed by a restore.
+ * (4) A service that refuses for a while makes dead letters. Somebody retries or discards them, and then
+ *     (1) and (2) hold as ever.
  */
 import { Manager } from "../../src/index.ts";
 import { type SimulatedService, SimulatedStore, simulatedService } from "../../src/sink/index.ts";
@@ -24,6 +26,10 @@ const RESTORES_MAX = 8;
 const OPENS_MAX = 8;
 /** What is delayed has landed by then. */
 const ALL_LANDED_MS = 15 * 60 * 1000;
+/** Longer than an epoch lasts where little is kept. */
+const QUIET_MS = 65 * 60 * 1000;
+const LIFE_MS_MAX = 2 * QUIET_MS;
+const LETTERS_MS = 500;
 const ENDS = ["kill", "kill", "power", "machine", "machine", "replaced"] as const;
 
 /** Where the store lies now; a lost machine's directory is not used again. */
@@ -44,7 +50,7 @@ class Places {
 
 interface Run {
   readonly simulation: Simulation;
-  readonly service: SimulatedService;
+  service: SimulatedService;
   readonly places: Places;
   readonly faultChance: number;
   readonly keepForMs: number;
@@ -53,22 +59,27 @@ interface Run {
 }
 
 export async function shipping(options: SimulationOptions): Promise<void> {
-  const simulation = new Simulation({ ...options, adjust: calmer });
+  const simulation = new Simulation({ ...options, adjust: calmer, lifeMsMax: LIFE_MS_MAX });
   const { random, tally } = simulation;
   const run: Run = {
     simulation,
-    service: simulatedService(random.below(2 ** 31)),
+    service: newService(simulation),
     places: new Places(),
     faultChance: random.pick([0, 0.02, 0.1]),
     keepForMs: random.pick([0, 1000, 7 * 24 * 3_600_000]),
     flushBytes: random.pick([64, 256, 8192]) * 1024,
     flushIntervalMs: random.pick([10, 100, 1000]),
   };
-  simulation.injectors.push({ prefix: "sink ", injected: run.service.faults.injected });
   for (let n = 0; n < simulation.options.lives; n++) await interruptedLife(run);
   run.service.faults.heal();
   await lastLives(run);
   tally.add("requests", run.service.calls);
+}
+
+function newService({ random, injectors }: Simulation): SimulatedService {
+  const service = simulatedService(random.below(2 ** 31));
+  injectors.push({ prefix: "sink ", injected: service.faults.injected });
+  return service;
 }
 
 /** Each operation may take seconds here. */
@@ -95,10 +106,16 @@ async function interruptedLife(run: Run): Promise<void> {
     const isCutOff = end !== "replaced" && random.chance(0.6);
     if (isCutOff) life.planCrash(1 + random.below(options.changesMax * 3), how);
     void outages(run, life);
-    await work({ life, manager }, found);
-    if (random.chance(0.3)) await manager.close();
+    void letters(run, life, manager);
+    const working = random.chance(0.8) ? work({ life, manager }, found) : Promise.resolve();
+    working.catch(() => undefined); // Of one that is replaced while it works nobody hears.
+    const isLeftAtWork = end === "replaced" && random.chance(0.5);
+    if (!isLeftAtWork) await working;
+    await life.env.clock.sleep(random.fraction() * LATENCY_MS_MAX * 4);
+    if (random.chance(0.05)) await life.env.clock.sleep(QUIET_MS);
+    if (!isLeftAtWork && random.chance(0.3)) await manager.close();
   });
-  service.faults.state.down = false;
+  service.faults.state.down = service.faults.state.denied = false;
   tally.add(`lives that ended: ${end}`);
   // One that is replaced is still there, and ships on, until the next crash.
   if (survived && end !== "replaced") simulation.end(how);
@@ -118,6 +135,38 @@ async function outages({ simulation, service }: Run, { env }: Life): Promise<voi
     }
     service.faults.state.down = false;
     tally.add("outages");
+  }
+}
+
+/** Now and then the service refuses for a while. See (4). */
+async function letters(
+  { simulation, service }: Run,
+  { env, isAlive }: Life,
+  manager: Manager,
+): Promise<void> {
+  const { random, tally } = simulation;
+  if (random.chance(0.6)) return;
+  const { state } = service.faults;
+  const fromMs = env.clock.monotonicMs() + random.fraction() * 2000;
+  const toMs = fromMs + random.fraction() * OUTAGE_MS_MAX;
+  try {
+    while (manager.diagnostics().state !== "closed") {
+      await env.clock.sleep(random.fraction() * LETTERS_MS);
+      if (!isAlive()) return; // It was replaced.
+      const nowMs = env.clock.monotonicMs();
+      state.denied = nowMs >= fromMs && nowMs < toMs;
+      for (const { id, kind } of manager.deadLetters()) {
+        const isGivenUp = random.chance(0.2);
+        tally.add(`dead letters: ${kind} ${isGivenUp ? "discarded" : "retried"}`);
+        await manager[isGivenUp ? "discardDeadLetter" : "retryDeadLetter"](id);
+      }
+    }
+  } catch (error) {
+    const { code } = error as { code?: string };
+    // The process is dead, or the store was closed meanwhile.
+    if (isAlive() && code !== "BOP_CLOSED" && !(error instanceof RangeError)) throw error;
+  } finally {
+    state.denied = false;
   }
 }
 
@@ -146,7 +195,8 @@ async function open(run: Run, life: Life): Promise<Manager> {
 }
 
 /** Nothing to restore from, if the machine was lost before anything was shipped. */
-async function restore({ simulation, service, places }: Run, { env }: Life): Promise<void> {
+async function restore(run: Run, { env }: Life): Promise<void> {
+  const { simulation, service, places } = run;
   const { tally, trace, stores } = simulation;
   for (let tries = 1; ; tries++) {
     const from = new SimulatedStore({ service, clock: env.clock, latencyMsMax: LATENCY_MS_MAX });
@@ -162,6 +212,8 @@ async function restore({ simulation, service, places }: Run, { env }: Life): Pro
       trace.note(`restore: ${code}`);
       if (code === "BOP_NO_RESTORE_POINT") {
         tally.add("nothing to restore from");
+        // It may hold a name and an epoch: a store that begins anew needs a bucket of its own.
+        run.service = newService(simulation);
         break;
       }
       if (!retryable || tries === RESTORES_MAX) throw error;

@@ -146,4 +146,12 @@ describe("the file of the superblock", () => {
     world.disk.failNext({ operation: "read", pathPattern: /superblock$/, skip: 2 });
     expect(await generationAfter(world)).toBe(4);
   });
+
+  test("is not called damaged while the device reads one copy only: it is there once it does", async () => {
+    const world = simulatedWorld({ seed: 1 });
+    await writeUntilDead(world);
+    world.disk.failNext({ operation: "read", pathPattern: /superblock$/, times: 3 });
+    await expect(generationAfter(world)).rejects.toMatchObject({ code: "BOP_IO" });
+    expect(await generationAfter(world)).toBe(4);
+  });
 });

@@ -51,7 +51,8 @@ export class SuperblockFile {
 
   /**
    * The superblock of a store; undefined if there is no such file. Throws BOP_CORRUPT if no two
-   * copies agree, BOP_FORMAT if a newer version wrote it, BOP_IO.
+   * copies agree, BOP_FORMAT if a newer version wrote it, BOP_IO also if they might, and the device
+   * does not read them.
    */
   static async open(place: SuperblockPlace): Promise<SuperblockFile | undefined> {
     const path = pathOf(place);
@@ -62,7 +63,8 @@ export class SuperblockFile {
       if (systemCode(cause) === "ENOENT") return undefined;
       throw ioError("open", path, cause);
     }
-    const choice = chooseSuperblock(await readCopies(file));
+    const { copies: read, unread } = await readCopies(file);
+    const choice = chooseSuperblock(read);
     if (choice.type === "newer") {
       const supported = "version 1";
       throw new StorageError(
@@ -74,6 +76,7 @@ export class SuperblockFile {
       );
     }
     if (choice.type === "refused") {
+      if (unread !== undefined) throw ioError("read", path, unread);
       throw new StorageError("BOP_CORRUPT", `the superblock ${path} is damaged: ${choice.why}`, {
         details: { file: path, offset: 0, why: choice.why },
       });
@@ -148,19 +151,29 @@ async function writeCopy(file: File, superblock: Superblock, index: number): Pro
   await file.write(encodeCopy(superblock, index), index * SUPERBLOCK.sizeBytes);
 }
 
+interface ReadCopies {
+  readonly copies: readonly (Uint8Array | undefined)[];
+  /** Why one of them could not be read. */
+  readonly unread: unknown;
+}
+
 /** A copy that cannot be read is one that is not there: the others may do. */
-async function readCopies(file: File): Promise<readonly (Uint8Array | undefined)[]> {
+async function readCopies(file: File): Promise<ReadCopies> {
   const copies: (Uint8Array | undefined)[] = [];
+  let unread: unknown;
   try {
     for (let index = 0; index < SUPERBLOCK_COPIES; index += 1) {
       const bytes = new Uint8Array(SUPERBLOCK.sizeBytes);
-      const count = await file.read(bytes, index * bytes.length).catch(() => 0);
+      const count = await file.read(bytes, index * bytes.length).catch((error: unknown) => {
+        unread = error;
+        return 0;
+      });
       copies.push(count === bytes.length ? bytes : undefined);
     }
   } finally {
     await file.close();
   }
-  return copies;
+  return { copies, unread };
 }
 
 function pathOf({ directory }: SuperblockPlace): string {
