@@ -5,6 +5,7 @@
  *   npm run sim -- --minutes 30 --from 100000        as many as fit, from there on
  *   npm run sim -- --scenario faults --seed 42       one seed, with what it drew
  *   npm run sim -- --scenario faults --seed 42 --trace   …and every call that reached its disk
+ *   npm run sim -- --scenario faults --seed 42 --shrink  …made as small as it still fails
  *
  * Exit code 0: all seeds passed. 1: one failed; what broke and the command that replays it are
  * printed. 2: wrong usage. One process uses one core: for more, run several with their own --from.
@@ -14,6 +15,7 @@ import { parseArgs } from "node:util";
 import { coverage, isCovered } from "./coverage.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenarios/index.ts";
 import { type Report, replayCommand, runSeed, runSeeds, type Seed, type Verdict } from "./seeds.ts";
+import { kindOf, type Smaller, shrink } from "./shrink.ts";
 import { IMAGES } from "./simulation.ts";
 
 const DEFAULT_SEEDS = 500;
@@ -34,6 +36,8 @@ interface Wanted {
   readonly minutes: number;
   readonly seed: number | undefined;
   readonly trace: boolean;
+  readonly shrink: boolean;
+  readonly smaller: Smaller;
 }
 
 function wanted(): Wanted {
@@ -45,6 +49,8 @@ function wanted(): Wanted {
       from: { type: "string" },
       minutes: { type: "string" },
       trace: { type: "boolean", default: false },
+      shrink: { type: "boolean", default: false },
+      smaller: { type: "string", default: "{}" },
     },
   });
   const scenario = SCENARIO_NAMES.find((name) => name === values.scenario);
@@ -61,6 +67,8 @@ function wanted(): Wanted {
     minutes,
     seed: natural("seed", values.seed),
     trace: values.trace,
+    shrink: values.shrink,
+    smaller: JSON.parse(values.smaller) as Smaller,
   };
 }
 
@@ -73,7 +81,10 @@ function natural(name: string, text: string | undefined): number | undefined {
 
 async function main(options: Wanted): Promise<boolean> {
   const { seed, scenario = "crash", minutes } = options;
-  if (seed !== undefined) return oneSeed({ scenario, seed }, options.trace);
+  if (seed !== undefined) {
+    const wanted = { scenario, seed, smaller: options.smaller };
+    return options.shrink ? shrunk(wanted) : oneSeed(wanted, options.trace);
+  }
   const endMs = performance.now() + minutes * 60_000;
   const onVerdict = reporter(endMs);
   const report = await runSeeds({ seeds: seedsOf(options), onVerdict });
@@ -96,6 +107,23 @@ async function oneSeed(seed: Seed, trace: boolean): Promise<boolean> {
   if (verdict.failure === undefined) console.log(`passed; the trace's hash is ${verdict.digest}`);
   else printFailure(verdict);
   return verdict.failure === undefined;
+}
+
+/** Prints the smallest that still fails. */
+async function shrunk(seed: Seed): Promise<boolean> {
+  const { failure, options } = await runSeed(seed);
+  if (failure === undefined || options === undefined) return oneSeed(seed, false);
+  const kind = kindOf(failure);
+  let lived = 0;
+  const smaller = await shrink(options, async (tried) => {
+    const verdict = await runSeed({ ...seed, smaller: { ...seed.smaller, ...tried } });
+    const stillFails = verdict.failure !== undefined && kindOf(verdict.failure) === kind;
+    lived += 1;
+    console.error(`${stillFails ? "fails " : "passes"} ${JSON.stringify(tried)}`);
+    return stillFails;
+  });
+  console.log(`${lived} runs; it still fails with`);
+  return oneSeed({ ...seed, smaller: { ...seed.smaller, ...smaller } }, false);
 }
 
 /** Prints failures at once, progress now and then, and ends the run when its time is up. */

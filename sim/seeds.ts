@@ -14,6 +14,8 @@ export interface Seed {
   /** Told every line of the trace. */
   readonly print?: (line: string) => void;
   readonly traceDisk?: boolean;
+  /** Of a seed that was shrunk. */
+  readonly smaller?: Partial<SwarmOptions>;
 }
 
 export interface Verdict {
@@ -52,7 +54,7 @@ export async function runSeed({ scenario, seed, ...how }: Seed): Promise<Verdict
   simulation?.tallyFaults();
   simulation?.tally.addAll(moves.entries());
   return {
-    seed: { scenario, seed },
+    seed: { scenario, seed, ...(how.smaller && { smaller: how.smaller }) },
     failure,
     tally: simulation?.tally ?? new Tally(),
     options: simulation?.options,
@@ -82,6 +84,8 @@ export async function runSeeds({ seeds, onVerdict = () => true }: Batch): Promis
 }
 
 /** The command that lives a seed again. */
-export function replayCommand({ scenario, seed }: Seed): string {
-  return `npm run sim -- --scenario ${scenario} --seed ${seed} --trace`;
+export function replayCommand({ scenario, seed, smaller = {} }: Seed): string {
+  const hasLess = Object.keys(smaller).length > 0;
+  const options = hasLess ? ` --smaller '${JSON.stringify(smaller)}'` : "";
+  return `npm run sim -- --scenario ${scenario} --seed ${seed}${options} --trace`;
 }

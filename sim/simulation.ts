@@ -38,6 +38,8 @@ export interface SimulationOptions {
   readonly begun?: (simulation: Simulation) => void;
   /** What the scenario wants otherwise than the dice. */
   readonly adjust?: (drawn: SwarmOptions, random: SeededRandom) => SwarmOptions;
+  /** In place of what was drawn, and of what the scenario wants: see shrink.ts. */
+  readonly smaller?: Partial<SwarmOptions>;
   /** See (3). */
   readonly lifeMsMax?: number;
 }
@@ -73,7 +75,7 @@ export class Simulation {
     this.injectors.push(this.world.disk);
     this.random = this.world.random.fork();
     const dice = this.world.random.fork();
-    this.options = adjust(swarm(dice), dice);
+    this.options = { ...adjust(swarm(dice), dice), ...options.smaller };
     this.stores = memoryStores(this.world.random.fork());
     this.trace = new Trace(() => this.world.nowMs, print);
     this.#traceDisk = options.traceDisk ?? print !== undefined;
