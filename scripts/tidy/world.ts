@@ -56,6 +56,11 @@ const WORLDLY_FOLDERS = ["src/io/", "src/server/", "src/cli/", "src/sink/"];
 const SIMULATION_RUNNER: ReadonlySet<string> = new Set([
   "sim/run.ts",
   "sim/seeds.ts",
+  "sim/night/crew.ts",
+  "sim/night/ledger.ts",
+  "sim/night/main.ts",
+  "sim/night/source.ts",
+  "sim/night/worker.ts",
   "sim/mutants/list.ts",
   "sim/mutants/tree.ts",
   "sim/mutants/watch.ts",
