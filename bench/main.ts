@@ -6,7 +6,7 @@
  *     npm run bench -- commit             scenarios whose name begins with "commit"
  *     npm run bench -- wal reads          groups: commits, tenants, logs, reopen, latency (which
  *                                         are "wal"), reads, large, manifest, pages, cache,
- *                                         sink
+ *                                         sink, cold
  *     npm run bench -- --rounds 9 --scale 0.1 --json --directory /mnt/disk
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -17,6 +17,7 @@ import { describeMachine } from "./machine.ts";
 import { buildOurs } from "./ours.ts";
 import { loadPeer } from "./peer.ts";
 import { reportLines, verdictsOf } from "./report.ts";
+import { coldRestore, coldStart } from "./scenarios/cold.ts";
 import { commitMany, commitManyIndexed, commitOne } from "./scenarios/commits.ts";
 import { largeTransaction } from "./scenarios/large.ts";
 import { commitLatencies } from "./scenarios/latency.ts";
@@ -55,6 +56,7 @@ const GROUPS: Readonly<Record<string, readonly Scenario[]>> = {
   latency: commitLatencies,
   cache: [pageCache],
   sink: [shipping],
+  cold: [coldStart, coldRestore],
   wal: [...COMMITS, ...TENANTS, ...LOGS, reopen, ...commitLatencies],
 };
 

@@ -75,6 +75,8 @@ export function swarm(random: SeededRandom): SwarmOptions {
   };
 }
 
+const NEVER = { localEveryMs: 0, remoteEveryMs: 0, sampleEveryMs: 0 };
+
 /** What `Manager.open` is given of them. */
 export function storeLimits(options: SwarmOptions) {
   const { engine, segmentBytes, checkpointLogBytes, overlayBytes } = options;
@@ -94,6 +96,7 @@ export function storeLimits(options: SwarmOptions) {
     limits: { writeTimeoutMs },
     cacheBytes: MIB,
     maxTransactionBytes: 8 * MIB,
+    scrub: NEVER, // Its reads would stand between those of the others; it has a scenario of its own.
   };
 }
 

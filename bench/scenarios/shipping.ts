@@ -7,8 +7,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Manager, ObjectStore } from "../../src/index.ts";
+import type { Manager } from "../../src/index.ts";
 import {
   callers,
   type Metric,
@@ -17,6 +16,7 @@ import {
   type Scenario,
   type Side,
 } from "../harness.ts";
+import { late } from "../late-store.ts";
 import { openFolderStore, openOurs } from "../ours.ts";
 import { NOTE_INSERT, NOTE_ROWS, NOTE_TABLE, note, numbers, verifyNotes } from "../workload.ts";
 
@@ -28,35 +28,6 @@ const REMOTE_SHARE = 0.1;
 const BUCKET_MS = 30;
 const PUT_DOLLARS = 0.005 / 1000;
 const GET_DOLLARS = 0.0004 / 1000;
-
-/** Calls that were made of a store, by what they are charged as. */
-interface Requests {
-  puts: number;
-  gets: number;
-}
-
-/** A store that answers late, and counts. */
-function watched(
-  store: ObjectStore,
-  { delayMs, requests }: { delayMs: number; requests: Requests },
-) {
-  const late = async <T>(kind: keyof Requests, call: () => Promise<T>): Promise<T> => {
-    requests[kind] += 1;
-    if (delayMs > 0) await sleep(delayMs);
-    return call();
-  };
-  const seen: ObjectStore = {
-    location: store.location,
-    put: (...call) => late("puts", () => store.put(...call)),
-    putIfAbsent: (...call) => late("puts", () => store.putIfAbsent(...call)),
-    list: (...call) => late("puts", () => store.list(...call)),
-    get: (...call) => late("gets", () => store.get(...call)),
-    head: (...call) => late("gets", () => store.head(...call)),
-    delete: (...call) => store.delete(...call),
-    close: () => store.close(),
-  };
-  return seen;
-}
 
 interface Kind {
   readonly name: string;
@@ -76,14 +47,11 @@ const KINDS: readonly Kind[] = [
 async function side(kind: Kind, { directory, scale }: { directory: string; scale: number }) {
   const { name, delayMs, durability } = kind;
   const folder = join(directory, name.replaceAll(/\W+/g, "-"));
-  const requests: Requests = { puts: 0, gets: 0 };
   mkdirSync(folder, { recursive: true });
   const sink =
-    delayMs === undefined
-      ? undefined
-      : watched(await openFolderStore(join(folder, "sink")), { delayMs, requests });
+    delayMs === undefined ? undefined : late(await openFolderStore(join(folder, "sink")), delayMs);
   const manager = await openOurs(join(folder, "store"), { ...(sink && { sink, durability }) });
-  const load = await Load.open(manager, requests);
+  const load = await Load.open(manager);
   const share = durability === "remote" ? REMOTE_SHARE : 1;
   const made: Side = {
     name,
@@ -97,20 +65,20 @@ async function side(kind: Kind, { directory, scale }: { directory: string; scale
 class Load {
   readonly #inserts: readonly ((id: number) => Promise<unknown>)[];
   readonly #rows: readonly (() => Promise<unknown[]>)[];
-  readonly #requests: Requests;
+  readonly #manager: Manager;
   #written = 0;
 
   private constructor(parts: {
     inserts: readonly ((id: number) => Promise<unknown>)[];
     rows: readonly (() => Promise<unknown[]>)[];
-    requests: Requests;
+    manager: Manager;
   }) {
     this.#inserts = parts.inserts;
     this.#rows = parts.rows;
-    this.#requests = parts.requests;
+    this.#manager = parts.manager;
   }
 
-  static async open(manager: Manager, requests: Requests): Promise<Load> {
+  static async open(manager: Manager): Promise<Load> {
     const databases = await Promise.all(
       Array.from({ length: DATABASES }, async (_, at) => {
         const database = await manager.database(`tenant-${at}`);
@@ -126,22 +94,28 @@ class Load {
       };
     });
     const rows = databases.map((database) => () => database.prepare(NOTE_ROWS).all());
-    return new Load({ inserts, rows, requests });
+    return new Load({ inserts, rows, manager });
   }
 
   async round(operations: number): Promise<Round> {
     const from = this.#written;
     this.#written += operations;
     const latenciesMs = new Array<number>(operations);
-    const before = { ...this.#requests };
+    const before = this.#requests();
     const seconds = await callers({ count: CALLERS, operations }, async (index) => {
       const began = performance.now();
       await this.#inserts[(from + index) % DATABASES]?.(from + index);
       latenciesMs[index] = performance.now() - began;
     });
-    const puts = this.#requests.puts - before.puts;
-    const gets = this.#requests.gets - before.gets;
-    return { operations, seconds, latenciesMs, counts: { puts, gets } };
+    const after = this.#requests();
+    const counts = { puts: after.puts - before.puts, gets: after.gets - before.gets };
+    return { operations, seconds, latenciesMs, counts };
+  }
+
+  /** By what they are charged as. */
+  #requests(): { readonly puts: number; readonly gets: number } {
+    const { writes: puts = 0, reads: gets = 0 } = this.#manager.diagnostics().sink?.requests ?? {};
+    return { puts, gets };
   }
 
   async verify(): Promise<void> {

@@ -4,6 +4,8 @@ export type BatchStatement = string | {
     readonly parameters?: SqlParameters;
 };
 
+export type BreakerState = "closed" | "open" | "half-open";
+
 /** A part of an object, or its end. One that reaches beyond the object is cut to it. */
 export type ByteRange = {
     readonly offset: number;
@@ -181,6 +183,8 @@ export interface DatabaseInfo {
     } | undefined;
     /** How many it has of its own. */
     readonly snapshots: number;
+    /** When it was last restored from the sink and found whole; undefined if it never was. */
+    readonly triedAt: Date | undefined;
 }
 
 export interface DatabaseOptions {
@@ -259,6 +263,8 @@ export interface DeadLetterInfo {
     readonly kind: "log" | "chunk" | "manifest";
     readonly at: Date;
     readonly reason: string;
+    /** What was durable here and not in the sink when it was refused. */
+    readonly bytes: number;
 }
 
 /** Plain, serialisable facts about a store. */
@@ -280,6 +286,13 @@ export interface Diagnostics {
     readonly databases: {
         readonly known: number;
         readonly open: number;
+        /** Those with the most pages that changed since the last checkpoint, at most ten. */
+        readonly busiest: readonly {
+            readonly name: string;
+            readonly changedPages: number;
+            /** From its oldest such change to the end of the log. */
+            readonly logBytes: number;
+        }[];
     };
     readonly log: {
         readonly newestLsn: number;
@@ -404,6 +417,10 @@ export interface Diagnostics {
     readonly changes: ChangeLogFacts;
     /** Where it is shipped, and how far; undefined without a sink. */
     readonly sink: SinkFacts | undefined;
+    /** What of the checkpointed data is on this disk; undefined where all of it has to be. */
+    readonly residency: ResidencyFacts | undefined;
+    /** What was read again to see whether it is still what was written. */
+    readonly scrub: ScrubFacts;
     readonly recordLogs: {
         readonly known: number;
         /** Memory of entries that were appended since the last checkpoint. */
@@ -612,7 +629,10 @@ export interface ErrorDetails {
     /** The bucket is another store's. Give this one a prefix of its own, or the right bucket. */
     BOP_SINK_FOREIGN: {
         readonly location: string;
-        /** Ids of the two stores, in hexadecimal digits. */
+        /**
+         * Ids of the two stores, in hexadecimal digits; behind a dash when each bucket was begun, where
+         * the disk has let go of chunks that lie only in the one that it had shipped to.
+         */
         readonly found: string;
         readonly expected: string;
     };
@@ -870,6 +890,15 @@ export interface LimitOptions {
      * Bytes, from 1 MiB to 16 TiB. Default 4 GiB.
      */
     readonly maxUnshippedBytes?: number;
+    /**
+     * Disk for checkpointed pages and entries of record logs, where the sink holds them: beyond it,
+     * those that were used longest ago go from this disk, and are fetched when they are read again.
+     * What the sink does not hold yet stays, and so does what a statement that runs needs, though it
+     * be more. The log comes on top. Needs a sink: see docs/tiering.md.
+     *
+     * Bytes, from 64 MiB to 1 PiB. Default: all of them stay.
+     */
+    readonly diskBytes?: number;
 }
 
 export interface ListOptions {
@@ -981,6 +1010,19 @@ export interface LogWritten {
     /** Position of the change in the store's log. */
     readonly lsn: number;
     readonly lastIndex: bigint | undefined;
+}
+
+/** A part of the log that was given up when a dead letter was discarded. */
+export interface LostWindow {
+    /** The first epoch that the sink has behind it, and the newest before. */
+    readonly epoch: number;
+    readonly epochBefore: number;
+    readonly fromLsn: number;
+    readonly toLsn: number;
+    readonly discardedAtMs: number;
+    /** Number of the dead letter, and what it said. */
+    readonly letter: number;
+    readonly reason: string;
 }
 
 /** A store in the hands of its one owner. Made by `Manager.open`. */
@@ -1156,6 +1198,12 @@ export interface ManagerOptions {
      * Bytes, from 64 KiB to 256 MiB. Default 8 MiB.
      */
     readonly flushBytes?: number;
+    /**
+     * A directory that holds no store takes up the one that the sink holds, if there is one: its rows
+     * and its newest log are read, its pages when they are needed. Whoever served it before is fenced.
+     * Without this, such a sink refuses a directory that is empty. See docs/tiering.md. Default false.
+     */
+    readonly startFromSink?: boolean;
     /** What of the past the sink keeps. */
     readonly retention?: RetentionOptions;
     /**
@@ -1180,6 +1228,8 @@ export interface ManagerOptions {
     readonly closeTimeoutMs?: number;
     /** How much of the change log is kept, and for whom. */
     readonly changeLog?: ChangeLogOptions;
+    /** How often what was written is read again to see whether it still is that: see docs/scrub.md. */
+    readonly scrub?: ScrubOptions;
     /** What may wait in memory, be under way, and hang: see docs/limits.md. */
     readonly limits?: LimitOptions;
     /**
@@ -1340,6 +1390,32 @@ export interface RecordLog {
     close(): Promise<void>;
 }
 
+/** What the requests of a store have come to since it was opened. */
+export interface RequestCounts {
+    /** Puts and lists: the dear ones. */
+    readonly writes: number;
+    readonly reads: number;
+    /** Most services do not charge for them. */
+    readonly deletes: number;
+    readonly putsByKind: Readonly<Record<PutKind, number>>;
+    readonly bytesByKind: Readonly<Record<PutKind, number>>;
+    readonly readBytes: number;
+}
+
+/** Of files of checkpointed pages and of entries of record logs. */
+export interface ResidencyFacts extends ResidencyStats {
+    /** `limits.diskBytes`. */
+    readonly diskBytes: number | undefined;
+    /** The last damaged file of this disk that was made whole from the sink. */
+    readonly lastHealed: {
+        readonly file: string;
+        readonly why: string;
+        readonly at: Date;
+    } | undefined;
+    /** What was read of the sink to take its store up, if this opening did so. */
+    readonly startedFrom: ReadCounts | undefined;
+}
+
 /** Default: the newest. */
 export type RestoreMoment = Date | {
     readonly lsn: number;
@@ -1353,6 +1429,11 @@ export interface RestoreOptions extends TransferOptions {
     readonly directory: string;
     /** The moment: a time, or a position in the log. Default: the newest that is there. */
     readonly at?: RestoreMoment;
+    /**
+     * Brings rows and log only, and leaves the pages in the bucket: they are fetched when they are read,
+     * so open it with that sink. Of the newest moment only. See docs/tiering.md. Default false.
+     */
+    readonly lazy?: boolean;
     /** Reads what is needed to tell what would be restored, and makes nothing. Default false. */
     readonly dryRun?: boolean;
     /**
@@ -1398,6 +1479,18 @@ export interface RetentionOptions {
     readonly weekly?: number;
 }
 
+export interface RetryStats {
+    readonly breaker: BreakerState;
+    readonly breakerMoves: number;
+    readonly attempts: number;
+    readonly failures: number;
+    readonly waiting: number;
+    /** Repetitions that were not made since the budget was spent. */
+    readonly overBudget: number;
+    /** What the last attempt failed with, unless one has succeeded since. */
+    readonly lastFailure: string | undefined;
+}
+
 export type Row = Record<string, SqlValue>;
 
 export interface RunResult {
@@ -1406,6 +1499,131 @@ export interface RunResult {
     readonly lastInsertRowid: number | bigint;
     /** Position of the commit in the store's log; of the snapshot, if nothing was written. */
     readonly lsn: number;
+}
+
+export interface ScrubFacts {
+    readonly local: ScrubPass;
+    /** Undefined without a sink. */
+    readonly remote: ScrubPass | undefined;
+    readonly samples: ScrubSamples | undefined;
+    /** Since the store was opened. */
+    readonly readBytes: number;
+    readonly healed: number;
+    /** The newest, at most 100, since the store was opened. */
+    readonly findings: readonly ScrubFinding[];
+}
+
+export interface ScrubFinding {
+    readonly part: "local" | "remote" | "sample";
+    /** As seen from the store's directory; of the sink, the key of an object; or a database. */
+    readonly what: string;
+    /** Bytes from its beginning, where that is known. */
+    readonly offset: number | undefined;
+    readonly why: string;
+    /**
+     * `healed`: it is again what was written. `reported`: it is not; `why` says what that means, and
+     * what was done so that nothing more comes of it.
+     */
+    readonly outcome: "healed" | "reported";
+    /** Names of databases that have something in it, as far as that can be told. */
+    readonly databases: readonly string[];
+    readonly at: Date;
+}
+
+export interface ScrubOptions {
+    /**
+     * Every checkpointed chunk, every sealed segment of the log and its history, superblock and mirror
+     * are read and checked once in this time, spread evenly over it. 0 never.
+     *
+     * Milliseconds, 0 or from 1,000 to 31,622,400,000 (366 days). Default 604,800,000 (7 days).
+     */
+    readonly localEveryMs?: number;
+    /**
+     * The same for every object in the sink: each is fetched once in this time, which is what the
+     * service bills. 0 never. Without effect where there is no sink.
+     *
+     * Milliseconds, 0 or from 1,000 to 31,622,400,000. Default 2,592,000,000 (30 days).
+     */
+    readonly remoteEveryMs?: number;
+    /**
+     * So often one database is restored from the sink into a temporary file and looked through with
+     * SQLite's integrity check: the one for which that is longest ago. 0 never. Without effect where
+     * there is no sink.
+     *
+     * Milliseconds, 0 or from 1,000 to 31,622,400,000. Default 86,400,000 (a day).
+     */
+    readonly sampleEveryMs?: number;
+    /**
+     * What scrubbing reads at most, disk and sink together. Where a pass would need more it takes
+     * longer than it should.
+     *
+     * Bytes per second, from 64 KiB to 16 GiB. Default 16 MiB.
+     */
+    readonly maxBytesPerSecond?: number;
+}
+
+/** A pass over this disk, or over the sink. */
+export interface ScrubPass {
+    /** Milliseconds between two readings of a piece; 0 if it never runs by itself. */
+    readonly everyMs: number;
+    /** End of the last pass after which everything was as it was written; undefined if there is none. */
+    readonly lastGoodAt: Date | undefined;
+    /** End of the last pass. */
+    readonly lastAt: Date | undefined;
+    /** Since when the pass under way runs; undefined while it rests. */
+    readonly since: Date | undefined;
+    /** How much of it is done, from 0 to 1. */
+    readonly done: number;
+    /** The first thing found by the pass under way, or else the last one, that could not be healed. */
+    readonly problem: string | undefined;
+}
+
+export interface ScrubProgress {
+    readonly part: "local" | "remote" | "sample";
+    readonly doneBytes: number;
+    readonly totalBytes: number;
+}
+
+export interface ScrubReport {
+    /** Nothing was found that is still not what was written. */
+    readonly isSound: boolean;
+    readonly checked: {
+        readonly chunks: number;
+        readonly segments: number;
+        /** In the sink. */
+        readonly objects: number;
+        readonly bytes: number;
+        /** Restored from the sink and looked through. */
+        readonly databases: readonly string[];
+    };
+    readonly findings: readonly ScrubFinding[];
+}
+
+export interface ScrubRequest {
+    /** What to read: by default all that there is. */
+    readonly parts?: readonly ("local" | "remote" | "sample")[];
+    /** Which database is restored to try it; by default the one for which that is longest ago. */
+    readonly database?: string;
+    /** Bytes per second, from 64 KiB to 16 GiB. Default: `scrub.maxBytesPerSecond` of the store. */
+    readonly maxBytesPerSecond?: number;
+    /** Told after each piece. */
+    readonly onProgress?: (progress: ScrubProgress) => void;
+    readonly signal?: AbortSignal;
+}
+
+export interface ScrubSamples {
+    readonly everyMs: number;
+    readonly lastAt: Date | undefined;
+    /** Databases that were restored and found whole, of those that there are. */
+    readonly goodDatabases: number;
+    /** Those for which it is longest ago that this was so; those never tried first. At most ten. */
+    readonly oldest: readonly ScrubbedDatabase[];
+}
+
+export interface ScrubbedDatabase {
+    readonly name: string;
+    readonly lastGoodAt: Date | undefined;
+    readonly problem: string | undefined;
 }
 
 /** Nothing of it is needed; `bop doctor` tells it. */
@@ -1432,8 +1650,15 @@ export interface SinkFacts {
     readonly unshippedBytes: number;
     /** How long the oldest of it has waited; 0 if nothing waits. */
     readonly oldestUnshippedMs: number;
+    /** What went wrong last, unless something went well since; from the first failed attempt on. */
     readonly lastError: string | undefined;
     readonly deadLetters: number;
+    /** Parts of the log that were given up, by epoch: no moment in one can be restored from the sink. */
+    readonly lostWindows: readonly LostWindow[];
+    /** What was asked of the sink since the store was opened, by what services charge for. */
+    readonly requests: RequestCounts;
+    /** How often calls are tried, how often they fail, and whether the sink is left alone for now. */
+    readonly retries: RetryStats;
 }
 
 export interface GetOptions extends CallOptions {

@@ -21,6 +21,7 @@ import { recordLog } from "./record-log.ts";
 import { recovery } from "./recovery.ts";
 import { reveal } from "./reveal.ts";
 import { rot } from "./rot.ts";
+import { scrub } from "./scrub.ts";
 import { shipping } from "./shipping.ts";
 
 export type Scenario = (options: SimulationOptions) => Promise<void>;
@@ -45,6 +46,7 @@ export const SCENARIOS = {
   recovery,
   fencing,
   shipping,
+  scrub,
   rot,
 } as const satisfies Record<string, Scenario>;
 /** What one seed of these takes is too long to live it by the way. */

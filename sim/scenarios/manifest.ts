@@ -5,9 +5,9 @@
  * was refused is; what was enqueued has taken place in order, once.
  */
 import { StorageError } from "../../src/index.ts";
-import { type Manifest, openManifest } from "../../src/manifest/index.ts";
+import { type DeadLetterRow, type Manifest, openManifest } from "../../src/manifest/index.ts";
 import { type Operation, put } from "../../src/manifest/table.ts";
-import { type DeadLetterRow, deadLetters } from "../../src/manifest/tables/dead-letters.ts";
+import { deadLetters } from "../../src/manifest/tables/dead-letters.ts";
 import { pendingBatches } from "../../src/manifest/tables/pending-batches.ts";
 import { promise } from "../failure.ts";
 import type { Life } from "../life.ts";
@@ -183,6 +183,7 @@ function write(row: number, value: number): Operation {
     attempts: 0,
     subject: "",
     reason: "",
+    bytes: 0,
     body: new Uint8Array(),
   };
   return put(deadLetters, letter);

@@ -56,6 +56,8 @@ interface Run {
   readonly keepForMs: number;
   readonly flushBytes: number;
   readonly flushIntervalMs: number;
+  /** The process before has lost its place and lives: it ships on. */
+  isReplaced: boolean;
 }
 
 export async function shipping(options: SimulationOptions): Promise<void> {
@@ -69,6 +71,7 @@ export async function shipping(options: SimulationOptions): Promise<void> {
     keepForMs: random.pick([0, 1000, 7 * 24 * 3_600_000]),
     flushBytes: random.pick([64, 256, 8192]) * 1024,
     flushIntervalMs: random.pick([10, 100, 1000]),
+    isReplaced: false,
   };
   for (let n = 0; n < simulation.options.lives; n++) await interruptedLife(run);
   run.service.faults.heal();
@@ -120,6 +123,7 @@ async function interruptedLife(run: Run): Promise<void> {
   // One that is replaced is still there, and ships on, until the next crash.
   if (survived && end !== "replaced") simulation.end(how);
   if (end === "machine" || end === "replaced") places.lose();
+  run.isReplaced = survived && end === "replaced";
 }
 
 /** Nobody can reach the service, for a while, now and then. */
@@ -233,7 +237,8 @@ function openManager(run: Run, { env }: Life): Promise<Manager> {
     ...{ directory: places.directory, env, openKeyValueStore },
     ...{ sink, durability: "remote", flushBytes, flushIntervalMs },
     retention: { keepForMs },
-    sinkTimeoutMs: 60_000,
+    // Beside one that still ships nobody goes on without the sink: the two would go separate ways.
+    sinkTimeoutMs: run.isReplaced ? 600_000 : 60_000,
   });
 }
 

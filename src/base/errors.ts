@@ -126,7 +126,10 @@ export interface ErrorDetails {
   /** The bucket is another store's. Give this one a prefix of its own, or the right bucket. */
   BOP_SINK_FOREIGN: {
     readonly location: string;
-    /** Ids of the two stores, in hexadecimal digits. */
+    /**
+     * Ids of the two stores, in hexadecimal digits; behind a dash when each bucket was begun, where
+     * the disk has let go of chunks that lie only in the one that it had shipped to.
+     */
     readonly found: string;
     readonly expected: string;
   };

@@ -1,6 +1,9 @@
-/** NAMES AND MOMENTS ON THE COMMAND LINE: what cannot be one is wrong usage, found before a store is opened. */
+/** NAMES, MOMENTS AND SIZES ON THE COMMAND LINE: what cannot be one is wrong usage, found before a store is opened. */
 import { Argument, InvalidArgumentError } from "commander";
+import { GIB, KIB, MIB } from "../base/units.ts";
 import { databaseName, snapshotName } from "../manager/index.ts";
+
+const TIB = 1024 * GIB;
 
 /** The argument of a command that names a database. */
 export function nameArgument(meaning: string, placeholder = "<name>"): Argument {
@@ -26,6 +29,16 @@ function checked(text: string, check: (text: string) => string): string {
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }
+}
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, KiB: KIB, MiB: MIB, GiB: GIB, TiB: TIB };
+
+/** `10GiB`, or bytes. */
+export function sizeOf(text: string): number {
+  const [, digits = "", unit = ""] = /^([0-9]+(?:\.[0-9]+)?) ?([KMGT]iB)?$/.exec(text) ?? [];
+  const bytes = Math.floor(Number(digits) * (UNITS[unit] ?? Number.NaN));
+  if (digits !== "" && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError("It is no size such as 10GiB or 268435456.");
 }
 
 /** A number is a position in the log; anything else is a time. */

@@ -4,7 +4,7 @@
  */
 import type { Command } from "commander";
 
-const SHARED = ["directory", "io", "sink", "durability", "json"];
+const SHARED = ["directory", "io", "sink", "durability", "diskBytes", "json"];
 /** Given on the command line, or handed down from there. */
 const GIVEN = ["cli", "config"];
 

@@ -4,15 +4,22 @@
  * (1) Options may stand before the command, too: `bop --directory d list` is `bop list --directory d`.
  * (2) Only commands that are named in the arguments are loaded, all if none is: `bop list` need not
  *     wait for an HTTP server to be compiled.
- * (3) Every command that opens a store and may change it ships what it does, if there is a sink. What
- *     the others find unshipped stays for them.
+ * (3) Every command that opens a store and may change it, or read what is only in its sink, ships what
+ *     there is if it is given one. What the others find unshipped stays for them.
  * (4) Wrong usage says what is wrong, what may have been meant, and where help is; nothing is tried.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { handDown } from "./hand-down.ts";
-import { directoryOption, durabilityOption, ioOption, jsonOption, sinkOption } from "./store.ts";
+import {
+  directoryOption,
+  diskOption,
+  durabilityOption,
+  ioOption,
+  jsonOption,
+  sinkOption,
+} from "./store.ts";
 
 const AFTER_HELP = `
 Examples:
@@ -23,10 +30,11 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (owned by another process, or read-only).
 Variables: BOP_DIRECTORY for --directory, BOP_IO for --io, BOP_SINK for --sink, BOP_DURABILITY for
---durability, BOP_HISTORY for the shell, BOP_DEBUG=1 for stack traces.`;
+--durability, BOP_DISK_BYTES for --disk-bytes, BOP_HISTORY for the shell, BOP_DEBUG=1 for stack
+traces.`;
 
-/** They open a store to read. */
-const READERS = ["list", "logs", "tree", "jobs", "export"];
+/** They open a store, and read nothing that may be only in its sink. */
+const READERS = ["list", "logs", "tree", "jobs"];
 
 /** In the order in which help lists them. */
 const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -45,10 +53,12 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
   "dead-letters": async () => (await import("./commands/dead-letters.ts")).deadLettersCommand(),
   restore: async () => (await import("./commands/restore.ts")).restoreCommand(),
+  top: async () => (await import("./commands/top.ts")).topCommand(),
   status: async () => (await import("./commands/status.ts")).statusCommand(),
   jobs: async () => (await import("./commands/jobs.ts")).jobsCommand(),
   verify: async () => (await import("./commands/verify.ts")).verifyCommand(),
   rebuild: async () => (await import("./commands/rebuild.ts")).rebuildCommand(),
+  scrub: async () => (await import("./commands/scrub.ts")).scrubCommand(),
   inspect: async () => (await import("./commands/inspect.ts")).inspectCommand(),
   collect: async () => (await import("./commands/collect.ts")).collectCommand(),
   checkpoint: async () => (await import("./commands/checkpoint.ts")).checkpointCommand(),
@@ -67,6 +77,7 @@ export async function program(argv: readonly string[]): Promise<Command> {
     .addOption(ioOption())
     .addOption(sinkOption())
     .addOption(durabilityOption())
+    .addOption(diskOption())
     .addOption(jsonOption())
     .addHelpText("after", AFTER_HELP)
     .hook("preSubcommand", handDown);
@@ -83,7 +94,7 @@ export async function program(argv: readonly string[]): Promise<Command> {
 function addShipping(command: Command): void {
   const has = (flag: string) => command.options.some(({ long }) => long === flag);
   if (has("--io") && !has("--sink") && !READERS.includes(command.name())) {
-    command.addOption(sinkOption()).addOption(durabilityOption());
+    command.addOption(sinkOption()).addOption(durabilityOption()).addOption(diskOption());
   }
   for (const member of command.commands) addShipping(member);
 }

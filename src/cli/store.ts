@@ -10,6 +10,7 @@ import { join, resolve } from "node:path";
 import { Option } from "commander";
 import { Manager, type ManagerOptions } from "../manager/index.ts";
 import { parseLocation } from "../sink/index.ts";
+import { sizeOf } from "./arguments.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { sizeText } from "./output.ts";
 import { visible } from "./visible.ts";
@@ -24,6 +25,9 @@ export interface StoreOptions {
   /** Absent for commands that do not ship. */
   readonly sink?: string;
   readonly durability?: Durability;
+  readonly diskBytes?: number;
+  /** Of `bop serve`. */
+  readonly startFromSink?: boolean;
 }
 
 /** What every store has from its first moments; one of them may be lost. */
@@ -57,6 +61,16 @@ export function durabilityOption(): Option {
   return new Option("--durability <level>", "what a commit waits for: see docs/durability.md")
     .env("BOP_DURABILITY")
     .choices(["local", "remote"]);
+}
+
+/** `--disk-bytes`, along with them: see docs/tiering.md. */
+export function diskOption(): Option {
+  return new Option(
+    "--disk-bytes <size>",
+    "keep less of what the sink has here: see docs/tiering.md",
+  )
+    .env("BOP_DISK_BYTES")
+    .argParser(sizeOf);
 }
 
 export function jsonOption(): Option {
@@ -99,13 +113,28 @@ export async function withNewStore<T>(
 export function shippedOptions({
   sink,
   durability,
-}: Pick<StoreOptions, "sink" | "durability">): Pick<ManagerOptions, "sink" | "durability"> {
-  if (durability === "remote" && sink === undefined) {
-    throw new UsageError("--durability remote needs --sink, or BOP_SINK");
-  }
-  if (sink !== undefined && sink !== NO_SINK) checkedSink(sink);
-  return { ...(sink !== undefined && { sink }), ...(durability && { durability }) };
+  diskBytes,
+  startFromSink = false,
+}: Shipped): Pick<ManagerOptions, "sink" | "durability" | "limits" | "startFromSink"> {
+  const hasSink = sink !== undefined && sink !== NO_SINK;
+  if (!hasSink) {
+    const needs = { "--durability remote": durability === "remote", "--disk-bytes": diskBytes };
+    for (const [option, value] of Object.entries({
+      ...needs,
+      "--start-from-sink": startFromSink,
+    })) {
+      if (value) throw new UsageError(`${option} needs --sink, or BOP_SINK`);
+    }
+  } else checkedSink(sink);
+  return {
+    ...(sink !== undefined && { sink }),
+    ...(durability && { durability }),
+    ...(diskBytes !== undefined && { limits: { diskBytes } }),
+    ...(startFromSink && { startFromSink }),
+  };
 }
+
+type Shipped = Pick<StoreOptions, "sink" | "durability" | "diskBytes" | "startFromSink">;
 
 /** A URL that names no sink is wrong usage. */
 function checkedSink(url: string): void {

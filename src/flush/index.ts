@@ -25,6 +25,9 @@
  *     log-reader        all of a range, or the commits of one stream; state-rows: rows, merged
  *     bounded           several requests at a time, results in order
  *
+ *   fetch/    back from the bucket, while the store is open
+ *     chunk-fetcher     parts of chunks; remote-places: where each of them lies
+ *
  *   ship/     from this disk to the bucket
  *     flush-controller  carries it out; flush-state is its life, begin-epoch how an epoch begins
  *     wal-pump          the log, object by object; wal-schedule says when the next is due
@@ -35,8 +38,9 @@
  *     troubles          pauses, and dead-letters for what waiting does not mend
  *     bucket-archive    damaged segments of the log, made again
  *     ports             what it needs of layers that it does not know
- *     counted-store, flush-stats, bucket-name
+ *     flush-stats, bucket-name
  */
+export { ChunkFetcher, type ChunkFetcherOptions } from "./fetch/chunk-fetcher.ts";
 export {
   type BucketIdentity,
   decodeBucketIdentity,
@@ -99,5 +103,6 @@ export { surveyLineage, takeOver } from "./lineage/take-over.ts";
 export { BucketReader } from "./read/bucket-reader.ts";
 export { BucketArchive } from "./ship/bucket-archive.ts";
 export { bucketName } from "./ship/bucket-name.ts";
+export { lettersOfRows } from "./ship/dead-letters.ts";
 export { FlushController } from "./ship/flush-controller.ts";
 export { ManifestShipper } from "./ship/manifest-shipper.ts";

@@ -37,6 +37,8 @@ import type {
 } from "./families/family.ts";
 import type { JobHandle, JobInfo } from "./jobs/job.ts";
 import type { OldestReader } from "./queries/readers.ts";
+import type { ScrubFacts, ScrubReport, ScrubRequest } from "./scrub/scrub.ts";
+import type { ResidencyFacts } from "./shipping/residency-facts.ts";
 import type { DatabaseRestoreOptions, DatabaseRestoreReport } from "./shipping/restore-options.ts";
 import type { DeadLetterInfo, SinkFacts } from "./shipping/sink-facts.ts";
 
@@ -263,6 +265,8 @@ export interface DatabaseInfo {
   readonly forkedFrom: { readonly name: string | undefined; readonly lsn: number } | undefined;
   /** How many it has of its own. */
   readonly snapshots: number;
+  /** When it was last restored from the sink and found whole; undefined if it never was. */
+  readonly triedAt: Date | undefined;
 }
 
 export interface LogOptions {
@@ -317,7 +321,17 @@ export interface Diagnostics {
     readonly openCount: number;
     readonly crashCount: number;
   };
-  readonly databases: { readonly known: number; readonly open: number };
+  readonly databases: {
+    readonly known: number;
+    readonly open: number;
+    /** Those with the most pages that changed since the last checkpoint, at most ten. */
+    readonly busiest: readonly {
+      readonly name: string;
+      readonly changedPages: number;
+      /** From its oldest such change to the end of the log. */
+      readonly logBytes: number;
+    }[];
+  };
   readonly log: {
     readonly newestLsn: number;
     readonly durableLsn: number;
@@ -439,6 +453,10 @@ export interface Diagnostics {
   readonly changes: ChangeLogFacts;
   /** Where it is shipped, and how far; undefined without a sink. */
   readonly sink: SinkFacts | undefined;
+  /** What of the checkpointed data is on this disk; undefined where all of it has to be. */
+  readonly residency: ResidencyFacts | undefined;
+  /** What was read again to see whether it is still what was written. */
+  readonly scrub: ScrubFacts;
   readonly recordLogs: {
     readonly known: number;
     /** Memory of entries that were appended since the last checkpoint. */
@@ -565,6 +583,13 @@ export interface Manager {
    * With `dryRun` it changes nothing and says what would go, and what keeps the rest.
    */
   collect(options?: CollectOptions): Promise<CollectReport>;
+  /**
+   * Reads everything that was written again, at once: this disk, and what the sink holds. Restores one
+   * database from there to try it. Heals what it finds damaged, where there is a good copy: see
+   * docs/scrub.md. TypeError for parts that need a sink if there is none; rejects with the signal's
+   * reason.
+   */
+  scrub(request?: ScrubRequest): Promise<ScrubReport>;
   diagnostics(): Diagnostics;
   /** Drains, checkpoints, marks the store clean. Idempotent. */
   close(): Promise<void>;

@@ -6,10 +6,12 @@ import type { Log } from "../write/index.ts";
 import type { Diagnostics, PinnedLog } from "./api.ts";
 import type { ChangeLogFacts } from "./changes/change.ts";
 import type { Parts } from "./opening/open-store.ts";
+import { scrubFacts } from "./scrub/store-scrub.ts";
 import type { Store } from "./store.ts";
 
 /** Databases and record logs that `log.pinned` names. */
 const PINNED_MAX = 10;
+const BUSIEST_MAX = 10;
 
 export function diagnosticsOf(
   store: Store,
@@ -25,7 +27,11 @@ export function diagnosticsOf(
     recoveredFromCrash: parts.recoveredFromCrash,
     replayedCommits: parts.replayedCommits,
     owner: ownerFacts(parts),
-    databases: { known: catalogue.size, open: fleet.openCount },
+    databases: {
+      known: catalogue.size,
+      open: fleet.openCount,
+      busiest: busiest(store, { log, pages }),
+    },
     log: {
       newestLsn: log.newestLsn,
       durableLsn: log.durableLsn,
@@ -66,9 +72,23 @@ export function diagnosticsOf(
     mirror: mirrorFacts(parts, lifecycle.state),
     changes: changeLogFacts(parts.manifest.changeLog),
     sink: store.shipping?.shipper.facts,
+    residency: residencyFacts(store, pages),
+    scrub: scrubFacts(store),
     recordLogs: logs.stats,
     lastFault: faults.last,
   };
+}
+
+function busiest(
+  { catalogue }: Store,
+  { log, pages }: { readonly log: Log; readonly pages: PageStore },
+): Diagnostics["databases"]["busiest"] {
+  const changed = pages.holdsLog().filter(({ changedPages = 0 }) => changedPages > 0);
+  changed.sort((a, b) => (b.changedPages ?? 0) - (a.changedPages ?? 0));
+  return changed.slice(0, BUSIEST_MAX).map(({ stream, fromLsn, changedPages = 0 }) => {
+    const name = catalogue.row(stream)?.name ?? "";
+    return { name, changedPages, logBytes: bytesBetween(fromLsn, log.newestLsn) };
+  });
 }
 
 /** Who holds the oldest log, most first: see `pinned` of the public type. */
@@ -96,6 +116,17 @@ function historyFacts(
   const kept = laterLsn(log.history.fromLsn, ofMaps);
   const fromLsn = window.isClosed ? log.newestLsn : kept;
   return { fromLsn, fromTime: new Date(fromMs), bytes, segments };
+}
+
+/** Undefined where every chunk is on this disk, and has to be. */
+function residencyFacts(
+  { parts, started, options }: Store,
+  { residency }: PageStore,
+): Diagnostics["residency"] {
+  if (parts.remote === undefined) return undefined;
+  const { diskBytes } = options.limits;
+  const lastHealed = parts.healed.last;
+  return { ...residency.stats, diskBytes, lastHealed, startedFrom: started?.reads };
 }
 
 function ownerFacts({ owner }: Parts): Diagnostics["owner"] {

@@ -25,12 +25,13 @@
  *   logs/         record logs by name
  *   shipping/     the sink: opened, looked at, shipped to, restored from
  *   transfer/     SQLite files in and out
+ *   scrub/        is it still what was written? Read again in the background: scrubber, pass and
+ *                 pass-plan (when), local-area and bucket-area (what), sample, and what heals it
  *   verify/       is all of it true? inspect: one file of it; rebuild, repair: when it is not
  */
 
 export type {
   ListedPoint,
-  ReadCounts,
   RestoreMoment,
   RestorePoints,
   RestoreRange,
@@ -78,14 +79,26 @@ export type { JobHandle, JobInfo } from "./jobs/job.ts";
 export type { LimitOptions } from "./limit-options.ts";
 export { Manager } from "./manager.ts";
 export type { ManagerOptions } from "./options.ts";
+export type {
+  ScrubbedDatabase,
+  ScrubFacts,
+  ScrubFinding,
+  ScrubPass,
+  ScrubProgress,
+  ScrubReport,
+  ScrubRequest,
+  ScrubSamples,
+} from "./scrub/scrub.ts";
+export type { ScrubOptions } from "./scrub/scrub-options.ts";
 export { openObjectStore } from "./shipping/object-store-at.ts";
+export type { ResidencyFacts } from "./shipping/residency-facts.ts";
 export type {
   DatabaseRestoreOptions,
   DatabaseRestoreReport,
   RestoreOptions,
   RestoreReport,
 } from "./shipping/restore-options.ts";
-export type { DeadLetterInfo, SinkFacts, SinkState } from "./shipping/sink-facts.ts";
+export type { DeadLetterInfo, LostWindow, SinkFacts, SinkState } from "./shipping/sink-facts.ts";
 export type { RetentionOptions } from "./shipping/sink-options.ts";
 export { FileSource } from "./transfer/file-source.ts";
 export type { Finding } from "./verify/findings.ts";

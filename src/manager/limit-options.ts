@@ -69,14 +69,26 @@ export interface LimitOptions {
    * Bytes, from 1 MiB to 16 TiB. Default 4 GiB.
    */
   readonly maxUnshippedBytes?: number;
+
+  /**
+   * Disk for checkpointed pages and entries of record logs, where the sink holds them: beyond it,
+   * those that were used longest ago go from this disk, and are fetched when they are read again.
+   * What the sink does not hold yet stays, and so does what a statement that runs needs, though it
+   * be more. The log comes on top. Needs a sink: see docs/tiering.md.
+   *
+   * Bytes, from 64 MiB to 1 PiB. Default: all of them stay.
+   */
+  readonly diskBytes?: number;
 }
 
 export interface ResolvedLimits
-  extends Required<Omit<LimitOptions, "maxConcurrentWrites" | "maxReaderAgeMs">> {
+  extends Required<Omit<LimitOptions, "maxConcurrentWrites" | "maxReaderAgeMs" | "diskBytes">> {
   /** Undefined: by the size of the pool. */
   readonly maxConcurrentWrites: number | undefined;
   /** Undefined: none. */
   readonly maxReaderAgeMs: number | undefined;
+  /** Undefined: no limit. */
+  readonly diskBytes: number | undefined;
 }
 
 /** How far the log grows while a checkpoint runs, at least, in units of what begins one. */
@@ -93,6 +105,7 @@ const RANGES = {
   reserveBytes: [0, 1024 * GIB, 4 * MIB],
   maxReaderAgeMs: [100, 2_592_000_000, undefined],
   maxUnshippedBytes: [MIB, 16_384 * GIB, 4 * GIB],
+  diskBytes: [64 * MIB, 1_048_576 * GIB, undefined],
 } as const satisfies Record<keyof LimitOptions, readonly [number, number, number | undefined]>;
 
 export const LIMIT_OPTIONS: readonly string[] = Object.keys(RANGES);
@@ -126,6 +139,7 @@ export function resolveLimits(
     reserveBytes: inRange("reserveBytes", options) ?? RANGES.reserveBytes[2],
     maxReaderAgeMs: inRange("maxReaderAgeMs", options),
     maxUnshippedBytes: inRange("maxUnshippedBytes", options) ?? RANGES.maxUnshippedBytes[2],
+    diskBytes: inRange("diskBytes", options),
   });
 }
 

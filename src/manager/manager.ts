@@ -6,7 +6,6 @@
  * (3) Nobody is shown a database whose creation is not durable, except who created it.
  */
 import type { Env } from "../base/env.ts";
-import { StorageError } from "../base/errors.ts";
 import { CATALOGUE_STREAM, type StreamId } from "../base/units.ts";
 import type { LogMember, LogWritten, RecordLog } from "../record-log/index.ts";
 import type { RestorePoints } from "../restore/index.ts";
@@ -17,6 +16,7 @@ import type {
   DatabaseInfo,
   DatabaseOptions,
   Diagnostics,
+  Durability,
   DurableOptions,
   ListOptions,
   LogInfo,
@@ -24,10 +24,16 @@ import type {
   Manager as ManagerApi,
   TransferOptions,
 } from "./api.ts";
-import type { CatalogueAt } from "./catalogue/catalogue.ts";
 import { type CatalogueRow, nameTaken } from "./catalogue/catalogue-row.ts";
+import { infoOf } from "./catalogue/database-info.ts";
 import { type DatabaseName, databaseName } from "./catalogue/names.ts";
-import { slugOf } from "./catalogue/slugs.ts";
+import {
+  beingImported,
+  checkedPageBytes,
+  notFound,
+  refuseMismatch,
+  unsureOfCreation,
+} from "./catalogue/refusals.ts";
 import type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./changes/change.ts";
 import type { CollectOptions, CollectReport, FamilyNode, SnapshotInfo } from "./families/family.ts";
 import { collect, treesOf, withSizes } from "./families/relations.ts";
@@ -44,6 +50,8 @@ import {
 } from "./options.ts";
 import { DatabaseHandle } from "./queries/database.ts";
 import type { OpenDatabase } from "./queries/open-database.ts";
+import type { ScrubReport, ScrubRequest } from "./scrub/scrub.ts";
+import { scrubNow } from "./scrub/store-scrub.ts";
 import { pointsOf, restoreInto, restoreWhole } from "./shipping/restore.ts";
 import type {
   DatabaseRestoreOptions,
@@ -51,7 +59,7 @@ import type {
   RestoreOptions,
   RestoreReport,
 } from "./shipping/restore-options.ts";
-import { letterKeeper } from "./shipping/shipping.ts";
+import { deadLettersOf, letterKeeper } from "./shipping/shipping.ts";
 import type { DeadLetterInfo } from "./shipping/sink-facts.ts";
 import type { Store } from "./store.ts";
 import { importFile } from "./transfer/import.ts";
@@ -127,17 +135,15 @@ export class StoreManager implements Manager {
       row = store.catalogue.find(checked); // Another may have made it meanwhile.
     }
     if (row?.state === "importing") throw beingImported(checked);
-    if (row === undefined) row = this.#create(checked, options);
-    else refuseMismatch(row, options);
-    const database = await this.#open(row.stream);
-    if (level !== undefined) {
-      store.levels.set(row.stream, level);
-      database.level = level;
+    if (row !== undefined) {
+      refuseMismatch(row, options);
+      return this.#hand(row, { level, maxBacklogBytes });
     }
-    await store.durable(row.lsn, database.level);
-    database.assertOpen();
-    if (maxBacklogBytes !== undefined) store.limitBacklog(row.stream, maxBacklogBytes);
-    return new DatabaseHandle(database, store.relations);
+    const created = this.#create(checked, options);
+    return this.#hand(created, { level, maxBacklogBytes }).catch((error: unknown) => {
+      const { durableLsn } = store.parts.log;
+      throw unsureOfCreation(checked, { lsn: created.lsn, durableLsn }, error);
+    });
   }
 
   async list(options: ListOptions = {}): Promise<DatabaseInfo[]> {
@@ -153,7 +159,7 @@ export class StoreManager implements Manager {
     const rows = await withSizes(store, page);
     const { durableLsn } = store.gate;
     const at = store.catalogue.at(durableLsn);
-    const found = rows.map((row) => this.#info(row, at));
+    const found = rows.map((row) => infoOf(this.#store, row, at));
     await store.durable(durableLsn);
     return found;
   }
@@ -290,7 +296,7 @@ export class StoreManager implements Manager {
   }
 
   deadLetters(): DeadLetterInfo[] {
-    return [...(this.#store.shipping?.shipper.deadLetters ?? [])];
+    return [...deadLettersOf(this.#store)];
   }
 
   async retryDeadLetter(id: number): Promise<void> {
@@ -305,6 +311,10 @@ export class StoreManager implements Manager {
   async collect(options: CollectOptions = {}): Promise<CollectReport> {
     refuseUnknown("collect", options, ["dryRun"]);
     return collect(this.#store, options.dryRun === true);
+  }
+
+  async scrub(request: ScrubRequest = {}): Promise<ScrubReport> {
+    return scrubNow(this.#store, request);
   }
 
   diagnostics(): Diagnostics {
@@ -325,6 +335,20 @@ export class StoreManager implements Manager {
       createdAtMs: this.#store.env.clock.wallMs(),
       importing: false,
     });
+  }
+
+  /** A handle, once the database is durable. */
+  async #hand(row: CatalogueRow, { level, maxBacklogBytes }: HandleOptions): Promise<Database> {
+    const store = this.#store;
+    const database = await this.#open(row.stream);
+    if (level !== undefined) {
+      store.levels.set(row.stream, level);
+      database.level = level;
+    }
+    await store.durable(row.lsn, database.level);
+    database.assertOpen();
+    if (maxBacklogBytes !== undefined) store.limitBacklog(row.stream, maxBacklogBytes);
+    return new DatabaseHandle(database, store.relations);
   }
 
   #open(stream: StreamId): Promise<OpenDatabase> {
@@ -356,45 +380,9 @@ export class StoreManager implements Manager {
     if (row.state === "importing") throw beingImported(name);
     return row;
   }
-
-  #info(row: CatalogueRow, at: CatalogueAt): DatabaseInfo {
-    const { name, engine, stream, createdAtMs, origin } = row;
-    const { pageCount, pageBytes } = this.#store.durableSize(stream);
-    return {
-      name,
-      slug: slugOf(name),
-      engine,
-      pageBytes: pageBytes === 0 ? row.pageBytes : pageBytes,
-      sizeBytes: pageCount * pageBytes,
-      createdAt: new Date(createdAtMs),
-      forkedFrom: origin && { name: at.row(origin.stream)?.name, lsn: origin.lsn },
-      snapshots: at.snapshots.count(stream),
-    };
-  }
 }
 
-/** Options say what a new database shall be; one that is there must not be taken for another. */
-function refuseMismatch(row: CatalogueRow, { engine }: DatabaseOptions): void {
-  if (engine === undefined || engineKind(engine) === row.engine) return;
-  throw new TypeError(
-    `database ${JSON.stringify(row.name)} has engine "${row.engine}", not "${engine}"; ` +
-      "leave the option out to open it as it is",
-  );
-}
-
-function checkedPageBytes(pageBytes: number): number {
-  const isPower = Number.isInteger(pageBytes) && Number.isInteger(Math.log2(pageBytes));
-  if (isPower && pageBytes >= 512 && pageBytes <= 65_536) return pageBytes;
-  throw new RangeError(`database: pageBytes is ${pageBytes}; want a power of two, 512 to 65536`);
-}
-
-function notFound(name: string): StorageError {
-  return new StorageError("BOP_NOT_FOUND", `there is no database named ${JSON.stringify(name)}`, {
-    details: { database: name },
-  });
-}
-
-function beingImported(name: string): StorageError {
-  const message = `database ${JSON.stringify(name)} is being imported`;
-  return new StorageError("BOP_EXISTS", message, { details: { name } });
+interface HandleOptions {
+  readonly level: Durability | undefined;
+  readonly maxBacklogBytes: number | undefined;
 }

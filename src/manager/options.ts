@@ -1,6 +1,8 @@
 /**
  * OPTIONS of a store. Past `resolveManagerOptions` every option is present, known and in range;
  * nothing below checks again.
+ *
+ * It is over 400 lines because every option of a store is told here, each with what it does.
  */
 import type { IoChoice } from "../base/driver.ts";
 import type { Env } from "../base/env.ts";
@@ -22,6 +24,12 @@ import {
   type ResolvedLimits,
   resolveLimits,
 } from "./limit-options.ts";
+import {
+  type ResolvedScrub,
+  resolveScrub,
+  SCRUB_OPTIONS,
+  type ScrubOptions,
+} from "./scrub/scrub-options.ts";
 import {
   RETENTION_OPTIONS,
   type ResolvedSink,
@@ -224,6 +232,13 @@ export interface ManagerOptions {
    */
   readonly flushBytes?: number;
 
+  /**
+   * A directory that holds no store takes up the one that the sink holds, if there is one: its rows
+   * and its newest log are read, its pages when they are needed. Whoever served it before is fenced.
+   * Without this, such a sink refuses a directory that is empty. See docs/tiering.md. Default false.
+   */
+  readonly startFromSink?: boolean;
+
   /** What of the past the sink keeps. */
   readonly retention?: RetentionOptions;
 
@@ -253,6 +268,9 @@ export interface ManagerOptions {
   /** How much of the change log is kept, and for whom. */
   readonly changeLog?: ChangeLogOptions;
 
+  /** How often what was written is read again to see whether it still is that: see docs/scrub.md. */
+  readonly scrub?: ScrubOptions;
+
   /** What may wait in memory, be under way, and hang: see docs/limits.md. */
   readonly limits?: LimitOptions;
 
@@ -271,9 +289,19 @@ export interface ManagerOptions {
 export type ResolvedOptions = Required<
   Omit<
     ManagerOptions,
-    "env" | "openKeyValueStore" | "changeLog" | "limits" | "onProgress" | keyof ResolvedSink
+    | "env"
+    | "openKeyValueStore"
+    | "changeLog"
+    | "limits"
+    | "scrub"
+    | "onProgress"
+    | keyof ResolvedSink
   >
-> & { readonly changeLog: ResolvedChangeLog; readonly limits: ResolvedLimits } & ResolvedSink &
+> & {
+  readonly changeLog: ResolvedChangeLog;
+  readonly limits: ResolvedLimits;
+  readonly scrub: ResolvedScrub;
+} & ResolvedSink &
   Pick<ManagerOptions, "env" | "openKeyValueStore" | "onProgress">;
 
 interface Range {
@@ -317,8 +345,10 @@ const OTHERS = [
   "durability",
   "retention",
   "singleWriter",
+  "startFromSink",
   "changeLog",
   "limits",
+  "scrub",
   "onProgress",
   "env",
   "openKeyValueStore",
@@ -360,9 +390,11 @@ export function resolveManagerOptions(options: ManagerOptions): ResolvedOptions 
   const changeLog = resolveChangeLogOptions(options.changeLog ?? {});
   refuseUnknown("limits", options.limits ?? {}, LIMIT_OPTIONS);
   const limits = resolveLimits(options.limits ?? {}, numbers);
+  refuseUnknown("scrub", options.scrub ?? {}, SCRUB_OPTIONS);
+  const scrub = resolveScrub(options.scrub ?? {});
   refuseUnknown("retention", options.retention ?? {}, RETENTION_OPTIONS);
-  const shipped = resolveSink(options);
-  return Object.freeze({ ...options, ...numbers, ...chosen, ...shipped, changeLog, limits });
+  const shipped = resolveSink(options, limits);
+  return Object.freeze({ ...options, ...numbers, ...chosen, ...shipped, changeLog, limits, scrub });
 }
 
 export function engineKind(engine: unknown): EngineKind {

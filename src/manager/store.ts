@@ -40,6 +40,7 @@ import { Door } from "./opening/door.ts";
 import { Lifecycle } from "./opening/lifecycle.ts";
 import type { Parts } from "./opening/open-store.ts";
 import { logFailed, notShipped } from "./opening/read-only.ts";
+import type { StartedFrom } from "./opening/starting.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { Engines } from "./queries/engines.ts";
 import { Fleet } from "./queries/fleet.ts";
@@ -47,6 +48,8 @@ import { OpenDatabase } from "./queries/open-database.ts";
 import { Readers } from "./queries/readers.ts";
 import { RunQueue } from "./queries/run-queue.ts";
 import { closedError } from "./queries/seat-runner.ts";
+import type { Scrubber } from "./scrub/scrubber.ts";
+import { scrubberOf } from "./scrub/store-scrub.ts";
 import { type Shipped, type Shipping, shippingOf } from "./shipping/shipping.ts";
 import type { ImportTarget } from "./transfer/import.ts";
 
@@ -57,6 +60,8 @@ export class Store {
   readonly levels: Levels;
   /** Undefined without a sink. */
   readonly shipping: Shipping | undefined;
+  /** It was made of what its sink holds when it was opened. */
+  readonly started: StartedFrom | undefined;
   readonly catalogue: Catalogue;
   readonly faults: FaultKeeper;
   readonly fleet: Fleet;
@@ -74,6 +79,7 @@ export class Store {
   readonly checkpointer: Checkpointer;
   readonly readers: Readers;
   readonly relations: Relations;
+  readonly scrubber: Scrubber;
   readonly #materialiser: Materialiser;
 
   constructor(parts: Parts, shipped?: Shipped) {
@@ -138,6 +144,8 @@ export class Store {
     log.onFailure((error) => logFailed(this, { log, pages }, error));
     log.onFault(({ where, error }) => this.faults.record(where, error));
     this.shipping = shipped && shippingOf(this, shipped);
+    this.scrubber = scrubberOf(this);
+    this.started = shipped?.started;
   }
 
   /** What is durable here. */
@@ -183,6 +191,7 @@ export class Store {
     const database = await this.database(stream);
     return {
       space: database.space,
+      pages: database.pages,
       log: this.#log,
       connect: () => database.takeSpareConnection(),
     };
@@ -236,6 +245,7 @@ export class Store {
     this.#runQueue.stop();
     this.fleet.closeAll(error);
     this.readers.stop();
+    await this.scrubber.stop();
     await this.checkpointer.stop();
     await this.jobs.stop();
     await this.changes.stop();
@@ -300,6 +310,7 @@ export class Store {
       kind: row.engine,
       engine: () => this.#engines.get(row.engine),
       space: this.#pages.space(stream),
+      residency: this.#pages.residency,
       pageBytes: row.pageBytes,
       foreignKeys,
       profile,

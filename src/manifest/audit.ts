@@ -16,6 +16,8 @@ import type {
   MapRowChange,
   MapVersionRow,
   RecordLogRow,
+  RemoteChunkRow,
+  ShippingRow,
   SnapshotRow,
 } from "./manifest.ts";
 import { tableOf } from "./schema.ts";
@@ -26,7 +28,9 @@ import { history } from "./tables/history.ts";
 import { mapVersions } from "./tables/map-versions.ts";
 import { pageMap } from "./tables/page-map.ts";
 import { recordLogs } from "./tables/record-logs.ts";
+import { remoteChunks } from "./tables/remote-chunks.ts";
 import { segments } from "./tables/segments.ts";
+import { shipping } from "./tables/shipping.ts";
 import { snapshots } from "./tables/snapshots.ts";
 import { decodeState, decodeStore, type StateValue, type StoreValue } from "./tables/state.ts";
 
@@ -43,6 +47,9 @@ export interface ManifestAudit {
   readonly mapVersions: readonly MapVersionRow[];
   readonly snapshots: readonly SnapshotRow[];
   readonly forks: readonly ForkRow[];
+  /** Where the store is shipped to; undefined if it never was. */
+  readonly shipping: ShippingRow | undefined;
+  readonly remoteChunks: readonly RemoteChunkRow[];
   readonly problems: readonly RowProblem[];
 }
 
@@ -84,6 +91,8 @@ class Findings implements ManifestAudit {
   readonly mapVersions: MapVersionRow[] = [];
   readonly snapshots: SnapshotRow[] = [];
   readonly forks: ForkRow[] = [];
+  shipping: ShippingRow | undefined;
+  readonly remoteChunks: RemoteChunkRow[] = [];
   readonly problems: RowProblem[] = [];
   readonly #options: AuditOptions;
 
@@ -136,6 +145,12 @@ class Findings implements ManifestAudit {
         return;
       case "snapshots":
         this.snapshots.push(snapshots.decode(found));
+        return;
+      case "shipping":
+        this.shipping = shipping.decode(found);
+        return;
+      case "remoteChunks":
+        this.remoteChunks.push(remoteChunks.decode(found));
         return;
       case "forks":
         this.forks.push(forks.decode(found));

@@ -13,9 +13,11 @@ import type { ManifestChange } from "./manifest.ts";
 import { type Operation, put, remove, removeRange } from "./table.ts";
 import { chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";
+import { deadLetters } from "./tables/dead-letters.ts";
 import { epochs } from "./tables/epochs.ts";
 import { history } from "./tables/history.ts";
 import { jobs } from "./tables/jobs.ts";
+import { lostWindows } from "./tables/lost-windows.ts";
 import { mapVersions, mapVersionsOf } from "./tables/map-versions.ts";
 import { mapOf, pageMap } from "./tables/page-map.ts";
 import { pendingJobs } from "./tables/pending-jobs.ts";
@@ -23,6 +25,7 @@ import { recordLogs } from "./tables/record-logs.ts";
 import { remoteChains } from "./tables/remote-chains.ts";
 import { remoteChunks } from "./tables/remote-chunks.ts";
 import { remoteGarbage } from "./tables/remote-garbage.ts";
+import { scrubs } from "./tables/scrubs.ts";
 import { segments } from "./tables/segments.ts";
 import { shipping } from "./tables/shipping.ts";
 import { snapshots, snapshotsOf } from "./tables/snapshots.ts";
@@ -89,6 +92,7 @@ function* operationsOf(change: ManifestChange): Generator<Operation> {
   for (const sequence of change.removeSegments ?? []) yield remove(segments, sequence);
   for (const sequence of change.removeHistory ?? []) yield remove(history, sequence);
   yield* remoteOperationsOf(change);
+  yield* operationsOfCare(change);
   for (const row of change.putDatabases ?? []) yield put(databases, row);
   for (const row of change.putRecordLogs ?? []) yield put(recordLogs, row);
   for (const row of change.putChunks ?? []) yield put(chunks, row);
@@ -101,6 +105,16 @@ function* operationsOf(change: ManifestChange): Generator<Operation> {
   for (const row of change.putSnapshots ?? []) yield put(snapshots, row);
   for (const row of change.putMapVersions ?? []) yield put(mapVersions, row);
   for (const row of change.putMapRows ?? []) yield put(pageMap, row);
+}
+
+/** Of what went wrong, and of what was looked at again. */
+function* operationsOfCare(change: ManifestChange): Generator<Operation> {
+  for (const sequence of change.removeDeadLetters ?? []) yield remove(deadLetters, sequence);
+  for (const epoch of change.removeLostWindows ?? []) yield remove(lostWindows, epoch);
+  for (const key of change.removeScrubs ?? []) yield remove(scrubs, key);
+  for (const row of change.putDeadLetters ?? []) yield put(deadLetters, row);
+  for (const row of change.putLostWindows ?? []) yield put(lostWindows, row);
+  for (const row of change.putScrubs ?? []) yield put(scrubs, row);
 }
 
 /** Of what is known of the bucket. */

@@ -37,7 +37,7 @@
  *   memory-store     in a simulated world
  */
 export { auditManifest, type ManifestAudit } from "./audit.ts";
-export { auditMirror, type MirrorAudit } from "./audit-mirror.ts";
+export { auditMirror, auditMirrorInSteps, type MirrorAudit } from "./audit-mirror.ts";
 export { removalOfJobs } from "./batch.ts";
 export {
   type CatalogueEntry,
@@ -85,8 +85,10 @@ export { openLmdbStore } from "./lmdb-store.ts";
 export type {
   ChunkRow,
   DatabaseRow,
+  DeadLetterRow,
   EpochRow,
   HistoryRow,
+  LostWindowRow,
   Manifest,
   ManifestChange,
   ManifestState,
@@ -102,6 +104,8 @@ export type {
   RemoteChunkRow,
   RemoteGarbageRow,
   RemoteState,
+  ScrubKey,
+  ScrubRow,
   ShippingRow,
   SnapshotKey,
   SnapshotRow,
@@ -129,6 +133,6 @@ export {
   withoutShipping,
   writeManifest,
 } from "./rebuild.ts";
-export { encodeRemoteRows, type RemoteFact, remoteFactOf } from "./remote-rows.ts";
+export { encodeRemoteRows, isRemotePlace, type RemoteFact, remoteFactOf } from "./remote-rows.ts";
 export { type RowCut, RowFeed, type RowFeedOptions } from "./row-feed.ts";
 export { garbageOf } from "./row-indexes.ts";

@@ -23,8 +23,9 @@ import type { Batch, Receipt } from "./batch.ts";
 import { decodeOperations, encodeOperations } from "./batch-codec.ts";
 import { ByteReader, ByteWriter, Malformed } from "./bytes.ts";
 import { corrupt } from "./envelope.ts";
+import type { DeadLetterRow } from "./manifest.ts";
 import { type Operation, put, remove } from "./table.ts";
-import { type DeadLetterRow, deadLetters } from "./tables/dead-letters.ts";
+import { deadLetters } from "./tables/dead-letters.ts";
 import { type PendingBatchRow, pendingBatches } from "./tables/pending-batches.ts";
 
 export interface JournalLimits {
@@ -37,6 +38,8 @@ export const JOURNAL_LIMITS: JournalLimits = { entries: 10_000, bytes: 64 * MIB 
 /** Of one commit that applies what waits. */
 const APPLY_MAX = 256;
 const RETRY_MS = 1000;
+/** Characters of what a dead letter says. */
+const REASON_MAX = 4000;
 
 export interface JournalOptions {
   readonly submit: (batch: Batch) => Promise<Receipt>;
@@ -108,8 +111,7 @@ export class Journal {
     if (this.#closed) throw closed();
     if (this.#entries.length >= limits.entries) throw full("entries of the manifest's journal");
     if (this.#bytes + batch.length > limits.bytes) throw full("bytes of the manifest's journal");
-    const sequence = this.#next;
-    this.#next += 1;
+    const sequence = this.nextSequence();
     const row = { sequence, enqueuedAtMs: Math.max(0, Math.floor(clock.wallMs())), batch };
     const entry = this.#add({ row, operations, state: "persisting" });
     try {
@@ -121,6 +123,13 @@ export class Journal {
     }
     entry.state = "pending";
     this.#consider();
+  }
+
+  /** Those of dead letters are of the same row: what is buried keeps its own. */
+  nextSequence(): number {
+    const sequence = this.#next;
+    this.#next += 1;
+    return sequence;
   }
 
   /** Waits for what is being applied; what waits is applied at the next start. */
@@ -211,7 +220,8 @@ export class Journal {
       atMs: row.enqueuedAtMs,
       attempts: 1,
       subject: `batch ${sequence} of the journal`,
-      reason: why.message,
+      reason: why.message.slice(0, REASON_MAX),
+      bytes: row.batch.length,
       body: row.batch,
     } as const;
     const operations = [put(deadLetters, letter), remove(pendingBatches, sequence)];

@@ -24,6 +24,8 @@
  *   21  remote chunks
  *   22  remote garbage
  *   23  remote chains
+ *   24  lost windows
+ *   25  scrubs
  *
  * (1) Persistent: a table's number is never changed or used again.
  */
@@ -51,6 +53,8 @@ export const TABLE = {
   remoteChunks: 21,
   remoteGarbage: 22,
   remoteChains: 23,
+  lostWindows: 24,
+  scrubs: 25,
 } as const;
 export type TableName = keyof typeof TABLE;
 

@@ -2,6 +2,8 @@
  * WHAT EXISTS: databases, record logs, the page map, chunks, segments, and how far the log has been
  * folded into them.
  *
+ * It is over 400 lines because every row there is has its type here, and nothing else does.
+ *
  * (1) The manifest is the state of the store as of `checkpointLsn`; the log above that LSN, stream 0
  *     included, is what has happened since. No row names an LSN that is not durable.
  * (2) A batch takes place wholly or not at all. Batches that wait together share a commit; the
@@ -39,6 +41,8 @@ export interface Manifest {
    * tidying up: what is put here must not be put otherwise meanwhile. Throws BOP_BACKPRESSURE.
    */
   enqueue(operations: readonly Operation[]): Promise<void>;
+  /** A sequence for a dead letter, which nothing has had since the manifest was opened. */
+  nextSequence(): number;
   /** A component has done its part up to a generation. */
   advance(component: string, generation: number): Promise<void>;
   /**
@@ -99,6 +103,11 @@ export interface ManifestState {
   readonly remoteChunks: readonly RemoteChunkRow[];
   readonly remoteGarbage: readonly RemoteGarbageRow[];
   readonly remoteChains: readonly RemoteChainRow[];
+  /** In order of their epochs. */
+  readonly lostWindows: readonly LostWindowRow[];
+  /** What waits for somebody's decision, on this disk. */
+  readonly deadLetters: readonly DeadLetterRow[];
+  readonly scrubs: readonly ScrubRow[];
   /** The store was closed properly by its last owner. */
   readonly clean: boolean;
 }
@@ -248,7 +257,7 @@ export interface RemoteChunkRow {
 /** Objects of the bucket that nothing will name again. See tables/remote-garbage.ts. */
 export interface RemoteGarbageRow {
   readonly key: string;
-  readonly state: "unreferenced" | "announced";
+  readonly state: "unreferenced" | "announced" | "orphaned";
   readonly count: number;
   readonly bytes: number;
   readonly bornGeneration: number;
@@ -280,6 +289,55 @@ export interface RemoteChainRow extends RemoteChainKey {
   readonly bytes: number;
   readonly first: RemoteState;
   readonly last: RemoteState;
+}
+
+/** What could not be done, and waits until somebody decides. See tables/dead-letters.ts. */
+export interface DeadLetterRow {
+  readonly sequence: number;
+  /** `batch`: of the journal. The others: kinds of what is shipped. */
+  readonly kind: "batch" | "log" | "chunk" | "manifest";
+  readonly atMs: number;
+  readonly attempts: number;
+  /** What it was about, as the name of an object. */
+  readonly subject: string;
+  readonly reason: string;
+  /** What waits behind it, as far as it was known when it was refused. */
+  readonly bytes: number;
+  /** What is needed to try again, in a format of the kind's own. */
+  readonly body: Uint8Array;
+}
+
+/** A part of the log that the bucket never got. See tables/lost-windows.ts. */
+export interface LostWindowRow {
+  /** The first epoch that the bucket has behind the window; the newest before it. */
+  readonly epoch: number;
+  readonly epochBefore: number;
+  readonly fromLsn: Lsn;
+  readonly toLsn: Lsn;
+  readonly discardedAtMs: number;
+  /** Sequence of the dead letter that was discarded, and what it said. */
+  readonly letter: number;
+  readonly reason: string;
+}
+
+export interface ScrubKey {
+  /** A pass over this disk, one over the bucket, or a database that was restored to try it. */
+  readonly part: "local" | "remote" | "database";
+  /** 0 unless it is a database. */
+  readonly stream: StreamId;
+}
+
+/** When something was read again last, and what came of it. See tables/scrubs.ts. */
+export interface ScrubRow extends ScrubKey {
+  /** End of the last try without a problem; 0 if there is none. */
+  readonly lastGoodMs: number;
+  readonly lastTriedMs: number;
+  /** Read by the last try. */
+  readonly bytes: number;
+  /** Of the last try; empty if it had none. */
+  readonly problem: string;
+  /** What is needed to go on, in a format of the part's own. */
+  readonly body: Uint8Array;
 }
 
 /** Everything is optional; what is absent stays as it is. */
@@ -315,6 +373,14 @@ export interface ManifestChange {
   readonly removeRemoteGarbage?: readonly string[];
   readonly putRemoteChains?: readonly RemoteChainRow[];
   readonly removeRemoteChains?: readonly RemoteChainKey[];
+  readonly putLostWindows?: readonly LostWindowRow[];
+  /** By epoch. */
+  readonly removeLostWindows?: readonly number[];
+  readonly putDeadLetters?: readonly DeadLetterRow[];
+  /** By sequence. */
+  readonly removeDeadLetters?: readonly number[];
+  readonly putScrubs?: readonly ScrubRow[];
+  readonly removeScrubs?: readonly ScrubKey[];
   readonly clean?: boolean;
   readonly putJobs?: readonly JobRow[];
   /** Records, acknowledgements and cursors that go with it. */

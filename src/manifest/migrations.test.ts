@@ -100,7 +100,7 @@ describe("a store of schema 1", () => {
       const { world, begin, open, openStore, ready } = storedWorld(seed, schema1);
       await ready;
       begin().catch(() => undefined);
-      await world.pass(world.random.fraction() * 3);
+      await world.pass(world.random.fraction() * 5);
       world.kill();
       const store = await openStore();
       const value = store.get(STORE_KEY) ?? new Uint8Array();
@@ -109,7 +109,7 @@ describe("a store of schema 1", () => {
       expect(again.opened.databases, `seed ${seed}`).toHaveLength(4);
       expect(again.stats.rows, `seed ${seed}`).toMatchObject({ names: 3, chunks: 2 });
     }
-    expect(schemas).toEqual(new Set([1, 2, 3, 4]));
+    expect(schemas).toEqual(new Set([1, 2, 3, 4, 5]));
   });
 });
 
@@ -169,7 +169,7 @@ describe("a store of schema 2", () => {
       const { world, begin, open, openStore, ready } = storedWorld(seed, schema2);
       await ready;
       begin().catch(() => undefined);
-      await world.pass(world.random.fraction() * 2.5);
+      await world.pass(world.random.fraction() * 4.5);
       world.kill();
       const store = await openStore();
       const value = store.get(STORE_KEY) ?? new Uint8Array();
@@ -180,7 +180,7 @@ describe("a store of schema 2", () => {
         6 * 2 ** 24 + 16,
       );
     }
-    expect(schemas).toEqual(new Set([2, 3, 4]));
+    expect(schemas).toEqual(new Set([2, 3, 4, 5]));
   });
 
   test("is not opened over a row that is damaged, and nothing of it is touched", async () => {
@@ -241,14 +241,62 @@ describe("a store of schema 3", () => {
       const { world, begin, open, openStore, ready } = storedWorld(seed, schema3);
       await ready;
       begin().catch(() => undefined);
-      await world.pass(world.random.fraction() * 2.5);
+      await world.pass(world.random.fraction() * 4.5);
       world.kill();
       const store = await openStore();
       const value = store.get(STORE_KEY) ?? new Uint8Array();
       schemas.add(decodeStore({ key: STORE_KEY, value, file: "" }).schemaVersion);
       expect((await open()).opened.databases, `seed ${seed}`).toHaveLength(3);
     }
-    expect(schemas).toEqual(new Set([3, 4]));
+    expect(schemas).toEqual(new Set([3, 4, 5]));
+  });
+});
+
+describe("a store of schema 4", () => {
+  // evidence: G21
+  test("opens with its bucket and its dead letters, and nothing was lost or scrubbed", async () => {
+    const { world, open, ready } = storedWorld(9, fixture("schema-4.txt"));
+    await ready;
+    const manifest = await open();
+    const { opened } = manifest;
+    expect(opened).toMatchObject({ checkpointLsn: 16384, lostWindows: [], scrubs: [] });
+    expect(opened.shipping).toMatchObject({ bucket: "file:///backup", epoch: 2, walNumber: 7 });
+    expect(opened.epochs.map(({ epoch }) => epoch)).toEqual([1, 2]);
+    expect(opened.remoteChunks.map(({ chunk }) => chunk)).toEqual([5]);
+    expect(opened.remoteChains).toMatchObject([{ epoch: 1, last: { generation: 2 } }]);
+    expect(opened.deadLetters).toEqual([
+      {
+        sequence: 3,
+        kind: "batch",
+        atMs: 1_800_000_000_300,
+        attempts: 1,
+        subject: "batch 3 of the journal",
+        reason: "a broken rule",
+        bytes: 4,
+        body: Uint8Array.of(0, 0, 0, 0),
+      },
+    ]);
+    expect(manifest.nextSequence()).toBe(4);
+    expect(manifest.stats.rows).toMatchObject({ deadLetters: 1, remoteChunks: 1, scrubs: 0 });
+    await world.run(() => manifest.publish({ removeDeadLetters: [3] }));
+    expect(manifest.stats.rows).toMatchObject({ deadLetters: 0 });
+  });
+
+  test("has the old schema or the new one after a crash at any moment of it", async () => {
+    const schemas = new Set<number>();
+    const schema4 = fixture("schema-4.txt");
+    for (let seed = 0; seed < 20; seed++) {
+      const { world, begin, open, openStore, ready } = storedWorld(seed, schema4);
+      await ready;
+      begin().catch(() => undefined);
+      await world.pass(world.random.fraction() * 4.5);
+      world.kill();
+      const store = await openStore();
+      const value = store.get(STORE_KEY) ?? new Uint8Array();
+      schemas.add(decodeStore({ key: STORE_KEY, value, file: "" }).schemaVersion);
+      expect((await open()).opened.deadLetters, `seed ${seed}`).toMatchObject([{ bytes: 4 }]);
+    }
+    expect(schemas).toEqual(new Set([4, 5]));
   });
 });
 

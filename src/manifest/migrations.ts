@@ -5,6 +5,7 @@
  *          the catalogue is, and counts rows
  *   2 → 3  the page map has versions, databases have families; chunks count what names them
  *   3 → 4  tables of what lies in a bucket
+ *   4 → 5  tables of lost windows and of scrubs; dead letters say how many bytes wait
  *
  * (1) Forward only, one after the other, each in one commit together with the new version: a crash
  *     leaves the old schema or the new one.
@@ -20,10 +21,11 @@ import { type Migration, required } from "./migrations/migration.ts";
 import { toSchema2 } from "./migrations/to-schema-2.ts";
 import { toSchema3 } from "./migrations/to-schema-3.ts";
 import { toSchema4 } from "./migrations/to-schema-4.ts";
+import { toSchema5 } from "./migrations/to-schema-5.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import { decodeStore, encodeState, encodeStore } from "./tables/state.ts";
 
-const MIGRATIONS: readonly Migration[] = [toSchema2, toSchema3, toSchema4];
+const MIGRATIONS: readonly Migration[] = [toSchema2, toSchema3, toSchema4, toSchema5];
 
 /** Brings the store up to SCHEMA_VERSION. Throws BOP_FORMAT for a newer one, and BOP_CORRUPT. */
 export async function migrate(store: KeyValueStore, file: string): Promise<void> {

@@ -57,6 +57,8 @@ const MIRRORED: readonly TableName[] = [
   "remoteChunks",
   "remoteGarbage",
   "remoteChains",
+  "lostWindows",
+  "scrubs",
 ];
 const MIRRORED_NUMBERS: ReadonlySet<number> = new Set(MIRRORED.map((name) => TABLE[name]));
 
@@ -157,6 +159,12 @@ export class ManifestMirror {
       await this.#write(file);
       await file.sync();
     });
+  }
+
+  /** A new base takes the place of a file that was found to be damaged. Never rejects: see (2). */
+  renew(): Promise<void> {
+    this.trust();
+    return this.#enqueue(() => this.#base());
   }
 
   async #begin(store: KeyValueStore): Promise<void> {

@@ -28,6 +28,9 @@ const NOTHING_SHIPPED = {
   epochs: [],
   remoteChunks: [],
   remoteGarbage: [],
+  deadLetters: [],
+  lostWindows: [],
+  scrubs: [],
   remoteChains: [],
 };
 

@@ -36,6 +36,7 @@ import { deadLetters } from "./tables/dead-letters.ts";
 import { epochs } from "./tables/epochs.ts";
 import { history } from "./tables/history.ts";
 import { jobs } from "./tables/jobs.ts";
+import { lostWindows } from "./tables/lost-windows.ts";
 import { mapVersions } from "./tables/map-versions.ts";
 import { pageMap, versionsOf, versionsUpTo } from "./tables/page-map.ts";
 import { pendingBatches } from "./tables/pending-batches.ts";
@@ -43,6 +44,7 @@ import { recordLogs } from "./tables/record-logs.ts";
 import { remoteChains } from "./tables/remote-chains.ts";
 import { remoteChunks } from "./tables/remote-chunks.ts";
 import { remoteGarbage } from "./tables/remote-garbage.ts";
+import { scrubs } from "./tables/scrubs.ts";
 import { segments } from "./tables/segments.ts";
 import { shipping } from "./tables/shipping.ts";
 import { snapshots } from "./tables/snapshots.ts";
@@ -179,6 +181,10 @@ class StoredManifest implements Manifest {
     return this.#journal.enqueue(operations);
   }
 
+  nextSequence(): number {
+    return this.#journal.nextSequence();
+  }
+
   async advance(component: string, generation: number): Promise<void> {
     await this.#writer.submit({ operations: [put(watermarks, { component, generation })] });
   }
@@ -243,6 +249,9 @@ async function readAll({ store, state }: Writer, reading: Reading): Promise<Mani
     remoteChunks: await rowsOf(store, remoteChunks, reading),
     remoteGarbage: await rowsOf(store, remoteGarbage, reading),
     remoteChains: await rowsOf(store, remoteChains, reading),
+    lostWindows: await rowsOf(store, lostWindows, reading),
+    deadLetters: await rowsOf(store, deadLetters, reading),
+    scrubs: await rowsOf(store, scrubs, reading),
   };
 }
 

@@ -59,6 +59,7 @@ const OF_SHIPPING: ReadonlySet<number> = new Set([
   TABLE.remoteChunks,
   TABLE.remoteGarbage,
   TABLE.remoteChains,
+  TABLE.lostWindows,
 ]);
 
 /** Throws BOP_CORRUPT if there is no whole mirror, BOP_FORMAT for a newer one, BOP_IO. */

@@ -12,12 +12,14 @@ import type {
   RemoteChainRow,
   RemoteChunkRow,
   RemoteGarbageRow,
+  ShippingRow,
 } from "./manifest.ts";
 import { chunks } from "./tables/chunks.ts";
 import { epochs } from "./tables/epochs.ts";
 import { remoteChains } from "./tables/remote-chains.ts";
 import { remoteChunks } from "./tables/remote-chunks.ts";
 import { remoteGarbage } from "./tables/remote-garbage.ts";
+import { SHIPPING, type ShippingKey, shipping } from "./tables/shipping.ts";
 
 /** Without `row` there is none any more. */
 export type RemoteFact =
@@ -25,7 +27,19 @@ export type RemoteFact =
   | { readonly of: "remote chunk"; readonly key: ChunkId; readonly row: RemoteChunkRow | undefined }
   | { readonly of: "garbage"; readonly key: string; readonly row: RemoteGarbageRow | undefined }
   | { readonly of: "chain"; readonly key: RemoteChainKey; readonly row: RemoteChainRow | undefined }
-  | { readonly of: "epoch"; readonly key: number; readonly row: EpochRow | undefined };
+  | { readonly of: "epoch"; readonly key: number; readonly row: EpochRow | undefined }
+  | { readonly of: "shipping"; readonly key: ShippingKey; readonly row: ShippingRow | undefined };
+
+const PLACES: ReadonlySet<number> = new Set([
+  TABLE.shipping,
+  TABLE.remoteChunks,
+  TABLE.remoteGarbage,
+]);
+
+/** Whether a row tells where a chunk lies there, or which bucket it is. Cheap. */
+export function isRemotePlace({ key }: Pick<KeyValueOperation, "key">): boolean {
+  return PLACES.has(key[0] ?? 0);
+}
 
 /** Undefined for a row that says nothing of it. `file` is where the rows come from. */
 export function remoteFactOf(
@@ -50,6 +64,8 @@ export function remoteFactOf(
     }
     case TABLE.epochs:
       return { of: "epoch", key: epochs.decodeKey(key), row: found && epochs.decode(found) };
+    case TABLE.shipping:
+      return { of: "shipping", key: SHIPPING, row: found && shipping.decode(found) };
     default:
       return undefined;
   }

@@ -1,14 +1,16 @@
-/** Tables of what lies in a bucket: their bytes, and how a chunk that goes becomes garbage there. */
+/** Tables of what lies in a bucket and of its care: their bytes, and how a chunk that goes becomes garbage there. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chunkId, lsn } from "../base/units.ts";
+import { chunkId, lsn, streamId } from "../base/units.ts";
 import { chunkRow, databaseRow, manifestWorld, mapRow } from "./manifest.fixture.ts";
 import type { ManifestChange, RemoteChainRow, RemoteChunkRow, RemoteState } from "./manifest.ts";
 import type { AnyTable, Table } from "./table.ts";
 import { epochs } from "./tables/epochs.ts";
+import { lostWindows } from "./tables/lost-windows.ts";
 import { remoteChains } from "./tables/remote-chains.ts";
 import { remoteChunks } from "./tables/remote-chunks.ts";
 import { remoteGarbage } from "./tables/remote-garbage.ts";
+import { scrubs } from "./tables/scrubs.ts";
 import { shipping } from "./tables/shipping.ts";
 
 const u53 = fc.maxSafeNat();
@@ -125,7 +127,7 @@ const SAMPLES: readonly Sample[] = [
       "000000000d1a6b257",
     rows: fc.record({
       key: text,
-      state: fc.constantFrom("unreferenced" as const, "announced" as const),
+      state: fc.constantFrom("unreferenced", "announced", "orphaned"),
       count: fc.nat(2 ** 32 - 1),
       bytes: u53,
       bornGeneration: u53,
@@ -148,6 +150,52 @@ const SAMPLES: readonly Sample[] = [
       bytes: u53,
       first: remoteState,
       last: remoteState,
+    }),
+  }),
+  sample(lostWindows, {
+    row: {
+      epoch: 7,
+      epochBefore: 6,
+      fromLsn: lsn(8192),
+      toLsn: lsn(12288),
+      discardedAtMs: 9,
+      letter: 3,
+      reason: "no",
+    },
+    bytes:
+      "180000000000000007 0106000000000000000020000000000000003000000000000009000000000" +
+      "00000030000000000000002006e6f050000000000000047ff27d6",
+    rows: fc.record({
+      epoch: u53,
+      epochBefore: u53,
+      fromLsn: anLsn,
+      toLsn: anLsn,
+      discardedAtMs: u53,
+      letter: u53,
+      reason: text,
+    }),
+  }),
+  sample(scrubs, {
+    row: {
+      part: "database",
+      stream: streamId(300),
+      lastGoodMs: 8,
+      lastTriedMs: 9,
+      bytes: 10,
+      problem: "no",
+      body: Uint8Array.of(7),
+    },
+    bytes:
+      "19030000012c 01080000000000000009000000000000000a0000000000000002006e6f010000000" +
+      "7050000000000000078b9fd22",
+    rows: fc.record({
+      part: fc.constantFrom("local" as const, "remote" as const, "database" as const),
+      stream: fc.nat(2 ** 32 - 1).map(streamId),
+      lastGoodMs: u53,
+      lastTriedMs: u53,
+      bytes: u53,
+      problem: text,
+      body: fc.uint8Array({ maxLength: 40 }),
     }),
   }),
 ];

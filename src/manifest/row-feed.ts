@@ -16,7 +16,7 @@
  * (2) The memory that it takes is bounded: when more waits than `limitBytes`, it turns stale.
  * (3) A commit whose outcome is not known makes it stale, for it is not known what there is.
  * (4) Shipped is what a manifest can be made of elsewhere. The log's files and its history, the change
- *     log, cursors, jobs and the journal are of this disk.
+ *     log, cursors, jobs, the journal, dead letters and scrubs are of this disk.
  * (5) What the shipping itself writes down is no news: else every state that is shipped would call for
  *     the next.
  */
@@ -49,6 +49,7 @@ const SHIPPED: readonly TableName[] = [
   "remoteChunks",
   "remoteGarbage",
   "remoteChains",
+  "lostWindows",
 ];
 const SHIPPED_NUMBERS = SHIPPED.map((name) => TABLE[name] as number).sort((a, b) => a - b);
 const IS_SHIPPED: ReadonlySet<number> = new Set(SHIPPED_NUMBERS);
@@ -59,6 +60,7 @@ const NO_NEWS: ReadonlySet<number> = new Set([
   TABLE.remoteChunks,
   TABLE.remoteGarbage,
   TABLE.remoteChains,
+  TABLE.lostWindows,
 ]);
 
 /** Rows that are read, and bytes after which no more are, between two turns of the event loop. */
@@ -75,6 +77,8 @@ export interface RowFeedOptions {
   /** See (2). Default 64 MiB. */
   readonly limitBytes?: number;
 }
+
+export type RowListener = (rows: readonly KeyValueOperation[]) => void;
 
 export interface RowCut {
   readonly generation: number;
@@ -96,6 +100,7 @@ export class RowFeed {
   #hasNews = false;
   /** The newest row of marks that was noted. */
   #state: Uint8Array | undefined;
+  readonly #listeners: RowListener[] = [];
   readonly #commits = new Set<Promise<void>>();
 
   constructor(options: RowFeedOptions) {
@@ -113,6 +118,11 @@ export class RowFeed {
         closing: async () => undefined,
       });
     };
+  }
+
+  /** Tells of every commit that has taken place, whether it is noted or not. */
+  onCommit(listener: RowListener): void {
+    this.#listeners.push(listener);
   }
 
   get isStale(): boolean {
@@ -196,7 +206,9 @@ export class RowFeed {
   #watch(commit: Promise<boolean>, batch: readonly KeyValueOperation[]): void {
     const watched = commit.then(
       (applied) => {
-        if (applied) this.#note(batch);
+        if (!applied) return;
+        for (const tell of this.#listeners) tell(batch);
+        this.#note(batch);
       },
       () => this.stop(), // See (3).
     );

@@ -15,6 +15,7 @@ import { epochs } from "./tables/epochs.ts";
 import { forks } from "./tables/forks.ts";
 import { history } from "./tables/history.ts";
 import { jobs } from "./tables/jobs.ts";
+import { lostWindows } from "./tables/lost-windows.ts";
 import { mapVersions } from "./tables/map-versions.ts";
 import { names } from "./tables/names.ts";
 import { pageMap } from "./tables/page-map.ts";
@@ -24,12 +25,13 @@ import { recordLogs } from "./tables/record-logs.ts";
 import { remoteChains } from "./tables/remote-chains.ts";
 import { remoteChunks } from "./tables/remote-chunks.ts";
 import { remoteGarbage } from "./tables/remote-garbage.ts";
+import { scrubs } from "./tables/scrubs.ts";
 import { segments } from "./tables/segments.ts";
 import { shipping } from "./tables/shipping.ts";
 import { snapshots } from "./tables/snapshots.ts";
 import { watermarks } from "./tables/watermarks.ts";
 
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 export const TABLES: readonly AnyTable[] = [
   databases,
@@ -54,6 +56,8 @@ export const TABLES: readonly AnyTable[] = [
   remoteChunks,
   remoteGarbage,
   remoteChains,
+  lostWindows,
+  scrubs,
 ];
 
 /** The table whose rows have keys that begin with that number. */

@@ -261,23 +261,21 @@ const SAMPLES: readonly Sample<unknown>[] = [
         attempts: 1,
         subject: "a",
         reason: "b",
+        bytes: 300,
         body: Uint8Array.of(7),
       },
       key: "0e0000000000000009",
-      value: "01010c0000000000000001000000010061010062010000000705000000000000000432f447",
+      value:
+        "02010c00000000000000010000000100610100622c0100000000000001000000070500000000000000a486afa8",
     },
     fc.record({
       sequence: u53,
-      kind: fc.constantFrom(
-        "batch" as const,
-        "log" as const,
-        "chunk" as const,
-        "manifest" as const,
-      ),
+      kind: fc.constantFrom(...(["batch", "log", "chunk", "manifest"] as const)),
       atMs: u53,
       attempts: u32,
       subject: name,
       reason: name,
+      bytes: u53,
       body: bytes,
     }),
   ),
@@ -354,6 +352,8 @@ describe("the tables", () => {
       remoteChunks: 21,
       remoteGarbage: 22,
       remoteChains: 23,
+      lostWindows: 24,
+      scrubs: 25,
     });
   });
 

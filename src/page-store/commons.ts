@@ -17,6 +17,7 @@ import type { Log } from "../write/index.ts";
 import type { ChunkFiles } from "./chunks/chunk-files.ts";
 import { ReadAhead } from "./chunks/read-ahead.ts";
 import type { RowShelf } from "./maps/row-shelf.ts";
+import type { Residency } from "./residency/residency.ts";
 import type { SpillGround } from "./spill/spill.ts";
 import type { SpillShelf } from "./spill/spill-shelf.ts";
 import type { SpilledCommits } from "./spill/spilled.ts";
@@ -39,6 +40,7 @@ export interface CommonParts {
   readonly transactionMemoryBytes: number;
   readonly spillGround: SpillGround;
   readonly shelf: SpillShelf;
+  readonly residency: Residency;
   /** Checkpoints make a map of every commit that spilled: the log has not got its pages. */
   readonly keepsHistory: boolean;
   readonly checkpointLsn: Lsn;
@@ -56,6 +58,7 @@ export class Commons {
   readonly transactionMemoryBytes: number;
   readonly spillGround: SpillGround;
   readonly shelf: SpillShelf;
+  readonly residency: Residency;
   readonly keepsHistory: boolean;
   readonly readAhead: ReadAhead;
   readonly staging: Staging;
@@ -85,6 +88,7 @@ export class Commons {
     this.transactionMemoryBytes = parts.transactionMemoryBytes;
     this.spillGround = parts.spillGround;
     this.shelf = parts.shelf;
+    this.residency = parts.residency;
     this.keepsHistory = parts.keepsHistory;
     this.deltaFloorLsn = parts.checkpointLsn;
     this.readAhead = new ReadAhead(parts.cache, parts.files);

@@ -24,6 +24,7 @@ import type { Commons } from "./commons.ts";
 import { NOWHERE } from "./maps/location.ts";
 import { type MapMoment, PageMap, type RowSource } from "./maps/page-map.ts";
 import type { PageSetChange, PageSpace, PageSpill, Snapshot, StagedCommit } from "./page-space.ts";
+import { BytesAway } from "./residency/pages-away.ts";
 import { Spill, tooLarge } from "./spill/spill.ts";
 import { stageSpilled } from "./spill/spill-staging.ts";
 import { SpilledCommits, type SpilledPages } from "./spill/spilled.ts";
@@ -442,7 +443,13 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
       database,
       locationOf,
     };
-    return this.#commons.readAhead.load(page);
+    try {
+      return this.#commons.readAhead.load(page);
+    } catch (error) {
+      if (!(error instanceof BytesAway)) throw error;
+      const { pageCount } = moment;
+      throw this.#commons.residency.pagesAway(error, { ...page, pageCount });
+    }
   }
 
   #noteTruncation(lsn: Lsn, size: DatabaseSize): void {

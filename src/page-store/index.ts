@@ -2,6 +2,7 @@
  * PAGE STORE: numbered pages through time.
  *
  *   page-store         opens a store's pages, replays, checkpoints, collects, closes
+ *   found-files        what lies in the directories when a store is opened
  *   limits             what it may take, and what it takes by default
  *   page-space         the seam to SQLite: pin, read, stage, seal
  *   memory-page-space  all versions in memory: the model of the real one
@@ -23,6 +24,9 @@
  *   collection/        lets go of what nobody needs: chunk-table counts references, compaction carries
  *                      pages over, dead-files and leftovers go, the janitor sees to it
  *   chunks/            chunk files as they are written, read, read ahead (sequences) and scanned
+ *   residency/         chunks whose files are in the bucket: what is fetched, and how (fetched-chunk,
+ *                      page-plan), what a read throws that cannot wait (pages-away), what goes to
+ *                      keep the disk within its budget, and how damaged files become whole
  *   superblock/        four copies of the few facts that name the rest
  */
 
@@ -57,9 +61,19 @@ export {
   type CatalogueRows,
   openPageStore,
   type PageStore,
-  type PageStoreOptions,
-  type PageStoreStats,
 } from "./page-store.ts";
+export type { PageStoreOptions } from "./page-store-options.ts";
+export { PagesAway } from "./residency/pages-away.ts";
+export type {
+  ByteRange,
+  HealedChunk,
+  HealOutcome,
+  RemoteChunks,
+  RemoteVisit,
+  ResidencyStats,
+} from "./residency/remote-chunks.ts";
+export type { Residency } from "./residency/residency.ts";
+export type { PageStoreStats } from "./stats.ts";
 export {
   inspectSuperblock,
   SUPERBLOCK,

@@ -29,12 +29,21 @@ export interface PageStoreLimits {
   readonly mapBytes?: number;
   /** Free space that a checkpoint leaves to others: see room.ts. Bytes. Default 4 MiB. */
   readonly reserveBytes?: number;
+  /**
+   * What files of chunks may take, those that are in the bucket too being the first to go. Undefined
+   * keeps all of them. Bytes.
+   */
+  readonly diskBytes?: number | undefined;
+}
+
+export interface ResolvedPageStoreLimits extends Required<Omit<PageStoreLimits, "diskBytes">> {
+  readonly diskBytes: number | undefined;
 }
 
 /** See docs/decisions/0020-bound-of-delta-chains.md for what others cost. */
 const DELTAS_MAX = 32;
 
-export const PAGE_STORE_DEFAULTS: Required<PageStoreLimits> = Object.freeze({
+export const PAGE_STORE_DEFAULTS: ResolvedPageStoreLimits = Object.freeze({
   cacheBytes: 64 * MIB,
   maxTransactionBytes: 64 * GIB,
   deltasMax: DELTAS_MAX,
@@ -45,4 +54,5 @@ export const PAGE_STORE_DEFAULTS: Required<PageStoreLimits> = Object.freeze({
   compactionBytes: 64 * MIB,
   mapBytes: 32 * MIB,
   reserveBytes: 4 * MIB,
+  diskBytes: undefined,
 });

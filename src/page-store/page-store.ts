@@ -13,7 +13,6 @@
  * It is over 400 lines because it is the door to all that the folder has, a method for each.
  */
 import { assert } from "../base/assert.ts";
-import type { Env } from "../base/env.ts";
 import {
   type ChunkId,
   chunkId,
@@ -22,78 +21,35 @@ import {
   type Lsn,
   type StreamId,
 } from "../base/units.ts";
-import type {
-  ChangeFact,
-  DatabaseRow,
-  Manifest,
-  SnapshotKey,
-  SnapshotRow,
-} from "../manifest/index.ts";
-import { PageCache, type PageCacheStats } from "../page-cache/index.ts";
+import type { ChangeFact, DatabaseRow, SnapshotKey, SnapshotRow } from "../manifest/index.ts";
+import { PageCache } from "../page-cache/index.ts";
 import type { Log, ReplayedCommit } from "../write/index.ts";
 import { Checkpoint } from "./checkpoint/checkpoint.ts";
 import type { CheckpointRequest, CheckpointResult } from "./checkpoint/checkpoint-request.ts";
 import { Flattening } from "./checkpoint/flattening.ts";
 import { bytesNeeded, findRoom } from "./checkpoint/room.ts";
 import { Slices } from "./checkpoint/slices.ts";
-import { ChunkFiles } from "./chunks/chunk-files.ts";
+import { ChunkFiles, chunkPath } from "./chunks/chunk-files.ts";
 import { ChunkTable } from "./collection/chunk-table.ts";
 import { Collection, type CollectReport, type CollectRequest } from "./collection/collection.ts";
 import { amplification } from "./collection/compaction-plan.ts";
 import { compactInRounds } from "./collection/compaction-round.ts";
 import { DeadFiles } from "./collection/dead-files.ts";
 import { Janitor } from "./collection/janitor.ts";
-import { removeLeftovers } from "./collection/leftovers.ts";
 import { Commons } from "./commons.ts";
 import { Databases, type MapMoments } from "./databases.ts";
-import { PAGE_STORE_DEFAULTS, type PageStoreLimits } from "./limits.ts";
+import { type FoundFiles, findFiles } from "./found-files.ts";
+import { PAGE_STORE_DEFAULTS, type ResolvedPageStoreLimits } from "./limits.ts";
 import { RowShelf } from "./maps/row-shelf.ts";
 import type { FrozenSpace, PageSpace } from "./page-space.ts";
-import { SpillShelf } from "./spill/spill-shelf.ts";
+import type { PageStoreOptions } from "./page-store-options.ts";
+import { Residency } from "./residency/residency.ts";
 import { Spills } from "./spill/spills.ts";
+import type { PageStoreStats } from "./stats.ts";
 import { PageBuffers } from "./versions/buffers.ts";
 import type { DatabaseSize } from "./versions/moments.ts";
 import type { HeldSnapshot, NewFork } from "./versions/pins.ts";
 import { Replays } from "./versions/replays.ts";
-
-export interface PageStoreOptions {
-  /**
-   * States of databases from here on are kept, pinned or not. By default nothing that is not the
-   * newest is kept.
-   */
-  readonly historyLsn?: () => Lsn;
-  readonly env: Env;
-  readonly directory: string;
-  readonly storeId: Uint8Array;
-  readonly manifest: Manifest;
-  readonly limits?: PageStoreLimits;
-  /** Asked before the file of a chunk goes that died at an LSN: whoever ships may still need it. */
-  readonly mayForget?: (diedAtLsn: Lsn) => boolean;
-}
-
-export interface PageStoreStats {
-  readonly overlayBytes: number;
-  /** Files that large transactions wrote and no checkpoint has taken over yet. */
-  readonly spilledBytes: number;
-  /** Large transactions since the store was opened, those that were recovered included. */
-  readonly spilledCommits: number;
-  readonly cache: PageCacheStats;
-  readonly chunks: number;
-  readonly chunkBytes: number;
-  readonly checkpoints: number;
-  readonly checkpointLsn: Lsn;
-  readonly openSnapshots: number;
-  /** Databases with commits above their page map. */
-  readonly dirtyDatabases: number;
-  /** Versions of page maps of databases that have two or more. */
-  readonly mapVersions: number;
-  /** Rows of page maps in memory. */
-  readonly mapBytes: number;
-  /** Chunks that only older states of databases, snapshots and forks need. */
-  readonly heldChunks: number;
-  /** Bytes of chunks per byte of pages in them that anybody can reach. */
-  readonly amplification: number;
-}
 
 export type CatalogueDatabaseRow = Omit<DatabaseRow, "pageCount" | "lsn" | "flat">;
 
@@ -110,18 +66,15 @@ export interface CatalogueRows {
 
 /** Removes what a crash left behind, and takes the state of the manifest. Starts nothing. */
 export async function openPageStore(options: PageStoreOptions): Promise<PageStore> {
-  const named = new Set(options.manifest.opened.chunks.map(({ chunk }) => chunk));
-  const { env, directory } = options;
-  const spilled = await removeLeftovers(env.storage, directory, (chunk) => named.has(chunk));
-  const { storeId } = options;
-  const shelf = await SpillShelf.open({ storage: env.storage, directory, storeId }, spilled);
-  return new PageStore(options, shelf);
+  return new PageStore(options, await findFiles(options));
 }
 
 export class PageStore {
   readonly replays = new Replays();
+  /** Which chunks have their files here, and how the others are read. */
+  readonly residency: Residency;
   readonly #options: PageStoreOptions;
-  readonly #limits: Required<PageStoreLimits>;
+  readonly #limits: ResolvedPageStoreLimits;
   readonly #commons: Commons;
   readonly #table: ChunkTable;
   readonly #databases: Databases;
@@ -141,15 +94,19 @@ export class PageStore {
   readonly #spills: Spills;
   #closing = false;
 
-  constructor(options: PageStoreOptions, shelf: SpillShelf) {
+  constructor(options: PageStoreOptions, found: FoundFiles) {
     const { directory, storeId, manifest, limits = {} } = options;
     this.#janitor = new Janitor(options.env.storage);
     const env = { ...options.env, storage: this.#janitor.storage };
     const { opened } = manifest;
     this.#options = { ...options, env };
     this.#limits = { ...PAGE_STORE_DEFAULTS, ...limits };
-    this.#table = new ChunkTable(opened.chunks, () => this.#databases.pins.hasForks);
-    this.#spills = new Spills(shelf, {
+    this.#table = new ChunkTable(opened.chunks, {
+      hasForks: () => this.#databases.pins.hasForks,
+      rests: (chunk) => this.residency.rests(chunk),
+      named: (chunks) => this.residency.named(chunks),
+    });
+    this.#spills = new Spills(found.shelf, {
       place: { storage: env.storage, directory, storeId },
       limits: this.#limits,
       generation: () => manifest.generation,
@@ -159,6 +116,7 @@ export class PageStore {
     this.#nextChunkId = this.#spills.freeId(opened.nextChunkId);
     this.#checkpointLsn = opened.checkpointLsn;
     this.#catalogueLsn = opened.catalogueLsn;
+    this.residency = this.#makeResidency(options, found);
     const buffers = new PageBuffers();
     const { cacheBytes, openChunks, maxTransactionBytes, transactionMemoryBytes } = this.#limits;
     const { deltasMax } = this.#limits;
@@ -166,7 +124,13 @@ export class PageStore {
       clock: env.clock,
       buffers,
       cache: new PageCache({ budgetBytes: cacheBytes, clock: env.clock }),
-      files: new ChunkFiles({ storage: env.storage, directory, storeId, openMax: openChunks }),
+      files: new ChunkFiles({
+        storage: env.storage,
+        directory,
+        storeId,
+        openMax: openChunks,
+        ...(options.remote !== undefined && { elsewhere: this.residency }),
+      }),
       rows: new RowShelf(this.#limits.mapBytes),
       loadRow: (stream, rowIndex, atMost) => manifest.mapRow(stream, rowIndex, atMost),
       nameOf: (stream) => this.#databases.rows.get(stream)?.name,
@@ -174,7 +138,8 @@ export class PageStore {
       deltasMax,
       transactionMemoryBytes,
       spillGround: this.#spills.ground,
-      shelf,
+      shelf: found.shelf,
+      residency: this.residency,
       keepsHistory: options.historyLsn !== undefined,
       checkpointLsn: opened.checkpointLsn,
     });
@@ -236,8 +201,14 @@ export class PageStore {
   }
 
   /** Databases whose commits above the checkpoint hold the log, and from where on. */
-  holdsLog(): { readonly stream: StreamId; readonly fromLsn: Lsn }[] {
-    const dirty = [...this.#commons.dirty].map(([stream, fromLsn]) => ({ stream, fromLsn }));
+  holdsLog(): {
+    readonly stream: StreamId;
+    readonly fromLsn: Lsn;
+    readonly changedPages?: number;
+  }[] {
+    const dirty = [...this.#commons.dirty].map(([stream, fromLsn]) => {
+      return { stream, fromLsn, changedPages: this.#databases.loaded(stream)?.overlay.size ?? 0 };
+    });
     return [...dirty, ...this.replays.holdsLog()];
   }
 
@@ -356,6 +327,16 @@ export class PageStore {
     return result;
   }
 
+  /** Chunks of pages that rows of page maps name now. */
+  get chunks(): Pick<ChunkTable, "row" | "rows"> {
+    return this.#table;
+  }
+
+  /** The next checkpoint writes the superblock anew, though nothing else may have changed. */
+  oweSuperblock(): void {
+    this.#superblockOwed = true;
+  }
+
   /** Writes what the catalogue has become. Rejects with BOP_DISK_FULL or BOP_IO. */
   publishCatalogue(catalogue: CatalogueRows): Promise<void> {
     return this.#publishAlone(async () => {
@@ -389,11 +370,13 @@ export class PageStore {
   /** Ends a checkpoint that runs, closes files. The manifest stays open. Idempotent. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.residency.stop();
     await this.replays.close();
     this.#commons.sweeper.stop();
     await this.#running;
     await this.#publishing;
     await this.#spills.close();
+    await this.residency.close();
     await this.#commons.files.close();
   }
 
@@ -441,7 +424,29 @@ export class PageStore {
     await commons.sweeper.idle();
     await this.#janitor.tryAgain();
     await this.#removeUnclaimed();
+    await this.residency.evict();
     return result;
+  }
+
+  #makeResidency(options: PageStoreOptions, { missing }: FoundFiles): Residency {
+    const { env, directory, storeId, manifest, remote, onHealed } = options;
+    return new Residency({
+      ...this.#limits,
+      clock: env.clock,
+      // The janitor's would delete later what may have come back.
+      storage: env.storage,
+      directory,
+      storeId,
+      remote,
+      pathOf: (chunk) => chunkPath(directory, chunk),
+      named: manifest.opened.chunks,
+      isMissing: (chunk) => missing.has(chunk),
+      files: () => this.#commons.files,
+      onHealed: (healed) => {
+        this.#table.uses.healed(healed.chunk);
+        onHealed?.(healed);
+      },
+    });
   }
 
   /** With what transactions spilled and a crash kept from committing, if the log is replayed. */
@@ -467,6 +472,7 @@ export class PageStore {
       const result = await checkpoint.publish();
       this.#checkpointLsn = checkpoint.lsn;
       this.#checkpoints += 1;
+      this.residency.named(checkpoint.sharedChunks);
       this.#deadFiles.add(checkpoint.goneChunks, checkpoint.lsn);
       return result;
     } catch (error) {
@@ -525,6 +531,7 @@ export class PageStore {
         storage: env.storage,
         directory: this.#options.directory,
         storeId: this.#options.storeId,
+        residency: this.residency,
       },
     });
     const report = await collection.plan();

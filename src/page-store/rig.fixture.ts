@@ -4,6 +4,7 @@
  *
  * (1) What is on the disk, in the manifest and durable in the log outlives a process; nothing else.
  */
+import type { Env } from "../base/env.ts";
 import { CATALOGUE_STREAM, LSN_ZERO, type Lsn, type StreamId, streamId } from "../base/units.ts";
 import { type SimulatedWorld, simulatedWorld } from "../io/index.ts";
 import { type Manifest, memoryStores, openManifest } from "../manifest/index.ts";
@@ -13,6 +14,7 @@ import type { PageStoreLimits } from "./limits.ts";
 import { MemoryLog } from "./memory-log.fixture.ts";
 import type { PageSpace } from "./page-space.ts";
 import { type CatalogueDatabaseRow, openPageStore, type PageStore } from "./page-store.ts";
+import type { HealedChunk, RemoteChunks } from "./residency/remote-chunks.ts";
 
 export const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index + 1);
 export const DIRECTORY = "/data";
@@ -20,6 +22,8 @@ export const DIRECTORY = "/data";
 export interface RigOptions {
   readonly seed: number;
   readonly limits?: PageStoreLimits;
+  /** Chunks that are not on the disk: one for each process. */
+  readonly remote?: (env: Env) => RemoteChunks;
 }
 
 export class Rig {
@@ -34,10 +38,14 @@ export class Rig {
   #published = new Set<StreamId>();
   /** Of the processes that are started from now on. */
   limits: PageStoreLimits;
+  /** What was healed, in all processes. */
+  readonly healed: HealedChunk[] = [];
+  readonly #remote: ((env: Env) => RemoteChunks) | undefined;
   #process: { readonly manifest: Manifest; readonly store: PageStore } | undefined;
   readonly #removed: StreamId[] = [];
 
-  private constructor({ seed, limits = {} }: RigOptions) {
+  private constructor({ seed, limits = {}, remote }: RigOptions) {
+    this.#remote = remote;
     this.world = simulatedWorld({ seed });
     this.stores = memoryStores(this.world.random);
     this.limits = limits;
@@ -79,8 +87,14 @@ export class Rig {
       await env.storage.mkdir(DIRECTORY);
       await env.storage.syncDirectory("/");
       const history = () => this.historyLsn?.() ?? (Number.MAX_SAFE_INTEGER as Lsn);
-      const options = { env, directory: DIRECTORY, storeId, manifest, limits };
-      const store = await openPageStore({ ...options, historyLsn: history });
+      const remote = this.#remote?.(env);
+      const onHealed = (healed: HealedChunk) => this.healed.push(healed);
+      const store = await openPageStore({
+        ...{ env, directory: DIRECTORY, storeId, manifest, limits },
+        historyLsn: history,
+        onHealed,
+        ...(remote && { remote }),
+      });
       this.#process = { manifest, store };
       const commits = this.log.restart(checkpointLsn);
       this.catalogue.restart(manifest.opened, commits);

@@ -148,6 +148,11 @@ export class RecordLogs {
     };
   }
 
+  /** Chunks of entries that checkpoints name now. */
+  get chunks(): ReadonlyMap<ChunkId, ChunkRow> {
+    return this.#chunks;
+  }
+
   /** About what the entries of a log take: in memory, and their share of their chunks. */
   sizeBytes(stream: StreamId): number {
     const core = this.#logs.get(stream)?.core;

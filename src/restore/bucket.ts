@@ -24,6 +24,8 @@ export interface BucketState {
   readonly checkpointLsn: number;
   /** No row names an LSN above it, and the log is there up to it. */
   readonly maxLsn: number;
+  /** Where the log in the bucket ended when it was put there. */
+  readonly walEndLsn: number;
   readonly wallMs: number;
 }
 

@@ -34,10 +34,10 @@ import {
   type PageStore,
   type Snapshot,
 } from "../page-store/index.ts";
+import type { CountedStore, ReadCounts } from "../sink/index.ts";
 import type { ReplayedCommit } from "../wal/index.ts";
 import type { ReadableBucket } from "./bucket.ts";
 import { BucketChunks, type ChunkBytes, NotHere, type RemoteChunk } from "./bucket-chunks.ts";
-import type { CountedStore, ReadCounts } from "./counted-store.ts";
 import { DatabaseRows, type FamilyRows } from "./database-rows.ts";
 import { type EntryAt, type FamilyMember, familyAt } from "./family.ts";
 import { PageLocations } from "./page-locations.ts";

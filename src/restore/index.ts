@@ -3,7 +3,7 @@
  *
  *   points            which moments a bucket can give back, and what of it one is made of
  *   open-bucket       a bucket by its URL, for reading
- *   bucket            what is asked of it; counted-store: what was read
+ *   bucket            what is asked of it
  *
  *   store             a whole store: rows, log, chunks, superblock
  *     place             the directory, and what of it a restore that was cut off left
@@ -17,10 +17,14 @@
  *     page-locations    what to fetch before it is asked for
  */
 export type { ReadableBucket } from "./bucket.ts";
-export type { ReadCounts } from "./counted-store.ts";
 export { type DatabaseRestore, openPastDatabase, type PastDatabase } from "./database.ts";
 export { type BucketToRead, openBucket } from "./open-bucket.ts";
-export { refuseUnfinishedRestore } from "./place.ts";
+export {
+  finishRestore,
+  isStartCutOff,
+  type RestorePlace,
+  refuseUnfinishedRestore,
+} from "./place.ts";
 export {
   type ListedPoint,
   momentGiven,

@@ -5,9 +5,14 @@
 import type { Env } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
 import { BucketReader } from "../flush/index.ts";
-import { type ObjectStore, openObjectStore, Retrier, RetryingStore } from "../sink/index.ts";
+import {
+  CountedStore,
+  type ObjectStore,
+  openObjectStore,
+  Retrier,
+  RetryingStore,
+} from "../sink/index.ts";
 import type { ReadableBucket } from "./bucket.ts";
-import { CountedStore } from "./counted-store.ts";
 
 export interface BucketToRead {
   readonly bucket: ReadableBucket;
@@ -29,7 +34,7 @@ export async function openBucket(
   const { clock, random } = env;
   const opened = typeof from === "string" ? await openObjectStore(from, env) : from;
   const retrier = new Retrier({ clock, random }, { what: opened.location });
-  const objects = new CountedStore(new RetryingStore(opened, retrier));
+  const objects = new CountedStore(new RetryingStore(opened, retrier), { knowsObjects: true });
   const close = async () => (opened === from ? retrier.close() : objects.close());
   try {
     const bucket = await BucketReader.open(objects, { signal });

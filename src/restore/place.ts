@@ -10,6 +10,8 @@
  *     directory is no store: opening it is refused.
  * (3) The marker says what was being restored. Chunks that lie there count only if that is the same:
  *     another history has other pages under the same ids.
+ * (4) A store that is started from its sink is opened while the marker is there, and may write: nothing
+ *     that lies there counts when it begins again. It is finished when the bucket is known to be its.
  */
 import { dirname } from "node:path";
 import type { Storage } from "../base/env.ts";
@@ -31,6 +33,8 @@ export interface RestoredFrom {
   /** Of the state of the manifest; 0 for none. */
   readonly epoch: number;
   readonly number: number;
+  /** By a store that is being opened: see (4). */
+  readonly starts?: boolean;
 }
 
 export interface RestorePlace {
@@ -58,6 +62,27 @@ export async function refuseUnfinishedRestore({ storage, directory }: RestorePla
   throw new StorageError("BOP_CORRUPT", message, { details: { file, offset: 0, why } });
 }
 
+/**
+ * A store was being started here from its sink, and was not opened: see (4). So is a marker that is
+ * torn, before which nothing came.
+ */
+export async function isStartCutOff(place: RestorePlace): Promise<boolean> {
+  const file = `${place.directory}/${MARKER}`;
+  const text = await markerOf(place).catch(failed("read", file));
+  return text !== undefined && startsIn(text);
+}
+
+function startsIn(text: string): boolean {
+  try {
+    const found: unknown = JSON.parse(text);
+    return (
+      typeof found === "object" && found !== null && "starts" in found && found.starts === true
+    );
+  } catch {
+    return true;
+  }
+}
+
 /** Folders made, marker written. What lies there that does not belong is removed: see (3). */
 export async function beginRestore(place: RestorePlace, from: RestoredFrom): Promise<void> {
   const { storage, directory } = place;
@@ -65,7 +90,7 @@ export async function beginRestore(place: RestorePlace, from: RestoredFrom): Pro
   const text = JSON.stringify({ format: MARKER_FORMAT, ...from });
   try {
     await storage.mkdir(directory);
-    const isSame = (await markerOf(place)) === text;
+    const isSame = (await markerOf(place)) === text && from.starts !== true;
     if (!isSame) await writeMarker(place, text);
     await storage.syncDirectory(dirname(directory));
     await storage.syncDirectory(directory);

@@ -10,6 +10,8 @@
  *     before. A time behind the newest commit is the newest moment, an LSN behind it is refused.
  * (3) Of a store that was lost before its first state was shipped the log is enough, if it is there
  *     from its beginning.
+ * (4) A state that lacks nothing up to its checkpoint, and names nothing above it, is a moment by
+ *     itself: the newest, where the log was given up before it and nothing has been shipped since.
  */
 import { StorageError } from "../base/errors.ts";
 import { type Lsn, lsn } from "../base/units.ts";
@@ -52,7 +54,7 @@ export async function findPoint(
   bucket: ReadableBucket,
   at: RestoreMoment | undefined,
 ): Promise<RestorePoint> {
-  const end = await bucket.logEnd();
+  const end = await newestOf(bucket);
   const upToLsn = end && (await momentOf(bucket, { at, end }));
   if (end === undefined || upToLsn === undefined) throw await outside(bucket, at);
   const state = await bucket.stateAt(upToLsn);
@@ -63,12 +65,22 @@ export async function findPoint(
   return { state, fromLsn: lsn(fromLsn), upToLsn: lsn(upToLsn), isNewest };
 }
 
+/** The newest moment; also that of a store that has claimed its bucket and never committed anything. */
+export async function findNewest(bucket: ReadableBucket): Promise<RestorePoint> {
+  if ((await newestOf(bucket)) !== undefined) return findPoint(bucket, undefined);
+  let state: BucketState | undefined;
+  for await (state of bucket.states()) break;
+  if (state !== undefined && state.maxLsn > 0) throw await outside(bucket, undefined);
+  return { state, fromLsn: lsn(0), upToLsn: lsn(0), isNewest: true };
+}
+
 /** All that can be asked for. */
 export async function restorePoints(bucket: ReadableBucket): Promise<RestorePoints> {
   const { location } = bucket;
   const storeId = Buffer.from(bucket.storeId).toString("hex");
   const found: BucketState[] = [];
   for await (const state of bucket.states()) found.unshift(state);
+  const newest = await newestOf(bucket);
   const ranges: RestoreRange[] = [];
   const states: ListedPoint[] = [];
   // See (3): a log that is there from its beginning needs no state.
@@ -76,7 +88,8 @@ export async function restorePoints(bucket: ReadableBucket): Promise<RestorePoin
   for (const { checkpointLsn, maxLsn, wallMs } of [begin, ...found]) {
     const from = pointOf({ lsn: maxLsn, wallMs });
     if (maxLsn > (ranges.at(-1)?.to.lsn ?? -1)) {
-      const reach = await bucket.reach(checkpointLsn);
+      const isAlone = checkpointLsn === maxLsn && maxLsn === newest?.lsn;
+      const reach = (await bucket.reach(checkpointLsn)) ?? (isAlone ? newest : undefined);
       if (reach === undefined || reach.lsn < maxLsn) continue;
       ranges.push({ from, to: pointOf(reach) });
     }
@@ -89,6 +102,18 @@ const pointOf = ({ lsn: at, wallMs }: LogEnd): ListedPoint => ({
   lsn: lsn(at),
   at: new Date(wallMs),
 });
+
+/** See (4). */
+async function newestOf(bucket: ReadableBucket): Promise<LogEnd | undefined> {
+  const end = await bucket.logEnd();
+  const endLsn = end?.lsn ?? 0;
+  for await (const { checkpointLsn, maxLsn, walEndLsn, wallMs } of bucket.states()) {
+    // Log that was there when the state was put, and is not, is missing and was not given up.
+    const isAlone = checkpointLsn === maxLsn && maxLsn > endLsn && walEndLsn <= endLsn;
+    return isAlone ? { lsn: maxLsn, wallMs: Math.max(wallMs, end?.wallMs ?? 0) } : end;
+  }
+  return end;
+}
 
 interface Asked {
   readonly at: RestoreMoment | undefined;

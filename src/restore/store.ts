@@ -13,6 +13,9 @@
  * (4) A store that is restored to the newest moment goes on in its bucket, as if its machine had
  *     crashed. One of an earlier moment does not know of it: what the bucket has since is not to be
  *     shipped over.
+ * (5) A lazy one leaves the chunks in the bucket that rows name: whoever opens the store fetches what
+ *     is read (residency, in the page store). Those that only the log names come along: to replay it
+ *     needs them.
  */
 import type { Env } from "../base/env.ts";
 import { ioError } from "../base/errors.ts";
@@ -35,13 +38,19 @@ import {
   writeManifest,
 } from "../manifest/index.ts";
 import { SuperblockFile } from "../page-store/index.ts";
-import { bucketKey, listAll, PREFIXES, parseKey } from "../sink/index.ts";
+import {
+  bucketKey,
+  type CountedStore,
+  listAll,
+  PREFIXES,
+  parseKey,
+  type ReadCounts,
+} from "../sink/index.ts";
 import type { ChunkKey, ReadableBucket } from "./bucket.ts";
 import { downloadChunks, unusable, type WantedChunk } from "./chunk-downloads.ts";
-import type { CountedStore, ReadCounts } from "./counted-store.ts";
 import { type RestoredLog, writeLog } from "./log-files.ts";
 import { beginRestore, finishRestore, refuseOccupied } from "./place.ts";
-import { findPoint, type RestoreMoment, type RestorePoint } from "./points.ts";
+import { findNewest, findPoint, type RestoreMoment, type RestorePoint } from "./points.ts";
 
 export interface StoreRestore {
   readonly env: Env;
@@ -53,6 +62,10 @@ export interface StoreRestore {
   readonly segmentBytes: number;
   /** Default: the newest. */
   readonly at?: RestoreMoment | undefined;
+  /** See (5). Of the newest moment only. */
+  readonly lazy?: boolean | undefined;
+  /** The directory is no store yet: whoever asks for it says when it is (finishRestore). */
+  readonly starts?: boolean | undefined;
   /** Only says what would be read. */
   readonly dryRun?: boolean | undefined;
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
@@ -72,6 +85,9 @@ export interface StoreRestoreReport {
   readonly chunkBytes: number;
   /** Of these, what a restore that was cut off had left there. */
   readonly keptChunks: number;
+  /** What stays in the bucket until it is read. */
+  readonly remoteChunks: number;
+  readonly remoteChunkBytes: number;
   readonly logBytes: number;
   readonly dryRun: boolean;
   readonly reads: ReadCounts;
@@ -82,7 +98,7 @@ export interface StoreRestoreReport {
  * is owned, BOP_SINK_… for what the bucket does, BOP_IO and BOP_DISK_FULL.
  */
 export async function restoreStore(options: StoreRestore): Promise<StoreRestoreReport> {
-  const { env, directory, bucket, openKeyValueStore } = options;
+  const { env, directory, bucket, openKeyValueStore, starts = false } = options;
   const place = { storage: env.storage, directory };
   await refuseOccupied(place);
   const job = await planOf(options);
@@ -95,9 +111,10 @@ export async function restoreStore(options: StoreRestore): Promise<StoreRestoreR
     await refuseOccupied(place);
     const storeId = Buffer.from(bucket.storeId).toString("hex");
     const { epoch = 0, number = 0 } = job.point.state ?? {};
-    await beginRestore(place, { location: bucket.location, storeId, epoch, number });
+    const from = { location: bucket.location, storeId, epoch, number };
+    await beginRestore(place, { ...from, ...(starts && { starts }) });
     await fill(job);
-    await finishRestore(place);
+    if (!starts) await finishRestore(place);
   } finally {
     await owner.release();
   }
@@ -112,15 +129,24 @@ interface Job {
   readonly chunks: Map<ChunkId, WantedChunk>;
   chunkBytes: number;
   kept: number;
+  /** See (5): by id, none unless it is lazy. */
+  readonly remote: Map<ChunkId, WantedChunk>;
 }
 
 async function planOf(options: StoreRestore): Promise<Job> {
-  const point = await findPoint(options.bucket, options.at);
+  const { bucket, at, starts } = options;
+  const point = await (starts === true ? findNewest(bucket) : findPoint(bucket, at));
   const contents = await contentsOf(options.bucket, point);
-  const chunks = chunksOf(options, contents);
-  let chunkBytes = 0;
-  for (const { fileBytes = 0 } of chunks.values()) chunkBytes += fileBytes;
-  return { options, point, contents, chunks, chunkBytes, kept: 0 };
+  const named = chunksOf(options, contents);
+  const none = new Map<ChunkId, WantedChunk>();
+  const [chunks, remote] = options.lazy === true ? [none, named] : [named, none];
+  return { options, point, contents, chunks, remote, chunkBytes: bytesOf(chunks), kept: 0 };
+}
+
+function bytesOf(chunks: ReadonlyMap<ChunkId, WantedChunk>): number {
+  let bytes = 0;
+  for (const { fileBytes = 0 } of chunks.values()) bytes += fileBytes;
+  return bytes;
 }
 
 /** Rows as of the point; those of a new store if there is no state. */
@@ -153,10 +179,11 @@ function chunksOf(
 }
 
 /** Those of the log that no row names. */
-function addSpilled({ chunks }: Job, spilled: readonly ChunkKey[]): void {
+function addSpilled({ chunks, remote }: Job, spilled: readonly ChunkKey[]): void {
   for (const { chunk, epoch } of spilled) {
     const id = chunkId(chunk);
-    if (!chunks.has(id)) chunks.set(id, { chunk: id, epoch, fileBytes: undefined });
+    if (!chunks.has(id) && !remote.has(id))
+      chunks.set(id, { chunk: id, epoch, fileBytes: undefined });
   }
 }
 
@@ -309,7 +336,7 @@ async function reportOfPlan(job: Job): Promise<StoreRestoreReport> {
   return reportOf(job);
 }
 
-function reportOf({ options, point, contents, chunks, ...found }: Job): StoreRestoreReport {
+function reportOf({ options, point, contents, chunks, remote, ...found }: Job): StoreRestoreReport {
   const { bucket, directory, objects, dryRun = false } = options;
   return {
     location: bucket.location,
@@ -321,6 +348,8 @@ function reportOf({ options, point, contents, chunks, ...found }: Job): StoreRes
     chunks: chunks.size,
     chunkBytes: found.chunkBytes,
     keptChunks: found.kept,
+    remoteChunks: remote.size,
+    remoteChunkBytes: bytesOf(remote),
     logBytes: point.upToLsn - point.fromLsn,
     dryRun,
     reads: objects.reads,

@@ -98,6 +98,7 @@ function addPlainRoutes(app: FastifyInstance, manager: Manager): void {
     const { state } = manager.diagnostics();
     return reply.code(state === "open" ? 200 : 503).send({ state });
   });
+  app.get("/diagnostics", (_request, reply) => reply.send(manager.diagnostics()));
   app.get("/version", (_request, reply) => reply.send(`bop-storage ${VERSION}`));
   app.options("*", (_request, reply) => reply.code(200).send());
 }

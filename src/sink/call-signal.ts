@@ -38,6 +38,10 @@ export class CallSignal {
     });
   }
 
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+
   dispose(): void {
     this.#deadline?.dispose();
     for (const source of this.#sources) source.removeEventListener("abort", this.#onAbort);

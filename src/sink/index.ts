@@ -9,6 +9,7 @@
  *   metadata         what an object says of itself
  *   sink-error       what an answer means to who asked
  *   probe            does this place do what is needed?
+ *   forwarding-store a store over another one; counted-store: how often it is asked
  *   digest, permits, call-signal
  *
  *   folder/          a store in a folder
@@ -16,7 +17,10 @@
  *   simulated/       a store in memory, with everything that can go wrong
  *   retry/           how calls are repeated: backoff, budget, breaker, one timer
  */
+export { CallSignal } from "./call-signal.ts";
+export { CountedStore, type ReadCounts, type RequestCounts } from "./counted-store.ts";
 export { decodeTrailer, OBJECT_TRAILER as OBJECT_FILE_TRAILER } from "./folder/object-file.ts";
+export { ForwardingStore, type StoreCall } from "./forwarding-store.ts";
 export { type BucketKey, bucketKey, epochPrefix, PREFIXES, parseKey } from "./keys.ts";
 export { formatLocation, parseLocation, type SinkLocation } from "./location.ts";
 export {
@@ -35,6 +39,7 @@ export {
   type StoredObject,
 } from "./object-store.ts";
 export { openObjectStore } from "./open.ts";
+export { Permits } from "./permits.ts";
 export {
   assertFit,
   type ProbeFinding,
@@ -43,6 +48,7 @@ export {
   probe,
 } from "./probe.ts";
 export { backoffMs } from "./retry/backoff.ts";
+export type { BreakerState } from "./retry/breaker.ts";
 export type { RetryOptions } from "./retry/options.ts";
 export { Retrier, type RetryStats, type RunOptions } from "./retry/retrier.ts";
 export { RetryingStore } from "./retry/retrying-store.ts";

@@ -6,7 +6,11 @@
  * (1) A connection that takes a SHARED lock pins the newest snapshot at or below `horizon()`.
  * (2) A write transaction whose snapshot is not the newest gets SQLITE_BUSY_SNAPSHOT, and one that
  *     finds another connection writing gets SQLITE_BUSY. Neither ever waits.
- * (3) A commit is sealed when `lastCommitLsn` changes. If the page space refuses it, SQLite rolls
+ * (3) Where pages are away, calls throw what the page space threw (PagesAway) once SQLite has undone
+ *     what it can: a statement outside of a transaction has done nothing then, one within may be
+ *     half done (so it wants a savepoint), and a transaction is as open as before, but one that
+ *     COMMIT was shrinking (auto_vacuum = full) is lost: `writing` is false then.
+ * (4) A commit is sealed when `lastCommitLsn` changes. If the page space refuses it, SQLite rolls
  *     back and the StorageError that refused it is what the caller gets.
  */
 import type { Lsn } from "../base/units.ts";
@@ -54,6 +58,8 @@ export interface WriteLock {
 export interface SqliteConnection {
   /** False within a transaction. */
   readonly autocommit: boolean;
+  /** It has the write lock. */
+  readonly writing: boolean;
   /** LSN of the newest commit that this connection sealed; undefined before the first. */
   readonly lastCommitLsn: Lsn | undefined;
   /** LSN of the snapshot that is pinned now; undefined outside of any transaction. */
@@ -143,6 +149,8 @@ export interface StatementTraits {
   readonly sessionBound: boolean;
   /** Reads changes(), total_changes() or last_insert_rowid(). */
   readonly readsCounters: boolean;
+  /** Calls what may answer otherwise the next time: random(), date('now')… */
+  readonly isVolatile: boolean;
   /** INSERT, UPDATE or DELETE: what changes() counts. */
   readonly changesRows: boolean;
   /** Creates, alters or drops something: other statements must be looked at again. */

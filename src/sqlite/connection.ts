@@ -5,7 +5,9 @@
  *     thrown to the caller in place of the result code that SQLite made of it.
  * (2) The pager is told journal_mode=TRUNCATE, synchronous=OFF, temp_store=FILE, whatever SQL says:
  *     our log makes commits durable, and scratch files keep old images out of the engine's memory.
- * (3) A deadline costs a callback every so often, so it is armed only while there is one.
+ * (3) What was compiled while pages were away is thrown away, and with it the schema that was loaded
+ *     on the way: it may lack its statistics, which SQLite does not tell.
+ * (4) A deadline costs a callback every so often, so it is armed only while there is one.
  */
 import { assert } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
@@ -148,6 +150,10 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     return this.#file.snapshot?.lsn;
   }
 
+  get writing(): boolean {
+    return this.#file.writing;
+  }
+
   get changes(): number {
     this.#assertOpen();
     return this.core.c.sqlite3_changes(this.db);
@@ -236,12 +242,40 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     if (code !== abi.SQLITE_OK) {
       throw resultError(this.core, { db: this.db, code, sql, refusal: this.refusal });
     }
+    if (vfs.faults.error !== undefined) this.#settleFault(pointer);
     if (pointer === 0) return { statement: undefined, tail };
     const own = sql.slice(0, sql.length - tail.length);
     const seen = instead?.traits ?? this.#recorder.finish();
     const statement = new Statement(this, pointer, { sql: instead?.sql ?? own, seen });
     this.#statements.add(statement);
     return { statement, tail };
+  }
+
+  /** See (3). */
+  #settleFault(pointer: Pointer): void {
+    const { core } = this;
+    const away = core.vfs.faults.takeAway();
+    if (away === undefined) {
+      core.vfs.faults.confirm();
+      return;
+    }
+    core.c.sqlite3_finalize(pointer);
+    this.forgetSchema();
+    throw away;
+  }
+
+  /** See (3). Loads nothing: the next statement does. */
+  forgetSchema(): void {
+    const { c, exchange, results, authorizer } = this.core;
+    c.sqlite3_set_authorizer(this.db, 0, 0);
+    exchange.putText("pragma writable_schema = reset");
+    const { address, bytes } = exchange;
+    const code = c.sqlite3_prepare_v3(this.db, address, bytes + 1, 0, results, 0);
+    this.core.heap.fresh();
+    assert(code === abi.SQLITE_OK, "the schema is not forgotten");
+    c.sqlite3_finalize(this.core.heap.u32[results >> 2] as number);
+    exchange.release();
+    c.sqlite3_set_authorizer(this.db, authorizer, this.#id);
   }
 
   #tail(sql: string, tailAt: Pointer): string {

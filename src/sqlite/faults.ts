@@ -3,6 +3,7 @@
  * code, and whoever called SQLite throws what was kept. The first one is the reason of what follows.
  */
 import { AssertionError } from "../base/assert.ts";
+import { PagesAway } from "../page-store/index.ts";
 
 export class Faults {
   #error: unknown;
@@ -23,6 +24,17 @@ export class Faults {
     const error = this.#error;
     this.#error = undefined;
     if (error instanceof AssertionError) throw error;
+  }
+
+  /**
+   * Takes what says that pages are away. A call can succeed all the same: an integrity check reports
+   * what it cannot read, and a schema is loaded without its statistics.
+   */
+  takeAway(): PagesAway | undefined {
+    const error = this.#error;
+    if (!(error instanceof PagesAway)) return undefined;
+    this.#error = undefined;
+    return error;
   }
 
   clear(): void {

@@ -3,8 +3,12 @@
  * each callback has one kind of file to deal with.
  *
  * Each `sqlite3_file` carries, behind its method table, the index of its file.
+ *
+ * A page that is away (PagesAway) is SQLITE_BUSY to the pager, as a lock would be: a refusal that
+ * passes. An I/O error would roll the transaction back.
  */
 import { ioError, systemCode } from "../base/errors.ts";
+import { PagesAway } from "../page-store/index.ts";
 import * as abi from "./abi.ts";
 import type { Faults } from "./faults.ts";
 import type { Handles } from "./handles.ts";
@@ -69,6 +73,10 @@ function writeSize(heap: Heap, result: Pointer, bytes: number): number {
   return abi.SQLITE_OK;
 }
 
+function codeOf(error: unknown, code: number): number {
+  return error instanceof PagesAway ? abi.SQLITE_BUSY : code;
+}
+
 export function mainFileMethods({ heap, faults, files }: FileTable<MainFile>): Methods {
   const fileOf = (file: Pointer): MainFile => files.get(indexOf(heap, file));
   const read = (file: Pointer, address: Pointer, bytes: number, offset: number): number => {
@@ -76,7 +84,7 @@ export function mainFileMethods({ heap, faults, files }: FileTable<MainFile>): M
       return fileOf(file).read(heap.u8, { address, bytes, offset });
     } catch (error) {
       faults.keep(error);
-      return abi.SQLITE_IOERR_READ;
+      return codeOf(error, abi.SQLITE_IOERR_READ);
     }
   };
   const write = (file: Pointer, address: Pointer, bytes: number, offset: number): number => {
@@ -85,7 +93,7 @@ export function mainFileMethods({ heap, faults, files }: FileTable<MainFile>): M
       return abi.SQLITE_OK;
     } catch (error) {
       faults.keep(error);
-      return abi.SQLITE_IOERR_WRITE;
+      return codeOf(error, abi.SQLITE_IOERR_WRITE);
     }
   };
   const truncate = (file: Pointer, sizeBytes: number): number =>
@@ -156,7 +164,7 @@ function mainFileLocks(fileOf: (file: Pointer) => MainFile, faults: Faults): Met
           return abi.SQLITE_OK;
         } catch (error) {
           faults.keep(error);
-          return abi.SQLITE_IOERR_FSYNC;
+          return codeOf(error, abi.SQLITE_IOERR_FSYNC);
         }
       },
     ],

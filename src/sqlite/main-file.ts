@@ -85,6 +85,10 @@ export class MainFile {
     return this.#withSnapshot((snapshot) => snapshot.pageCount === 0);
   }
 
+  get writing(): boolean {
+    return this.#level >= LOCK_RESERVED;
+  }
+
   lock(level: number): number {
     if (this.#level === LOCK_NONE) this.#pin();
     if (level >= LOCK_RESERVED && this.#level < LOCK_RESERVED) {

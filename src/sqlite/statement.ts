@@ -9,6 +9,7 @@
  * (2) SQLite compiles a statement anew when the schema changed under it. Names and number of its
  *     columns are looked up again then, before its first row is read.
  * (3) Of columns with the same name an object has the last one.
+ * (4) What a read answers without pages that are away is no answer: it throws, to be run again.
  */
 import { StorageError } from "../base/errors.ts";
 import * as abi from "./abi.ts";
@@ -42,6 +43,8 @@ export interface StatementOwner {
   /** Why the authorizer refused last. */
   readonly refusal: string | undefined;
   forget(statement: Statement): void;
+  /** It may have been loaded in part: see Connection (3). */
+  forgetSchema(): void;
 }
 
 interface StatementFields {
@@ -166,7 +169,7 @@ export class Statement implements PreparedStatement {
     heap.fresh();
     this.#inRow = code === SQLITE_ROW;
     if (code === SQLITE_ROW || code === SQLITE_DONE) {
-      if (vfs.faults.error !== undefined) vfs.faults.confirm();
+      if (vfs.faults.error !== undefined) this.#settleFault();
       if (isFirst && code === SQLITE_ROW) this.#lookAgain(pointer);
       return code === SQLITE_ROW;
     }
@@ -174,6 +177,20 @@ export class Statement implements PreparedStatement {
     const error = resultError(this.#core, { db, code, refusal });
     this.reset();
     throw error;
+  }
+
+  /** See (4). */
+  #settleFault(): void {
+    const { faults } = this.#core.vfs;
+    const repeats = this.readonly && this.traits.kind !== "transaction";
+    const away = repeats ? faults.takeAway() : undefined;
+    if (away === undefined) {
+      faults.confirm();
+      return;
+    }
+    this.reset();
+    this.#owner.forgetSchema();
+    throw away;
   }
 
   /** See (2). */

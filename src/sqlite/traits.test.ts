@@ -6,6 +6,7 @@ const PLAIN: StatementTraits = {
   kind: "plain",
   sessionBound: false,
   readsCounters: false,
+  isVolatile: false,
   changesRows: false,
   changesSchema: false,
 };

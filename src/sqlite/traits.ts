@@ -40,6 +40,11 @@ const SCHEMA_ACTIONS = new Set([
   1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 26, 28, 29, 30,
 ]);
 const ROW_ACTIONS = new Set<number>([ACTION.insert, ACTION.update, ACTION.delete]);
+/** What depends on the moment, or on nothing. Of dates it is not known what they are called with. */
+const VOLATILE = new Set([
+  ...["random", "randomblob", "current_date", "current_time", "current_timestamp"],
+  ...["date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff"],
+]);
 const COUNTERS = new Set(["changes", "total_changes", "last_insert_rowid"]);
 /** Virtual tables that show pages as they are stored, or statements of other sessions. */
 const SERVER_DENIED_TABLES = new Set([
@@ -53,6 +58,7 @@ export class TraitRecorder {
   #kind: StatementTraits["kind"] = "plain";
   #sessionBound = false;
   #readsCounters = false;
+  #isVolatile = false;
   #changesRows = false;
   #changesSchema = false;
   #refusal: string | undefined;
@@ -78,6 +84,7 @@ export class TraitRecorder {
     this.#kind = "plain";
     this.#sessionBound = false;
     this.#readsCounters = false;
+    this.#isVolatile = false;
     this.#changesRows = false;
     this.#changesSchema = false;
     this.#refusal = undefined;
@@ -90,6 +97,7 @@ export class TraitRecorder {
       kind: this.#sawNothing ? "alone" : this.#kind,
       sessionBound: this.#sessionBound,
       readsCounters: this.#readsCounters,
+      isVolatile: this.#isVolatile,
       changesRows: this.#changesRows && !this.#changesSchema,
       changesSchema: this.#changesSchema,
     };
@@ -156,6 +164,7 @@ export class TraitRecorder {
 
   #seeFunction(name: string): number {
     if (COUNTERS.has(name)) this.#readsCounters = true;
+    if (VOLATILE.has(name)) this.#isVolatile = true;
     if (this.#profile === "server" && SERVER_DENIED_FUNCTIONS.has(name)) {
       return this.#refuse(`the function ${name} is not available on a server`);
     }
@@ -192,6 +201,7 @@ export const REPLACED_PRAGMA: StatementTraits = {
   kind: "alone",
   sessionBound: false,
   readsCounters: false,
+  isVolatile: false,
   changesRows: false,
   changesSchema: false,
 };

@@ -35,6 +35,7 @@ import type {
   StagedFrames,
   StoredLog,
 } from "./log.ts";
+import type { SegmentMending } from "./mending.ts";
 import type { OperationWatch } from "./operation-watch.ts";
 import type { LogLimits } from "./options.ts";
 import type { SegmentStore } from "./segment-store.ts";
@@ -54,6 +55,7 @@ export interface LogParts {
   readonly segments: SegmentStore;
   /** Of everything that is done for the log. Its reports are to be handed to `reportFault`. */
   readonly watch: OperationWatch;
+  readonly mending: SegmentMending;
 }
 
 interface Refused {
@@ -89,10 +91,10 @@ export class LogController implements StoredLog {
   #failuresInARow = 0;
   readonly #counts = new FlushCounts();
 
-  constructor({ env, storeId, limits, core, segments, watch }: LogParts) {
+  constructor({ env, storeId, limits, core, segments, watch, mending }: LogParts) {
     const { clock, storage } = env;
     const reading = { clock, storage, storeId, core, segments };
-    this.history = new HistoryReader(reading);
+    this.history = new HistoryReader({ ...reading, mending });
     this.shipping = new ShippableLog(reading);
     this.#env = env;
     this.#limits = limits;

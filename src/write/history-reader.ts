@@ -10,11 +10,12 @@
  * (2) Whoever reads holds what he reads (history-segments.ts (2)), so that no file is used for other
  *     log meanwhile. One that becomes history under a reader may change its name: he looks it up anew.
  * (3) Only segments that have commits of the stream are read beyond their index.
- * (4) It steps aside every few milliseconds: memory may have all that is read, so that nothing waits.
+ * (4) What (1) finds is made again, where the log has an archive that has it (mending.ts), and read on.
+ * (5) It steps aside every few milliseconds: memory may have all that is read, so that nothing waits.
  */
 import { crc32 } from "node:zlib";
 import type { Clock, Storage } from "../base/env.ts";
-import { type StorageError, systemCode } from "../base/errors.ts";
+import { isStorageError, type StorageError, systemCode } from "../base/errors.ts";
 import { type Lsn, lsn, type StreamId } from "../base/units.ts";
 import {
   BATCH_HEADER,
@@ -34,7 +35,8 @@ import {
 } from "../wal/index.ts";
 import type { Stretch } from "./commit-reader.ts";
 import type { HistoryHold } from "./history-segments.ts";
-import type { HistoryRange, LogHistory } from "./log.ts";
+import type { EndedLogSegment, HistoryRange, LogHistory } from "./log.ts";
+import type { SegmentMending } from "./mending.ts";
 import { ReadMemory, SegmentReader } from "./segment-reader.ts";
 import type { ReadableSegment } from "./segment-records.ts";
 import type { SegmentStore } from "./segment-store.ts";
@@ -45,6 +47,7 @@ export interface HistoryParts {
   readonly storeId: Uint8Array;
   readonly core: Pick<LogCore, "durableLsn" | "durableEnd" | "wallMs">;
   readonly segments: SegmentStore;
+  readonly mending: SegmentMending;
 }
 
 const SLICE_MS = 3;
@@ -90,6 +93,14 @@ export class HistoryReader implements LogHistory {
     return this.#parts.segments.history.length;
   }
 
+  get ended(): EndedLogSegment[] {
+    const { core, segments } = this.#parts;
+    return segments.readable(this.fromLsn).flatMap(({ sequence, path, firstLsn, endLsn }) => {
+      const isDurable = endLsn !== undefined && endLsn <= core.durableEnd;
+      return isDurable ? { sequence, path, firstLsn, endLsn } : [];
+    });
+  }
+
   hold(lsn: Lsn): HistoryHold | undefined {
     return this.#parts.segments.hold(lsn);
   }
@@ -98,7 +109,56 @@ export class HistoryReader implements LogHistory {
     return this.#parts.segments.historyFloor(upToLsn, bytesMax);
   }
 
-  async lsnAt(wallMs: number): Promise<Lsn | undefined> {
+  lsnAt(wallMs: number): Promise<Lsn | undefined> {
+    return this.#mended(() => this.#lsnAt(wallMs));
+  }
+
+  /** Ends when everything of the range was given, whatever had to be made again for it. See (4). */
+  async *commits(stream: StreamId, range: HistoryRange): AsyncGenerator<ReplayedCommit> {
+    const mended = new Set<string>();
+    let { afterLsn } = range;
+    while (true) {
+      try {
+        for await (const commit of this.#commits(stream, { ...range, afterLsn })) {
+          yield commit;
+          afterLsn = commit.lsn;
+        }
+        return;
+      } catch (error) {
+        if (!(await this.#mendAfter(error, mended))) throw error;
+      }
+    }
+  }
+
+  mend(sequence: number): Promise<boolean> {
+    const { segments, mending } = this.#parts;
+    const all = segments.readable(this.fromLsn);
+    return mending.mend(all.find((segment) => segment.sequence === sequence));
+  }
+
+  async #mended<T>(read: () => Promise<T>): Promise<T> {
+    const mended = new Set<string>();
+    while (true) {
+      try {
+        return await read();
+      } catch (error) {
+        if (!(await this.#mendAfter(error, mended))) throw error;
+      }
+    }
+  }
+
+  /** False if it is no damage, or one that cannot be made good, or was before. */
+  async #mendAfter(error: unknown, mended: Set<string>): Promise<boolean> {
+    if (!isStorageError(error, "BOP_CORRUPT")) return false;
+    const { file } = error.details;
+    if (mended.has(file)) return false;
+    mended.add(file);
+    const { segments, mending } = this.#parts;
+    const all = segments.readable(this.fromLsn);
+    return await mending.mend(all.find(({ path }) => path === file));
+  }
+
+  async #lsnAt(wallMs: number): Promise<Lsn | undefined> {
     const { durableLsn } = this.#parts.core;
     const hold = this.hold(this.fromLsn);
     try {
@@ -119,7 +179,7 @@ export class HistoryReader implements LogHistory {
     }
   }
 
-  async *commits(stream: StreamId, range: HistoryRange): AsyncGenerator<ReplayedCommit> {
+  async *#commits(stream: StreamId, range: HistoryRange): AsyncGenerator<ReplayedCommit> {
     const sections = this.#sections(range);
     const stretches: Stretch[] = [];
     for (const section of sections) {

@@ -15,7 +15,8 @@
  *   reserve         room for one batch, for a start on a full disk
  *   seal            the index behind a sealed segment
  *   segment-reader  one segment read back; batch-table keeps where its batches lie
- *   archive         a damaged segment is put back from a copy
+ *   archive         a damaged segment is put back from a copy: holes finds out where those that are
+ *                   missing began and ended, mending does it while the log is open
  *   backlog         commits that were located and wait to be replayed; commit-reader reads them
  *   admission       who may begin; stream-backlog counts what one stream has waiting
  *   flush-counts    what was done so far
@@ -39,6 +40,7 @@ export type { Backlog, WaitingStream } from "./backlog.ts";
 export type { HistoryHold, HistorySegment } from "./history-segments.ts";
 export { limitedStorage } from "./limited-storage.ts";
 export type {
+  EndedLogSegment,
   HistoryRange,
   Log,
   LogFault,

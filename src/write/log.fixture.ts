@@ -17,6 +17,7 @@ import {
   type LogLimits,
   type RecoveredLog,
   recoverLog,
+  type SegmentArchive,
   type StoredLog,
 } from "./index.ts";
 
@@ -37,6 +38,8 @@ export class LogStore {
   horizonLsn: Lsn | undefined;
   /** Up to where a sink is known to have the log; undefined where there is none. */
   archivedLsn: Lsn | undefined;
+  /** Where copies of its segments lie, if anywhere. */
+  archive: SegmentArchive | undefined;
   readonly limits: Partial<LogLimits>;
   io: IoChoice = "auto";
   checkpointLsn: Lsn = LSN_ZERO;
@@ -67,6 +70,7 @@ export class LogStore {
         history: [...this.history.values()],
         ...(this.horizonLsn !== undefined && { horizonLsn: this.horizonLsn }),
         ...(this.archivedLsn !== undefined && { archivedLsn: this.archivedLsn }),
+        ...(this.archive !== undefined && { archive: this.archive }),
         checkpointLsn: this.checkpointLsn,
         durableFloorLsn: this.durableFloorLsn,
         limits: this.limits,

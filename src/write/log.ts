@@ -165,10 +165,27 @@ export interface LogHistory {
   /** Keeps everything above `lsn` until it is released; undefined if something of it is gone. */
   hold(lsn: Lsn): HistoryHold | undefined;
 
+  /** Segments that have ended and are there, oldest first: history, then what is in flight. */
+  readonly ended: readonly EndedLogSegment[];
+
+  /**
+   * Makes an ended segment anew from the copy that lies elsewhere; false if there is none that is
+   * good. Rejects with BOP_IO.
+   */
+  mend(sequence: number): Promise<boolean>;
+
   /**
    * What history may take, in bytes, says how low the horizon of a checkpoint at `upToLsn` may be.
    */
   floorLsn(upToLsn: Lsn, bytesMax: number): Lsn;
+}
+
+/** A segment to which nothing will be added. */
+export interface EndedLogSegment {
+  readonly sequence: number;
+  readonly path: string;
+  readonly firstLsn: Lsn;
+  readonly endLsn: Lsn;
 }
 
 export interface HistoryRange {

@@ -40,6 +40,7 @@ import { LogController, wallMsOf } from "./controller.ts";
 import { removeCopies } from "./history-files.ts";
 import type { HistorySegment } from "./history-segments.ts";
 import type { StoredLog } from "./log.ts";
+import { SegmentMending } from "./mending.ts";
 import { hungError, OperationWatch } from "./operation-watch.ts";
 import { type LogLimits, resolveLogLimits } from "./options.ts";
 import { SegmentStore } from "./segment-store.ts";
@@ -221,7 +222,8 @@ async function start({ options, limits, found, walked }: Recovered): Promise<Sto
   }
   const { bufferBytes } = limits;
   const core = new LogCore({ storeId, lsn: endLsn, bufferBytes, memory: driver, wallMs, trail });
-  log = new LogController({ env, storeId, limits, core, segments, watch });
+  const mending = new SegmentMending(options);
+  log = new LogController({ env, storeId, limits, core, segments, watch, mending });
   if (segments.active === undefined) segments.prepareSoon();
   else {
     segments.keepReserveSoon();

@@ -24,6 +24,7 @@ import {
   readPayload,
   segmentFileName,
 } from "../wal/index.ts";
+import { validEnd } from "./holes.ts";
 import type { CheckOptions, RecoverOptions } from "./recover.ts";
 import { segmentsLeft } from "./remains.ts";
 import { SegmentReader } from "./segment-reader.ts";
@@ -71,7 +72,9 @@ export async function planRepair(options: RepairOptions): Promise<RepairPlan | u
   let later = used;
   for (let i = Math.max(0, first); first >= 0 && i < used.length; i++) {
     const segment = used[i] as UsedSegment;
-    const endLsn = await validEnd(segment, options);
+    // Behind where the next one begins lies what nothing went on with.
+    const upToLsn = used[i + 1]?.header.firstLsn;
+    const endLsn = await validEnd(segment, { ...options, upToLsn });
     cut = segment;
     keptLsn = endLsn;
     later = used.slice(i + 1);
@@ -133,26 +136,6 @@ async function damageOf(options: RepairOptions): Promise<RepairPlan["damage"] | 
     if (!isStorageError(error, "BOP_CORRUPT")) throw error;
     const { file, offset, why } = error.details;
     return { file, offset, why };
-  }
-}
-
-/** Where the batches of a segment end that are whole and in order. */
-async function validEnd({ path, sequence, header }: UsedSegment, options: RepairOptions) {
-  const { env, storeId } = options;
-  const reader = await SegmentReader.open(env.storage, { path, sequence, storeId });
-  try {
-    let at = BLOCK_BYTES;
-    const endLsn = () => header.firstLsn + at - BLOCK_BYTES;
-    while (endLsn() < (header.cutLsn ?? Number.POSITIVE_INFINITY)) {
-      const batch = await reader.headerAt(at);
-      if (batch === undefined || batch.startLsn !== endLsn()) break;
-      const bytes = await reader.bytesAt(at, BATCH_HEADER.sizeBytes + batch.payloadBytes);
-      if (readPayload(bytes, batch) === undefined) break;
-      at += batchBytes(batch.payloadBytes);
-    }
-    return endLsn();
-  } finally {
-    await reader.close();
   }
 }
 

@@ -46,9 +46,9 @@ interface ReadBatch extends LoggedBatch {
 }
 
 export class ShippableLog implements LogShipping {
-  readonly #parts: HistoryParts;
+  readonly #parts: Omit<HistoryParts, "mending">;
 
-  constructor(parts: HistoryParts) {
+  constructor(parts: Omit<HistoryParts, "mending">) {
     this.#parts = parts;
   }
 

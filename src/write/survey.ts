@@ -11,7 +11,7 @@
  *
  * (1) Every registered sequence but the highest has its file, and the highest was never used
  *     (segment-store.ts (1) and (2)). Anything else is damage: a file was lost, or the register is
- *     an old copy. What the archive has a copy of is put back.
+ *     an old copy. What the archive has a copy of is put back (holes.ts).
  */
 import { ioError, StorageError } from "../base/errors.ts";
 import {
@@ -23,7 +23,7 @@ import {
   sequenceInHistoryName,
   sequenceInName,
 } from "../wal/index.ts";
-import { heal } from "./archive.ts";
+import { closeHoles, type Hole } from "./holes.ts";
 import type { CheckOptions } from "./recover.ts";
 import { SegmentReader } from "./segment-reader.ts";
 
@@ -65,15 +65,11 @@ export async function survey(options: CheckOptions): Promise<Survey> {
   const used: UsedSegment[] = [];
   const spares: SpareSegment[] = [];
   const orphans: string[] = [];
+  const holes: Hole[] = [];
   for (const sequence of registered) {
     if (sequence === reserved || found.has(sequence)) continue;
     const path = `${directory}/${segmentFileName(sequence)}`;
-    const healed = await heal(options, { path, sequence });
-    if (healed !== undefined) {
-      used.push({ sequence, path, header: healed });
-      continue;
-    }
-    throw corrupt({ file: path, offset: 0 }, "a segment of the log is missing");
+    holes.push({ sequence, path, isMissing: true });
   }
   const known = new Set<number>(registered);
   const history = historyOf(options);
@@ -81,7 +77,7 @@ export async function survey(options: CheckOptions): Promise<Survey> {
     if (history.get(sequence) === false) continue;
     const path = `${directory}/${segmentFileName(sequence)}`;
     const look = await lookAt(options, { path, sequence });
-    const header = await headerOf(options, { look, path, sequence, known: known.has(sequence) });
+    const header = typeof look === "object" && look.sequence === sequence ? look : undefined;
     if (!known.has(sequence)) {
       if (header !== undefined) refuseUnregistered(path, { header, options });
       orphans.push(path);
@@ -91,10 +87,21 @@ export async function survey(options: CheckOptions): Promise<Survey> {
       }
       used.push({ sequence, path, header });
     } else if (sequence !== reserved) {
-      spares.push({ sequence, path, damaged: look === "damaged" });
+      if (look === "damaged") holes.push({ sequence, path, isMissing: false });
+      else spares.push({ sequence, path, damaged: false });
     }
   }
   used.sort((a, b) => a.sequence - b.sequence);
+  holes.sort((a, b) => a.sequence - b.sequence);
+  const closed = await closeHoles(options, { used, holes });
+  for (const { sequence, path, isMissing } of holes) {
+    const header = closed.get(sequence);
+    if (header !== undefined) used.push({ sequence, path, header });
+    else if (!isMissing) spares.push({ sequence, path, damaged: true });
+    else throw corrupt({ file: path, offset: 0 }, "a segment of the log is missing");
+  }
+  used.sort((a, b) => a.sequence - b.sequence);
+  spares.sort((a, b) => a.sequence - b.sequence);
   return { used, spares, orphans, copies: await strayCopies(options), reserved };
 }
 
@@ -115,20 +122,6 @@ async function strayCopies(options: CheckOptions): Promise<string[]> {
     const isStray = sequence !== undefined && history.get(sequence) !== true;
     return isStray ? [`${directory}/${name}`] : [];
   });
-}
-
-/** The header of a segment that was in use; from the archive, if it is damaged. */
-async function headerOf(options: CheckOptions, found: Looked): Promise<SegmentHeader | undefined> {
-  const { look, path, sequence, known } = found;
-  if (look === "damaged" && known) return heal(options, { path, sequence });
-  return typeof look === "object" && look.sequence === sequence ? look : undefined;
-}
-
-interface Looked {
-  readonly look: Look;
-  readonly path: string;
-  readonly sequence: number;
-  readonly known: boolean;
 }
 
 /** Sequences that have a file, in ascending order. */

@@ -280,9 +280,13 @@ async function judgeSpares(
     else if (!spare.damaged && spare !== next) continue;
     const reader = await SegmentReader.open(options.env.storage, identity(spare, options));
     try {
+      // Batches follow a header that was synced, but for those that were copied before it was. Log
+      // above the checkpoint may not be dropped with it, though another batch lies in its place.
       const beyond = await reader.findHeader(BLOCK_BYTES, (header) => {
         dirty.add(spare.sequence);
-        return header.startLsn >= endLsn && !header.copied;
+        const toLsn = header.startLsn + batchBytes(header.payloadBytes);
+        const counts = spare.damaged ? toLsn > options.checkpointLsn : header.startLsn >= endLsn;
+        return counts && !header.copied;
       });
       if (beyond === undefined) continue;
       throw corrupt({ file: spare.path, offset: 0 }, "the header of a segment in use is damaged");

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, expect, test, vi } from "vitest";
+import { afterAll, expect, onTestFinished, test, vi } from "vitest";
 import { bop } from "./bop.ts";
 
 // A process is started for each command, on machines that may be busy.
@@ -37,6 +37,44 @@ test("doctor judges disk and bucket, and a place that cannot be one is wrong usa
   expect(disk.findings).toContainEqual(expect.objectContaining({ name: "flushed", passed: true }));
   const created = { name: "create-if-absent", required: true, passed: true };
   expect(bucket.findings).toContainEqual(expect.objectContaining(created));
+  expect(bucket.findings).toContainEqual(expect.objectContaining({ name: "read", passed: true }));
   const wrong = await bop(["create", "x", "--sink", "ftp://x"], { environment });
   expect(wrong).toMatchObject({ exitCode: 2, stdout: "" });
+});
+
+// evidence: G42
+test("a folder that refuses makes a dead letter that outlives its process, and discarding it tells what was lost", async () => {
+  const place = mkdtempSync(join(tmpdir(), "bop-letters-"));
+  onTestFinished(() => rmSync(place, { recursive: true, force: true }));
+  const bucket = join(place, "bucket");
+  const BOP_SINK = pathToFileURL(bucket).href;
+  const at = { environment: { BOP_DIRECTORY: join(place, "store"), BOP_SINK } };
+  const letters = async () => {
+    const { exitCode, stdout, stderr } = await bop(["dead-letters", "list", "--json"], at);
+    expect(exitCode, stderr).toBe(0);
+    return JSON.parse(stdout);
+  };
+  await bop(["create", "notes"], at);
+  // A file in the place of a folder: nobody's permissions help against that.
+  const block = join(bucket, "wal", "2".padStart(20, "0"));
+  writeFileSync(block, "");
+  expect(await bop(["create", "more"], at)).toMatchObject({ exitCode: 0 });
+  const [{ id, kind, reason }] = (await letters()).deadLetters;
+  expect([kind, reason]).toEqual(["log", expect.stringContaining("file already exists")]);
+  expect(readdirSync(join(bucket, "epoch"))).toHaveLength(2); // It asked for nothing more.
+  const status = await bop(["status", "--json"], at);
+  expect(JSON.parse(status.stdout).sink).toMatchObject({ state: "halted", deadLetters: 1 });
+  rmSync(block);
+  const discarded = await bop(["dead-letters", "discard", String(id), "--yes"], at);
+  expect(discarded).toMatchObject({ exitCode: 0, stdout: `discarded ${id}\n` });
+  const { deadLetters, lostWindows } = await letters();
+  expect(deadLetters).toEqual([]);
+  expect(lostWindows).toMatchObject([{ letter: id, epochBefore: 2, epoch: 3 }]);
+  // The base behind the window has what was lost of the log.
+  const restored = { environment: { BOP_DIRECTORY: join(place, "restored") } };
+  expect(await bop(["restore", "--from", BOP_SINK], restored)).toMatchObject({ exitCode: 0 });
+  const list = await bop(["list", "--json"], restored);
+  expect(list.stdout).toContain("more");
+  const goesOn = { environment: { ...restored.environment, BOP_SINK, BOP_DURABILITY: "remote" } };
+  expect(await bop(["create", "third"], goesOn)).toMatchObject({ exitCode: 0, stderr: "" });
 });

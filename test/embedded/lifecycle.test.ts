@@ -85,6 +85,26 @@ describe("a store", () => {
     expect(await again.prepare("select 1 from t where v = 'never'").get()).toBeUndefined();
   });
 
+  test("who creates a database while the store closes is not told that nothing was done, if it was", async () => {
+    const directory = await temporaryDirectory();
+    for (let round = 0; round < 8; round++) {
+      const name = `late-${round}`;
+      const store = await openStore({ directory });
+      const creating = store.database(name).then(
+        () => "created",
+        (error: { code: string }) => error.code,
+      );
+      for (let turn = 0; turn < round; turn++) await Promise.resolve();
+      await store.close();
+      const outcome = await creating;
+      const again = await openStore({ directory });
+      const isThere = (await again.list({ prefix: name })).length === 1;
+      await again.close();
+      const allowed = isThere ? ["created", "BOP_OUTCOME_UNKNOWN"] : ["BOP_CLOSED"];
+      expect(allowed).toContain(outcome);
+    }
+  });
+
   test("a misspelt option and a value out of range are refused by name", async () => {
     const directory = await temporaryDirectory();
     await expect(Manager.open({ directory, cacheByte: 1 } as never)).rejects.toThrow(/"cacheByte"/);

@@ -215,3 +215,121 @@ describe("a slow bucket, and one that is read under faults", () => {
     await restored.close();
   }, 120_000);
 });
+
+/** Rows of a kilobyte each, which nothing makes smaller. */
+const FILL =
+  "with recursive n(i) as (select 1 union all select i + 1 from n where i < ?) " +
+  "insert into note select i, hex(randomblob(500)) from n";
+const SUM = "select count(*) || ' ' || total(length(body)) || ' ' || max(body) from note";
+
+async function filled(manager: Manager, name: string, rows: number): Promise<unknown> {
+  const database = await manager.database(name);
+  await database.exec(TABLE);
+  await database.prepare(FILL).run(rows);
+  return database.prepare(SUM).pluck().get();
+}
+
+const sumOf = async (manager: Manager, name: string) =>
+  (await manager.database(name, { create: false })).prepare(SUM).pluck().get();
+
+const isChunk = ({ method, path }: { readonly method: string; readonly path: string }) =>
+  method === "GET" && path.includes("/chunks/");
+
+const NAMES = ["one", "two", "three", "four"];
+
+async function coldStore(place: Drill) {
+  const first = await place.open();
+  const sums = new Map<string, unknown>();
+  for (const name of NAMES) sums.set(name, await filled(first, name, 4000));
+  await first.checkpoint();
+  await shipped(first);
+  await first.close();
+  const directory = join(place.folder, "cold");
+  const open = () => place.open({ directory, startFromSink: true, cacheBytes: MIB });
+  return { sums, open };
+}
+
+describe("a store that starts in an empty directory", () => {
+  test("reads what it needs while the bucket fails now and then, and reads it right", async () => {
+    const place = await drill();
+    const { sums, open } = await coldStore(place);
+    const cold = await open();
+    const faults: readonly ProxyFault[] = [
+      { type: "answer", status: 500 },
+      { type: "refuse" },
+      { type: "cut" },
+      { type: "answer", status: 503, code: "SlowDown" },
+    ];
+    let n = 0;
+    let happened = 0;
+    proxy.decide = (request) => {
+      if (!isChunk(request)) return undefined;
+      n += 1;
+      if (n % 2 === 1) return undefined;
+      happened += 1;
+      // Wrong bytes twice at the same place are damage, and no accident of the way.
+      return n % 26 === 4 ? { type: "damage" } : faults[(n / 2) % faults.length];
+    };
+    for (const name of NAMES) expect(await sumOf(cold, name)).toBe(sums.get(name));
+    expect(happened).toBeGreaterThan(4);
+    proxy.decide = () => undefined;
+    await cold.close();
+  }, 240_000);
+
+  test("tells who reads what the bucket does not give, serves the rest, and gets over it", async () => {
+    const place = await drill();
+    const { sums, open } = await coldStore(place);
+    const cold = await open();
+    expect(await sumOf(cold, "one")).toBe(sums.get("one"));
+    const failures: readonly [ProxyFault, string, RegExp][] = [
+      [{ type: "answer", status: 500 }, "two", /^BOP_SINK_UNAVAILABLE$/],
+      [{ type: "refuse" }, "two", /^BOP_SINK_UNAVAILABLE$/],
+      [{ type: "damage" }, "three", /^BOP_(SINK_)?CORRUPT$/],
+    ];
+    for (const [fault, name, code] of failures) {
+      proxy.decide = (request) => (isChunk(request) ? fault : undefined);
+      const error = await sumOf(cold, name).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: expect.stringMatching(code) });
+      const { lsn } = await (await cold.database("one"))
+        .prepare("insert into note (body) values ('meanwhile')")
+        .run();
+      expect(lsn).toBeGreaterThan(0);
+    }
+    proxy.decide = () => undefined;
+    expect(await sumOf(cold, "two")).toBe(sums.get("two"));
+    await cold.close();
+    const again = await open();
+    for (const name of ["three", "four"]) expect(await sumOf(again, name)).toBe(sums.get(name));
+    await again.close();
+  }, 240_000);
+});
+
+describe("a store with less disk than data", () => {
+  test("keeps no more than its budget on disk, and has all of it all the same", async () => {
+    const place = await drill();
+    const budget = 64 * MIB;
+    const limits = { diskBytes: budget };
+    const manager = await place.open({ limits, checkpointLogBytes: 16 * MIB, historyMs: 0 });
+    const names = Array.from({ length: 6 }, (_, at) => `part-${at}`);
+    const sums = new Map<string, unknown>();
+    for (const name of names) {
+      sums.set(name, await filled(manager, name, 20_000));
+      await manager.checkpoint();
+    }
+    await shipped(manager);
+    const onDisk = () => {
+      const {
+        localBytes = 0,
+        bothBytes = 0,
+        partBytes = 0,
+      } = manager.diagnostics().residency ?? {};
+      return localBytes + bothBytes + partBytes;
+    };
+    await expect.poll(onDisk, { timeout: 60_000 }).toBeLessThanOrEqual(budget);
+    expect(manager.diagnostics().residency?.evictedChunks).toBeGreaterThan(0);
+    for (const name of names) expect(await sumOf(manager, name)).toBe(sums.get(name));
+    expect(manager.diagnostics().residency?.fetchedBytes).toBeGreaterThan(16 * MIB);
+    await expect.poll(onDisk, { timeout: 60_000 }).toBeLessThanOrEqual(budget);
+    await manager.close();
+  }, 240_000);
+});

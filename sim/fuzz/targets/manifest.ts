@@ -30,16 +30,19 @@ import { SCHEMA_VERSION, TABLES } from "../../../src/manifest/schema.ts";
 import { chunks } from "../../../src/manifest/tables/chunks.ts";
 import { cursors } from "../../../src/manifest/tables/cursors.ts";
 import { databases } from "../../../src/manifest/tables/databases.ts";
+import { deadLetters } from "../../../src/manifest/tables/dead-letters.ts";
 import { epochs } from "../../../src/manifest/tables/epochs.ts";
 import { forks } from "../../../src/manifest/tables/forks.ts";
 import { history } from "../../../src/manifest/tables/history.ts";
 import { jobs } from "../../../src/manifest/tables/jobs.ts";
+import { lostWindows } from "../../../src/manifest/tables/lost-windows.ts";
 import { mapVersions } from "../../../src/manifest/tables/map-versions.ts";
 import { pageMap } from "../../../src/manifest/tables/page-map.ts";
 import { recordLogs } from "../../../src/manifest/tables/record-logs.ts";
 import { remoteChains } from "../../../src/manifest/tables/remote-chains.ts";
 import { remoteChunks } from "../../../src/manifest/tables/remote-chunks.ts";
 import { remoteGarbage } from "../../../src/manifest/tables/remote-garbage.ts";
+import { scrubs } from "../../../src/manifest/tables/scrubs.ts";
 import { segments } from "../../../src/manifest/tables/segments.ts";
 import { shipping } from "../../../src/manifest/tables/shipping.ts";
 import { snapshots } from "../../../src/manifest/tables/snapshots.ts";
@@ -207,6 +210,19 @@ function rows(): KeyValuePair[] {
     cursors.encode({ name: "mirror", state: "active", acknowledged: 2, atMs: 9 }, 5),
     encodeChangeLog({ ...counted, ...removed }, 5),
     ...rowsOfBucket(),
+    ...rowsOfCare(),
+  ];
+}
+
+function rowsOfCare(): KeyValuePair[] {
+  const body = Uint8Array.of(1, 2);
+  const letter = { kind: "log", atMs: 9, attempts: 2, subject: "wal/1", reason: "no" } as const;
+  const window = { epoch: 3, epochBefore: 2, fromLsn: lsn(4096), toLsn: lsn(8192) };
+  const scrub = { part: "database", lastGoodMs: 8, lastTriedMs: 9, bytes: 70 } as const;
+  return [
+    deadLetters.encode({ sequence: 4, ...letter, bytes: 70, body }, 5),
+    lostWindows.encode({ ...window, discardedAtMs: 9, letter: 4, reason: "no" }, 5),
+    scrubs.encode({ ...scrub, stream: streamId(3), problem: "", body }, 5),
   ];
 }
 

@@ -1,8 +1,9 @@
-/** A ROW OF A STORE OF SCHEMA 2, as the migration to today's schema meets it. */
+/** A ROW OF A STORE OF SCHEMA 2 OR 4, as the migrations to the next one meet it. */
 import { crc32 } from "node:zlib";
 import type { KeyValuePair, KeyValueStore } from "../../../src/manifest/index.ts";
 import { STATE_KEY } from "../../../src/manifest/keys.ts";
 import { toSchema3 } from "../../../src/manifest/migrations/to-schema-3.ts";
+import { toSchema5 } from "../../../src/manifest/migrations/to-schema-5.ts";
 import { tableOf } from "../../../src/manifest/schema.ts";
 import { type FuzzTarget, holds, putCrc, refusable } from "../target.ts";
 
@@ -33,13 +34,20 @@ const ROWS: readonly (readonly [key: string, value: string])[] = [
   ],
 ];
 
+/** Of a dead letter of schema 4. */
+const LETTER = [
+  "0e0000000000000009",
+  "01010c0000000000000001000000010061010062010000000705000000000000000432f447",
+] as const;
+const MIGRATIONS = [toSchema3, toSchema5];
+
 /** One row: the length of its key, the key, the value. */
 export const manifestMigration: FuzzTarget = {
   name: "manifest-migration",
   bytesMax: 1024,
   seeds: () => [
     joined(STATE_KEY, STATE),
-    ...ROWS.map(([key, value]) => joined(hex(key), hex(value))),
+    ...[...ROWS, LETTER].map(([key, value]) => joined(hex(key), hex(value))),
   ],
   mend(bytes) {
     const end = 1 + (bytes[0] ?? 0);
@@ -50,11 +58,13 @@ export const manifestMigration: FuzzTarget = {
   check(bytes) {
     const end = 1 + (bytes[0] ?? 0);
     const row = { key: bytes.slice(1, end), value: bytes.slice(end) };
-    const migrated = refusable(() => toSchema3.migrate(storeOf(row), FILE))?.value;
-    for (const { key, value } of migrated?.operations ?? []) {
-      if (value === undefined) continue;
-      const table = tableOf(key[0] as number);
-      holds(table?.decode({ key, value, file: FILE }) !== undefined, "what is migrated is a row");
+    for (const migration of MIGRATIONS) {
+      const migrated = refusable(() => migration.migrate(storeOf(row), FILE))?.value;
+      for (const { key, value } of migrated?.operations ?? []) {
+        if (value === undefined) continue;
+        const table = tableOf(key[0] as number);
+        holds(table?.decode({ key, value, file: FILE }) !== undefined, "what is migrated is a row");
+      }
     }
   },
 };

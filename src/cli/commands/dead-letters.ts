@@ -1,21 +1,27 @@
 /**
- * `bop dead-letters`: what the sink refused for good, and what is to become of it.
+ * `bop dead-letters`: what the sink refused for good, what is to become of it, and what was given up.
  *
- * (1) A letter lives as long as the store is open: each of these commands opens it, and lets it ship
- *     until it has shipped all or is refused. What is refused has the same number each time.
+ * (1) Each of these commands opens the store without waiting for its sink. A letter that is held asks
+ *     nothing of the sink until somebody decides; where there is none the store ships until it has
+ *     shipped all, or is refused.
+ * (2) What the sink refuses before anything can be shipped is a letter for as long as the store is
+ *     open: it has the same number each time.
  */
+import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Argument, Command, InvalidArgumentError } from "commander";
-import type { DeadLetterInfo, Manager } from "../../manager/index.ts";
+import type { DeadLetterInfo, LostWindow, Manager } from "../../manager/index.ts";
 import { CommandError, UsageError } from "../exit.ts";
-import { Output, timeText } from "../output.ts";
+import { Output, sizeText, timeText } from "../output.ts";
 import {
   directoryOption,
   ioOption,
   jsonOption,
+  openTelling,
+  refuseWithoutStore,
   type StoreOptions,
+  shippedOptions,
   sinkOption,
-  withStore,
 } from "../store.ts";
 import { numberCell, tableText, textCell } from "../table.ts";
 
@@ -32,7 +38,8 @@ export function deadLettersCommand(): Command {
     .summary("list, retry and discard what the sink refused")
     .description(
       "What the sink, or this disk, refused for a reason that waiting cannot mend. Shipping of its\n" +
-        "kind rests until it is retried or discarded; nothing of it is lost here.",
+        "kind rests until it is retried or discarded, also when the store is opened again; nothing\n" +
+        "of it is lost here.",
     )
     .addCommand(listCommand())
     .addCommand(retryCommand())
@@ -45,13 +52,14 @@ export function deadLettersCommand(): Command {
 
 function listCommand(): Command {
   return withShared(new Command("list"))
-    .summary("list them with their reasons")
+    .summary("list them with their reasons, and what was given up")
     .action((options: LetterOptions) =>
       withSink(options, async (manager) => {
         const output = new Output(process.stdout);
-        const letters = manager.deadLetters();
-        if (options.json === true) output.json({ deadLetters: letters });
-        else output.write(letters.length > 0 ? lettersText(letters) : "no dead letters\n");
+        const deadLetters = manager.deadLetters();
+        const lostWindows = manager.diagnostics().sink?.lostWindows ?? [];
+        if (options.json === true) output.json({ deadLetters, lostWindows });
+        else output.write(lettersText(deadLetters) + windowsText(lostWindows));
       }),
     );
 }
@@ -62,7 +70,10 @@ function retryCommand(): Command {
     .addArgument(letterArgument())
     .action((id: number, options: LetterOptions) =>
       withSink(options, async (manager) => {
-        await manager.retryDeadLetter(known(manager, id));
+        const { kind } = known(manager, id);
+        await manager.retryDeadLetter(id);
+        await settled(manager);
+        refuseIfStill(manager, kind);
         tell(options, { retried: id });
       }),
     );
@@ -78,7 +89,9 @@ function discardCommand(): Command {
         throw new UsageError("what it stands for can never be restored from the sink; add --yes");
       }
       return withSink(options, async (manager) => {
-        await manager.discardDeadLetter(known(manager, id));
+        known(manager, id);
+        await manager.discardDeadLetter(id);
+        await settled(manager);
         tell(options, { discarded: id });
       });
     });
@@ -101,30 +114,50 @@ function letterArgument(): Argument {
 }
 
 /** See (1). */
-function withSink<T>(options: LetterOptions, work: (manager: Manager) => Promise<T>): Promise<T> {
-  if (options.sink === undefined) throw new UsageError("name the sink with --sink or BOP_SINK");
-  return withStore(options, async (manager) => {
+async function withSink<T>(
+  options: LetterOptions,
+  work: (manager: Manager) => Promise<T>,
+): Promise<T> {
+  const { sink, io = "auto" } = options;
+  if (sink === undefined) throw new UsageError("name the sink with --sink or BOP_SINK");
+  refuseWithoutStore(options);
+  const place = resolve(options.directory);
+  const manager = await openTelling(place, { io, ...shippedOptions(options), sinkTimeoutMs: 0 });
+  try {
     await settled(manager);
-    const result = await work(manager);
-    await settled(manager);
-    return result;
-  });
+    return await work(manager);
+  } finally {
+    await manager.close();
+  }
 }
 
-/** Everything is shipped, or was refused, or takes too long. */
+const LOST: ReadonlySet<string> = new Set(["fenced", "diverged", "closed"]);
+
+/** Everything is shipped, or was refused, or the bucket is lost, or it takes too long. */
 async function settled(manager: Manager): Promise<void> {
   const endMs = performance.now() + SETTLE_MS_MAX;
   while (performance.now() < endMs) {
     const sink = manager.diagnostics().sink;
-    if (sink === undefined || manager.deadLetters().length > 0) return;
+    if (sink === undefined || manager.deadLetters().length > 0 || LOST.has(sink.state)) return;
     if (sink.state === "shipping" && sink.unshippedBytes === 0) return;
     await sleep(LOOK_EVERY_MS);
   }
 }
 
-function known(manager: Manager, id: number): number {
-  if (manager.deadLetters().some((letter) => letter.id === id)) return id;
+function known(manager: Manager, id: number): DeadLetterInfo {
+  const found = manager.deadLetters().find((letter) => letter.id === id);
+  if (found !== undefined) return found;
   throw new CommandError(`there is no dead letter ${id}`, "`bop dead-letters list` shows them");
+}
+
+/** Nothing was given up, and nothing was won. */
+function refuseIfStill(manager: Manager, kind: DeadLetterInfo["kind"]): void {
+  const again = manager.deadLetters().find((letter) => letter.kind === kind);
+  if (again === undefined) return;
+  throw new CommandError(
+    `it was refused again, and is dead letter ${again.id} now: ${again.reason}`,
+    "mend what stands in the way, then retry that one",
+  );
 }
 
 function tell(options: LetterOptions, told: Readonly<Record<string, number>>): void {
@@ -134,11 +167,27 @@ function tell(options: LetterOptions, told: Readonly<Record<string, number>>): v
 }
 
 function lettersText(letters: readonly DeadLetterInfo[]): string {
-  const rows = letters.map(({ id, kind, at, reason }) => [
+  if (letters.length === 0) return "no dead letters\n";
+  const rows = letters.map(({ id, kind, at, bytes, reason }) => [
     numberCell(String(id)),
     textCell(kind),
     textCell(timeText(at)),
+    numberCell(sizeText(bytes)),
     textCell(reason),
   ]);
-  return tableText(["id", "kind", "since (UTC)", "reason"], rows);
+  return tableText(["id", "kind", "since (UTC)", "waited", "reason"], rows);
+}
+
+/** What no restore can bring back from the sink. */
+function windowsText(windows: readonly LostWindow[]): string {
+  if (windows.length === 0) return "";
+  const rows = windows.map(({ fromLsn, toLsn, discardedAtMs, letter, reason }) => [
+    numberCell(String(fromLsn)),
+    numberCell(String(toLsn)),
+    textCell(timeText(new Date(discardedAtMs))),
+    numberCell(String(letter)),
+    textCell(reason),
+  ]);
+  const header = ["lost from lsn", "to lsn", "given up (UTC)", "letter", "reason"];
+  return `\n${tableText(header, rows)}`;
 }

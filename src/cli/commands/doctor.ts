@@ -11,6 +11,7 @@ import { openObjectStore, type ProbeFinding, type ProbeReport, probe } from "../
 import { checkDisk } from "../disk-check.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { Output } from "../output.ts";
+import { readSpeed } from "../read-speed.ts";
 import { directoryOption, interruptible, jsonOption, sinkOption } from "../store.ts";
 import { visible } from "../visible.ts";
 
@@ -58,7 +59,9 @@ async function examined(
       : error;
   });
   try {
-    return await probe(store, { random: env.random, signal });
+    const report = await probe(store, { random: env.random, signal });
+    if (!report.fit) return report;
+    return { ...report, findings: [...report.findings, await readSpeed(store, env, signal)] };
   } finally {
     await store.close();
   }

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { Command } from "commander";
 import type { Manager } from "../../manager/index.ts";
-import { nameArgument } from "../arguments.ts";
+import { momentOf, nameArgument } from "../arguments.ts";
 import { existingDatabase } from "../databases.ts";
 import { Output, sizeText } from "../output.ts";
 import { progressBar } from "../progress.ts";
@@ -16,6 +16,7 @@ import {
 } from "../store.ts";
 
 interface ExportOptions extends StoreOptions {
+  readonly at?: Date | { readonly lsn: number };
   readonly json?: boolean;
 }
 
@@ -25,37 +26,38 @@ export function exportCommand(): Command {
     .description("Write a consistent copy of a database to a new file that any SQLite opens.")
     .addArgument(nameArgument("the database"))
     .argument("<file>", "a file that does not exist yet")
+    .option("--at <moment>", "as it was: a time, or a position in the log", momentOf)
     .addOption(directoryOption())
     .addOption(ioOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
-      "\nExample:\n  bop export shop shop.sqlite && sqlite3 shop.sqlite .tables",
+      "\nExamples:\n  bop export shop shop.sqlite && sqlite3 shop.sqlite .tables" +
+        "\n  bop export shop before.sqlite --at 2026-11-22T12:00:00Z",
     )
     .action((name: string, file: string, options: ExportOptions) =>
-      withStore(options, (manager) => run(manager, { name, file, json: options.json === true })),
+      withStore(options, (manager) => run(manager, { ...options, name, file })),
     );
 }
 
-interface ExportJob {
+interface ExportJob extends Pick<ExportOptions, "at" | "json"> {
   readonly name: string;
   readonly file: string;
-  readonly json: boolean;
 }
 
-async function run(manager: Manager, { name, file, json }: ExportJob): Promise<void> {
+async function run(manager: Manager, { name, file, at, json }: ExportJob): Promise<void> {
   await existingDatabase(manager, name);
   const database = await manager.database(name, { create: false });
   const progress = progressBar(`exporting ${name}`, process.stderr);
   try {
     await interruptible((signal) =>
-      database.export(file, { signal, onProgress: progress.onProgress }),
+      database.export(file, { ...(at && { at }), signal, onProgress: progress.onProgress }),
     );
   } finally {
     progress.stop();
   }
   const sizeBytes = statSync(file).size;
   const output = new Output(process.stdout);
-  if (json) output.json({ exported: { name, file, sizeBytes } });
+  if (json === true) output.json({ exported: { name, file, sizeBytes } });
   else output.write(`exported ${name} to ${file}: ${sizeText(sizeBytes)}\n`);
 }

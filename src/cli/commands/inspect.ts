@@ -50,7 +50,9 @@ async function run(file: string, options: InspectOptions): Promise<void> {
   const { storage } = systemEnv({ scratchDirectory: dirname(path) });
   const kind = (await storage.stat(path))?.kind;
   if (kind !== "file") {
-    const advice = "name a file of a store; `bop verify` looks at a whole store";
+    const advice = /\.chunk$/.test(path)
+      ? "it may be only in the sink of the store: `bop verify --sink` tells, and reads it there"
+      : "name a file of a store; `bop verify` looks at a whole store";
     throw new CommandError(`there is no file ${path}`, advice);
   }
   const source = await FileSource.open(storage, path);

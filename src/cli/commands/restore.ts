@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { type DatabaseRestoreReport, Manager, type RestoreReport } from "../../manager/index.ts";
 import { checkedName, momentOf } from "../arguments.ts";
-import { CommandError } from "../exit.ts";
+import { CommandError, UsageError } from "../exit.ts";
 import { Output, sizeText } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import {
@@ -20,6 +20,7 @@ interface RestoreCommandOptions extends StoreOptions {
   readonly as?: string;
   readonly at?: Date | { readonly lsn: number };
   readonly list?: boolean;
+  readonly lazy?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -36,6 +37,7 @@ export function restoreCommand(): Command {
     .option("--database <name>", "only this database, as it was called then", checkedName)
     .option("--as <name>", "name of the restored database", checkedName)
     .option("--at <moment>", "a time, as 2026-11-22T12:00:00Z, or a position in the log", momentOf)
+    .option("--lazy", "leave pages in the bucket until they are read: open it with that sink")
     .option("--list", "list what can be restored, and restore nothing")
     .option("--dry-run", "tell what would be read, and change nothing")
     .addOption(directoryOption())
@@ -45,6 +47,7 @@ export function restoreCommand(): Command {
       "after",
       "\nExamples:\n  bop restore --from file:///backup --list" +
         "\n  bop restore --from file:///backup --directory ./restored --at 2026-11-22T12:00:00Z" +
+        "\n  bop restore --from s3://backups/shop --directory ./restored --lazy" +
         "\n  bop restore --from s3://backups/shop --database shop --as shop-noon --at 81920",
     )
     .action((options: RestoreCommandOptions) => run(options));
@@ -53,6 +56,9 @@ export function restoreCommand(): Command {
 async function run(options: RestoreCommandOptions): Promise<void> {
   if (options.as !== undefined && options.database === undefined) {
     throw new CommandError("--as names a restored database: say which with --database");
+  }
+  if (options.lazy === true && (options.database !== undefined || options.at !== undefined)) {
+    throw new UsageError("--lazy is of a whole store, at its newest moment");
   }
   if (options.list === true) return list(options);
   if (options.database === undefined) return whole(options);
@@ -74,13 +80,13 @@ async function list({ from, json }: RestoreCommandOptions): Promise<void> {
 }
 
 async function whole(options: RestoreCommandOptions): Promise<void> {
-  const { from, directory, at, json, dryRun = false } = options;
+  const { from, directory, at, json, dryRun = false, lazy = false } = options;
   const progress = progressBar(`restoring ${directory}`, process.stderr);
   let report: RestoreReport;
   try {
     report = await interruptible((signal) =>
       Manager.restore({
-        ...{ from, directory, dryRun, signal },
+        ...{ from, directory, dryRun, lazy, signal },
         ...(at && { at }),
         onProgress: progress.onProgress,
       }),
@@ -93,8 +99,11 @@ async function whole(options: RestoreCommandOptions): Promise<void> {
     output.json({ restored: report });
     return;
   }
-  const { lsn, chunks, chunkBytes, logBytes, isNewest } = report;
-  const what = `${chunks} chunks (${sizeText(chunkBytes)}) and ${sizeText(logBytes)} of log`;
+  const { lsn, chunks, chunkBytes, logBytes, isNewest, remoteChunks, remoteChunkBytes } = report;
+  const away = `; ${remoteChunks} chunks (${sizeText(remoteChunkBytes)}) stay in the bucket`;
+  const what =
+    `${chunks} chunks (${sizeText(chunkBytes)}) and ${sizeText(logBytes)} of log` +
+    (lazy ? away : "");
   const when = isNewest ? `the newest moment, LSN ${lsn}` : `LSN ${lsn}`;
   if (dryRun) output.write(`would restore ${when} into ${directory}: ${what}\n`);
   else output.write(`restored ${when} into ${directory}: ${what}\n`);

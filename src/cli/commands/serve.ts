@@ -32,6 +32,8 @@ interface ServeOptions {
   readonly io: IoKind;
   readonly sink?: string;
   readonly durability?: Durability;
+  readonly diskBytes?: number;
+  readonly startFromSink: boolean;
   readonly allowInsecure: boolean;
   readonly logLevel: string;
 }
@@ -45,6 +47,7 @@ Examples:
   bop serve                                 # ./data on http://127.0.0.1:8080
   bop serve -d /srv/store --port 0          # a free port; its URL is printed
   bop serve --auto-create                   # databases appear when they are first asked for
+  bop serve --sink s3://backups/shop --start-from-sink --disk-bytes 20GiB
 `;
 
 export function serveCommand(): Command {
@@ -72,6 +75,11 @@ export function serveCommand(): Command {
         .default("sqlite"),
     )
     .addOption(ioOption())
+    .addOption(
+      new Option("--start-from-sink", "an empty directory takes up the store that the sink holds")
+        .env("BOP_START_FROM_SINK")
+        .default(false),
+    )
     .addOption(
       new Option("--allow-insecure", "listen where others can reach it, without authentication")
         .env("BOP_ALLOW_INSECURE")
@@ -124,8 +132,10 @@ function sayHowItIsWritten({ io, warnings }: Diagnostics, logger: Logger): void 
   for (const warning of warnings) logger.warn(warning);
 }
 
-function sayWhereItIsShipped({ sink }: Diagnostics, logger: Logger): void {
+function sayWhereItIsShipped({ sink, residency }: Diagnostics, logger: Logger): void {
   if (sink === undefined) return;
+  const read = residency?.startedFrom;
+  if (read !== undefined) logger.info({ sink: sink.location, ...read }, "started from the sink");
   const { location, state, epoch, remoteLsn, lastError } = sink;
   const facts = { sink: location, epoch, remoteLsn };
   if (state === "shipping") logger.info(facts, "shipping");

@@ -1,6 +1,7 @@
 /** `bop status`: how a store fares. */
 import { Command } from "commander";
 import type { Diagnostics } from "../../manager/index.ts";
+import { residencyText, scrubText, sinkText } from "../facts-text.ts";
 import { Output, sizeText } from "../output.ts";
 import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
 import { visible } from "../visible.ts";
@@ -45,6 +46,8 @@ function statusText({ directory, storeId, state, ...facts }: Diagnostics): strin
     ["checkpoint", `at ${log.checkpointLsn}`],
     ["chunks", `${pages.chunks}, ${sizeText(pages.chunkBytes)}`],
     ...sinkLines(facts.sink),
+    ...residencyText(facts.residency).map((line): [string, string] => ["residency", line]),
+    ...scrubText(facts.scrub).map((line): [string, string] => ["scrub", line]),
     ["last fault", fault],
     ...warnings.map((warning): [string, string] => ["warning", warning]),
   ];
@@ -53,9 +56,8 @@ function statusText({ directory, storeId, state, ...facts }: Diagnostics): strin
 
 function sinkLines(sink: Diagnostics["sink"]): [string, string][] {
   if (sink === undefined) return [];
-  const { location, state, remoteLsn, unshippedBytes, lastError, deadLetters } = sink;
-  const behind = unshippedBytes === 0 ? "" : `, ${sizeText(unshippedBytes)} behind`;
-  const lines: [string, string][] = [["sink", `${location}: ${state}, has ${remoteLsn}${behind}`]];
+  const { lastError, deadLetters } = sink;
+  const lines = sinkText(sink).map((line): [string, string] => ["sink", line]);
   if (lastError !== undefined) lines.push(["sink error", lastError]);
   if (deadLetters > 0) lines.push(["dead", `${deadLetters} letters: see bop dead-letters list`]);
   return lines;

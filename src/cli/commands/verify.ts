@@ -33,12 +33,13 @@ export function verifyCommand(): Command {
     .argument("[directory]", "the store; the same as --directory")
     .option("--repair", "cut a damaged log where the damage begins; says what that loses, and asks")
     .option("-y, --yes", "with --repair: do not ask; without a terminal to ask at, it only says")
+    .option("--sink <url>", "read and check there what is only in the sink of the store")
     .addOption(directoryOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
       "\nExamples:\n  bop verify /srv/data\n  bop verify --json | jq .verified.findings\n" +
-        "  bop verify /srv/data --repair",
+        "  bop verify /srv/data --sink s3://backups/shop\n  bop verify /srv/data --repair",
     )
     .action((directory: string | undefined, options: VerifyCommandOptions) => {
       const wanted = { ...options, directory: resolve(directory ?? options.directory) };
@@ -50,10 +51,14 @@ async function run(options: VerifyCommandOptions): Promise<void> {
   const { directory } = options;
   refuseWithoutStore(options);
   const env = systemEnv({ scratchDirectory: `${directory}/tmp` });
-  const report = await verifyStore({ env, directory, openKeyValueStore: openLmdbStore });
+  const { sink } = options;
+  const report = await verifyStore({
+    ...{ env, directory, openKeyValueStore: openLmdbStore },
+    ...(sink !== undefined && { sink }),
+  });
   const output = new Output(process.stdout);
   if (options.json === true) output.json({ verified: report });
-  else output.write(reportText(report));
+  else output.write(reportText(report, sink !== undefined));
   if (!report.isSound) process.exitCode = EXIT.failed;
 }
 
@@ -102,14 +107,23 @@ function outcomeText(outcome: RepairOutcome): string {
   return `${visible(told)}\n`;
 }
 
-function reportText({ directory, isSound, checked, findings }: VerifyReport): string {
+function reportText(
+  { directory, isSound, checked, findings }: VerifyReport,
+  hasSink: boolean,
+): string {
   const { manifestRows, segments, batches, commits, logBytes, chunks, pages, chunkBytes } = checked;
+  const { remoteChunks, remoteChunkBytes } = checked;
   const lines: [string, string][] = [
     ["store", directory],
     ["manifest", `${manifestRows} rows`],
     ["log", `${segments} segments, ${batches} batches, ${sizeText(logBytes)}; ${commits} commits`],
     ["chunks", `${chunks}, ${sizeText(chunkBytes)}; ${pages} pages`],
   ];
+  if (remoteChunks > 0) {
+    const read = hasSink ? "read there" : "not read: --sink reads them";
+    const away = `${remoteChunks}, ${sizeText(remoteChunkBytes)}: not here, only in the sink; ${read}`;
+    lines.push(["away", away]);
+  }
   const damages = findings.filter(({ level }) => level === "damage").length;
   const facts = lines.map(([name, value]) => `${name.padEnd(10)}${visible(value)}\n`).join("");
   const told = findings.map((finding) => `${findingText(finding)}\n`).join("");

@@ -38,7 +38,7 @@ import {
   type SegmentIndexBuilder,
   segmentIndexBytes,
 } from "../../wal/index.ts";
-import { decodeObjectTail, encodeObject, type MoreBytes, type ObjectTail } from "./object-frame.ts";
+import { decodeObjectTail, type MoreBytes, type ObjectTail, objectSteps } from "./object-frame.ts";
 import {
   type BadBytes,
   bad,
@@ -47,6 +47,7 @@ import {
   OBJECT_HEADER_BYTES,
   type ObjectIdentity,
 } from "./object-header.ts";
+import { atOnce, type Steps } from "./steps.ts";
 
 export const BATCH_ENTRY = layout(28, [
   ["startLsn", "u64", "of the batch: where its header lies in the log"],
@@ -101,6 +102,11 @@ export interface LogTables {
 }
 
 export function encodeLogObject(log: LogObject): Uint8Array {
+  return atOnce(logObjectSteps(log));
+}
+
+/** The same, in steps. */
+export function* logObjectSteps(log: LogObject): Steps<Uint8Array> {
   const { storeId, epoch, number, gap, batches, streams, spilled } = log;
   const [first, last] = [batches[0], batches.at(-1)];
   assert(first !== undefined && last !== undefined, "a log object has a batch");
@@ -116,8 +122,10 @@ export function encodeLogObject(log: LogObject): Uint8Array {
   const length = segmentIndexBytes(directory, { storeId, sequence: number, endLsn });
   assert(length !== undefined, "a directory that was just written is one");
   const body = batches.map(({ payload }) => payload);
-  const tables = [batchTable(batches), directory.subarray(0, length), spilledTable(spilled)];
-  return encodeObject(header, body, tables as [Uint8Array, Uint8Array, Uint8Array]);
+  yield;
+  const table = yield* batchTable(batches);
+  const tables = [table, directory.subarray(0, length), spilledTable(spilled)] as const;
+  return yield* objectSteps(header, body, tables);
 }
 
 /** Takes the last bytes of the object, or all of them. Keeps views of them. */
@@ -157,7 +165,7 @@ export function readShippedBatch(
 export const endOfBatch = ({ startLsn, payloadBytes }: BatchEntry): number =>
   startLsn + batchBytes(payloadBytes);
 
-function batchTable(batches: readonly ShippedBatch[]): Uint8Array {
+function* batchTable(batches: readonly ShippedBatch[]): Steps<Uint8Array> {
   const { offset, sizeBytes } = BATCH_ENTRY;
   const bytes = new Uint8Array(batches.length * sizeBytes);
   const view = new DataView(bytes.buffer);
@@ -177,6 +185,7 @@ function batchTable(batches: readonly ShippedBatch[]): Uint8Array {
     payloadAt += payload.length;
     endLsn = startLsn + batchBytes(payload.length);
     wallMs = batch.wallMs;
+    yield;
   }
   return bytes;
 }

@@ -12,9 +12,10 @@
  *     before the object is.
  */
 import { assert } from "../../base/assert.ts";
-import { decodeObjectTail, encodeObject, type MoreBytes } from "./object-frame.ts";
+import { decodeObjectTail, type MoreBytes, objectSteps } from "./object-frame.ts";
 import { type BadBytes, bad, type ManifestHeader, type NewerFormat } from "./object-header.ts";
-import { type BlockIndex, decodeBlockIndex, encodeRows, type RowChange } from "./row-blocks.ts";
+import { type BlockIndex, decodeBlockIndex, type RowChange, rowSteps } from "./row-blocks.ts";
+import { atOnce, type Steps } from "./steps.ts";
 
 /** Rows in order of their keys; a base has no removals. */
 export interface ManifestObject extends Omit<ManifestHeader, "rowCount"> {
@@ -26,12 +27,17 @@ export interface ManifestIndex extends BlockIndex {
   readonly header: ManifestHeader;
 }
 
-export function encodeManifestObject({ rows, ...fields }: ManifestObject): Uint8Array {
+export function encodeManifestObject(object: ManifestObject): Uint8Array {
+  return atOnce(manifestObjectSteps(object));
+}
+
+/** The same, in steps. */
+export function* manifestObjectSteps({ rows, ...fields }: ManifestObject): Steps<Uint8Array> {
   const isBase = fields.kind === "base";
   assert(!isBase || rows.every(({ value }) => value !== undefined), "a base has no removals");
-  const { body, index, end } = encodeRows(rows);
+  const { body, index, end } = yield* rowSteps(rows);
   const header = { ...fields, rowCount: rows.length };
-  return encodeObject(header, [body], [index, end, new Uint8Array(0)]);
+  return yield* objectSteps(header, [body], [index, end, new Uint8Array(0)]);
 }
 
 /** Takes the last bytes of the object, or all of them. Keeps views of them. */

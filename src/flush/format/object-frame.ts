@@ -30,6 +30,7 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../../base/assert.ts";
 import { layout, readU64, writeU64 } from "../../base/layout.ts";
+import { MIB } from "../../base/units.ts";
 import {
   type BadBytes,
   bad,
@@ -39,6 +40,7 @@ import {
   OBJECT_HEADER_BYTES,
   type ObjectHeader,
 } from "./object-header.ts";
+import { atOnce, type Steps } from "./steps.ts";
 
 export const OBJECT_TRAILER = layout(176, [
   ["header", "bytes[128]", "the object's first bytes once more"],
@@ -62,6 +64,8 @@ export const OBJECT_TAIL_BYTES = 64 * 1024;
 const MAGIC = Buffer.from("BOPT", "latin1");
 /** Places within an object are u32. */
 const OBJECT_BYTES_MAX = 2 ** 32 - 1;
+/** Copied in one step. */
+const STEP_BYTES = MIB;
 const TABLES = [
   [OBJECT_TRAILER.offset.table1Bytes, OBJECT_TRAILER.offset.table1Crc],
   [OBJECT_TRAILER.offset.table2Bytes, OBJECT_TRAILER.offset.table2Crc],
@@ -98,6 +102,15 @@ export function encodeObject(
   body: readonly Uint8Array[] = [],
   tables: Three<Uint8Array> = NO_TABLES,
 ): Uint8Array {
+  return atOnce(objectSteps(header, body, tables));
+}
+
+/** The same, in steps. */
+export function* objectSteps(
+  header: ObjectHeader,
+  body: readonly Uint8Array[],
+  tables: Three<Uint8Array>,
+): Steps<Uint8Array> {
   const head = encodeObjectHeader(header);
   const { sizeBytes, offset } = OBJECT_TRAILER;
   const parts = [head, ...body, ...tables];
@@ -107,7 +120,10 @@ export function encodeObject(
   const bytes = new Uint8Array(objectBytes);
   let at = 0;
   for (const part of parts) {
-    bytes.set(part, at);
+    for (let from = 0; from < part.length; from += STEP_BYTES) {
+      bytes.set(part.subarray(from, from + STEP_BYTES), at + from);
+      yield;
+    }
     at += part.length;
   }
   bytes.set(head, trailerAt + offset.header);

@@ -33,6 +33,7 @@ import { assert } from "../../base/assert.ts";
 import { layout } from "../../base/layout.ts";
 import { KIB } from "../../base/units.ts";
 import { OBJECT_HEADER_BYTES } from "./object-header.ts";
+import { atOnce, type Steps } from "./steps.ts";
 
 export const ROW_HEAD = layout(7, [
   ["kind", "u8", "1: this value lies under the key; 2: nothing does any more"],
@@ -49,6 +50,8 @@ export const BLOCK_ENTRY = layout(18, [
 ]);
 
 const ROW_BLOCK_BYTES = 32 * KIB;
+/** Looked at in one step. */
+const STEP_ROWS = 1024;
 const PUT = 1;
 const REMOVE = 2;
 const LENGTH_BYTES = 2;
@@ -85,7 +88,17 @@ export const rowBytes = ({ key, value }: RowChange): number =>
 
 /** Rows in order: see (1). They lie directly behind the header of an object. */
 export function encodeRows(rows: readonly RowChange[]): EncodedRows {
-  const body = new Uint8Array(rows.reduce((sum, row) => sum + rowBytes(row), 0));
+  return atOnce(rowSteps(rows));
+}
+
+/** The same, in steps. */
+export function* rowSteps(rows: readonly RowChange[]): Steps<EncodedRows> {
+  let bodyBytes = 0;
+  for (const [index, row] of rows.entries()) {
+    bodyBytes += rowBytes(row);
+    if (index % STEP_ROWS === 0) yield;
+  }
+  const body = new Uint8Array(bodyBytes);
   const into = { bytes: body, view: new DataView(body.buffer), at: 0 };
   const entries: Uint8Array[] = [];
   let [blockAt, blockRows] = [0, 0];
@@ -100,6 +113,7 @@ export function encodeRows(rows: readonly RowChange[]): EncodedRows {
     const { at } = into;
     blockRows += 1;
     if (at - blockAt < ROW_BLOCK_BYTES && at < body.length) continue;
+    yield; // Behind 32 KiB, or one row that is larger.
     const place = { offset: OBJECT_HEADER_BYTES + blockAt, bytes: at - blockAt, rows: blockRows };
     entries.push(entryOf({ firstKey, ...place, crc: crc32(body.subarray(blockAt, at)) }));
     [blockAt, blockRows, firstKey] = [at, 0, undefined];

@@ -7,6 +7,9 @@
  *     does. Damage and what is missing are BOP_SINK_CORRUPT, with the key of the object.
  * (3) What is not asked for is not read; `reads` tells how much was.
  *
+ * (4) The ends of the objects of a state are read once for all ranges of keys that are asked for, until
+ *     another state is.
+ *
  * Known: the keys of a kind are listed once, which is a request for every thousand objects kept.
  */
 import type { KeyValuePair } from "../../manifest/index.ts";
@@ -18,7 +21,7 @@ import { type LogEnd, LogMap, type LogRange } from "./log-map.ts";
 import { type CommitRange, type CommitSpan, type LogPart, LogReader } from "./log-reader.ts";
 import { ObjectReader, type ReadCounts } from "./object-reader.ts";
 import { StateMap } from "./state-map.ts";
-import { type KeyBounds, stateRows } from "./state-rows.ts";
+import { type KeyBounds, readEnds, type StateEnds, stateRows } from "./state-rows.ts";
 
 export interface BucketReaderOptions {
   readonly signal?: AbortSignal | undefined;
@@ -36,6 +39,8 @@ export class BucketReader {
   readonly #reader: ObjectReader;
   #log: Promise<LogPlace> | undefined;
   #states: Promise<StateMap> | undefined;
+  /** See (4). */
+  #ends: { readonly of: string; readonly read: Promise<StateEnds> } | undefined;
 
   private constructor(
     reader: ObjectReader,
@@ -69,6 +74,7 @@ export class BucketReader {
   refresh(): void {
     this.#log = undefined;
     this.#states = undefined;
+    this.#ends = undefined;
   }
 
   /** The newest moment; undefined if no log was ever shipped. */
@@ -126,7 +132,21 @@ export class BucketReader {
     const found = await map.at(state);
     const { epoch, number } = state;
     if (found === undefined) throw this.#reader.missing({ kind: "manifest", epoch, number });
-    yield* stateRows(this.#reader, { state: found, chain: map.chain(found), bounds });
+    yield* stateRows(this.#reader, await this.#endsOf(found, map), bounds);
+  }
+
+  /** See (4). */
+  #endsOf(state: ManifestHeader, map: StateMap): Promise<StateEnds> {
+    const of = `${state.epoch}/${state.number}`;
+    if (this.#ends?.of !== of) {
+      const read = readEnds(this.#reader, { state, chain: map.chain(state) });
+      const ends = { of, read };
+      this.#ends = ends;
+      read.catch(() => {
+        if (this.#ends === ends) this.#ends = undefined;
+      });
+    }
+    return this.#ends?.read as Promise<StateEnds>;
   }
 
   #logPlace(): Promise<LogPlace> {

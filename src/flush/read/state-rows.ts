@@ -38,22 +38,38 @@ export interface StateToRead {
   /** Of the batch that the state is at. */
   readonly state: ManifestHeader;
   readonly chain: readonly ObjectRef[];
-  readonly bounds?: KeyBounds | undefined;
 }
 
-export async function* stateRows(
+/** The ends of the objects that a state is made of. */
+export interface StateEnds {
+  /** Of its base. */
+  readonly parts: readonly Tail[];
+  /** Oldest first. */
+  readonly batches: readonly Tail[];
+}
+
+/** See (1) and (2). What they take stays in memory for as long as they are held. */
+export async function readEnds(
   reader: ObjectReader,
-  { state, chain, bounds }: StateToRead,
-): AsyncGenerator<KeyValuePair> {
+  { state, chain }: StateToRead,
+): Promise<StateEnds> {
   const tails = await allInOrder(chain, async (ref) => {
     const tail = await reader.tail(ref, decodeManifestIndex);
     if (tail === undefined) throw reader.missing(ref);
     return tail;
   });
   const parts = checkedParts(reader, { state, tails });
-  const batches = tails.slice(parts.length).map((tail) => [tail]);
+  return { parts, batches: tails.slice(parts.length) };
+}
+
+export async function* stateRows(
+  reader: ObjectReader,
+  ends: StateEnds,
+  bounds: KeyBounds | undefined,
+): AsyncGenerator<KeyValuePair> {
+  const batches = ends.batches.map((tail) => [tail]);
   // Newest first, so that a lower place means newer.
-  const sources = [...batches.reverse(), parts].map(
+  const sources = [...batches.reverse(), ends.parts].map(
     (objects, age) => new RowSource(reader, { objects, age, bounds }),
   );
   await allInOrder(sources, (source) => source.begin());

@@ -7,18 +7,28 @@
  * (2) The manifest of this disk has the epoch's row before the first object of the epoch is put.
  * (3) The log goes on where it ends in the bucket. Where the disk has not kept what follows there, or
  *     an operator gave it up, there is a gap: then no older state leads to the new log, and the
- *     bucket restores only what a new base leads to.
- * (4) It may fail anywhere, and is then begun again with another number.
+ *     bucket restores only what a new base leads to. What was given up is a lost window, which is
+ *     known in the commit that makes the decision final: it stays given up, whatever comes then.
+ * (4) It may fail anywhere, and is then begun again: with the same number until that has a row, so that
+ *     a bucket that does not get further gathers no claims. To whoever has claimed a higher one
+ *     meanwhile this process looks like one that slept between two steps.
+ * (5) A disk that has let go of chunks cannot go to another bucket: they are in the one that it
+ *     remembers, and nothing of that is forgotten here.
+ * (6) A disk that was made of the bucket a moment ago, to take it over, ends the writer before it is
+ *     compared: what that one had put meanwhile makes this disk older, and it is made once more, of a
+ *     bucket that is quiet now.
  */
 import { LSN_ZERO, type Lsn, lsn } from "../../base/units.ts";
-import type { EpochRow, Manifest } from "../../manifest/index.ts";
+import type { DeadLetterRow, EpochRow, LostWindowRow, Manifest } from "../../manifest/index.ts";
+import { foreignBucket } from "../fetch/chunk-fetcher.ts";
 import { Bucket, readBucketIdentity } from "../lineage/bucket.ts";
-import { claimEpoch } from "../lineage/claim-epoch.ts";
+import { type ClaimOptions, claimEpoch } from "../lineage/claim-epoch.ts";
 import { assertGoesOn, compareHistories, type DiskHistory } from "../lineage/compare.ts";
 import type { Lineage } from "../lineage/lineage.ts";
 import { sharedContent } from "../lineage/shared-content.ts";
 import { surveyLineage, takeOver } from "../lineage/take-over.ts";
 import { bucketName } from "./bucket-name.ts";
+import type { DeadLetters } from "./dead-letters.ts";
 import type { FlushState } from "./flush-state.ts";
 import type { FlushControllerOptions, WalPosition } from "./ports.ts";
 
@@ -32,8 +42,8 @@ export interface EpochsSoFar {
   readonly hasState: boolean;
   /** Rows of this process that are in the manifest. */
   readonly rows: readonly EpochRow[];
-  /** What lies between the bucket's log and the newest of this disk was given up. */
-  readonly discards: boolean;
+  /** Of this process, in this bucket. */
+  readonly lost: readonly LostWindowRow[];
 }
 
 export interface BegunEpoch {
@@ -47,11 +57,22 @@ export interface BegunEpoch {
   /** If not: a state needs its checkpoint here or above, where the log in the bucket begins. */
   readonly anchorLsn: Lsn;
   readonly row: EpochRow;
+  /** What was given up; undefined if nothing was. */
+  readonly lost: LostWindowRow | undefined;
+}
+
+/** A number that is ours, and that nothing was done with. */
+export interface Claim {
+  epoch: number | undefined;
 }
 
 interface Beginning {
   readonly options: FlushControllerOptions;
+  /** Those that were discarded take effect here. */
+  readonly letters: Pick<DeadLetters, "discarded" | "struck">;
   readonly soFar: EpochsSoFar;
+  /** See (4). */
+  readonly claim: Claim;
   readonly moveTo: (state: FlushState) => void;
   readonly signal: AbortSignal;
 }
@@ -62,34 +83,86 @@ export async function beginEpoch(beginning: Beginning): Promise<BegunEpoch> {
   moveTo("claiming");
   const bucket = new Bucket(store, storeId);
   const dice = { random, wallMs: Math.max(0, Math.floor(clock.wallMs())), signal };
+  await assertWhole(beginning);
   await bucket.identify(dice);
-  const rows = await knownRows(beginning);
+  const { rows, windows } = await knownRows(beginning);
   const known = rows.at(-1)?.epoch ?? 0;
-  const epoch = await claimEpoch(bucket, { ...dice, known });
+  const epoch = await claimed(beginning, { bucket, dice, known });
   moveTo("comparing");
   const survey = await surveyLineage(bucket, { epoch, signal });
-  await compare({ ...beginning, bucket, rows }, survey);
+  const takesOver = options.takesOver === true && beginning.soFar.rows.length === 0; // (6)
+  if (!takesOver) await compare({ ...beginning, bucket, rows, windows }, survey);
   moveTo("taking-over");
   const lineage = await takeOver(bucket, { ...dice, epoch });
   moveTo("comparing");
-  await compare({ ...beginning, bucket, rows }, lineage);
-  const place = await beginningOf(beginning, lineage);
+  await compare({ ...beginning, bucket, rows, windows }, lineage);
+  const place = await beginningOf(beginning, { lineage, windows });
   const row = { epoch, startLsn: place.startLsn, claimedAtMs: dice.wallMs };
-  await options.manifest.publish({ putEpochs: [row] }); // See (2).
-  return { bucket, epoch, lineage, row, ...place };
+  const { discarded, struck } = beginning.letters;
+  const lost = discarded && lostWindow({ ...place, letter: discarded, row, epochBefore: known });
+  beginning.claim.epoch = undefined;
+  await options.manifest.publish({
+    putEpochs: [row], // See (2).
+    ...(struck.length > 0 && { removeDeadLetters: struck }),
+    ...(lost && { putLostWindows: [lost] }),
+  });
+  return { bucket, epoch, lineage, row, lost, ...place };
+}
+
+/** See (4). */
+async function claimed(
+  { claim, signal }: Beginning,
+  {
+    bucket,
+    dice,
+    known,
+  }: {
+    readonly bucket: Bucket;
+    readonly dice: Omit<ClaimOptions, "known">;
+    readonly known: number;
+  },
+): Promise<number> {
+  const { epoch } = claim;
+  const isStillOurs =
+    epoch !== undefined && epoch > known && (await bucket.hasClaim(epoch, { signal }));
+  if (isStillOurs) return epoch;
+  claim.epoch = await claimEpoch(bucket, { ...dice, known });
+  return claim.epoch;
+}
+
+/** Undefined if all was shipped in spite of it, or nothing ever. */
+function lostWindow(of: {
+  readonly letter: DeadLetterRow;
+  readonly row: EpochRow;
+  readonly epochBefore: number;
+  readonly bucketLsn: Lsn | undefined;
+}): LostWindowRow | undefined {
+  const { letter, row, epochBefore, bucketLsn: fromLsn } = of;
+  const { epoch, startLsn: toLsn, claimedAtMs: discardedAtMs } = row;
+  if (fromLsn === undefined || fromLsn >= toLsn) return undefined;
+  const { sequence, reason } = letter;
+  return { epoch, epochBefore, fromLsn, toLsn, discardedAtMs, letter: sequence, reason };
+}
+
+interface Known {
+  readonly rows: readonly EpochRow[];
+  readonly windows: readonly LostWindowRow[];
 }
 
 /** Rows of this bucket, by epoch. Those of another one are struck. */
-async function knownRows({ options, soFar, signal }: Beginning): Promise<readonly EpochRow[]> {
+async function knownRows({ options, soFar, signal }: Beginning): Promise<Known> {
   const { manifest, store } = options;
-  const { epochs, shipping } = manifest.opened;
+  const { epochs, shipping, lostWindows } = manifest.opened;
+  const own = { rows: soFar.rows, windows: soFar.lost };
   if (await isOther({ manifest, store, signal })) {
     const removeEpochs = epochs.map(({ epoch }) => epoch);
-    if (soFar.rows.length === 0) await manifest.publish({ removeEpochs });
-    return soFar.rows;
+    const removeLostWindows = lostWindows.map(({ epoch }) => epoch);
+    if (own.rows.length === 0) await manifest.publish({ removeEpochs, removeLostWindows });
+    return own;
   }
-  if (shipping === undefined && epochs.length === 0) return soFar.rows;
-  return [...epochs, ...soFar.rows].sort((a, b) => a.epoch - b.epoch);
+  if (shipping === undefined && epochs.length === 0) return own;
+  const rows = [...epochs, ...own.rows].sort((a, b) => a.epoch - b.epoch);
+  return { rows, windows: [...lostWindows, ...own.windows] };
 }
 
 /** Whether what the disk remembers is of another bucket. */
@@ -104,9 +177,22 @@ async function isOther(of: {
   return identity === undefined || bucketName(identity) !== shipping.bucket;
 }
 
+/** See (5). Before anything is put there. */
+async function assertWhole({ options, soFar, signal }: Beginning): Promise<void> {
+  const { pump, manifest, store } = options;
+  const { shipping } = manifest.opened;
+  const mayHaveLetGo = soFar.rows.length === 0 && manifest.opened.remoteChunks.length > 0;
+  if (!mayHaveLetGo || shipping === undefined) return;
+  const identity = await readBucketIdentity(store, { signal });
+  const found = identity === undefined ? "nobody's" : bucketName(identity);
+  if (found === shipping.bucket || (await pump.onlyRemote()) === undefined) return;
+  throw foreignBucket(store, { found, expected: shipping.bucket });
+}
+
 interface Comparing extends Beginning {
   readonly bucket: Bucket;
   readonly rows: readonly EpochRow[];
+  readonly windows: Known["windows"];
 }
 
 /** Throws BOP_SINK_AHEAD or BOP_DIVERGED. */
@@ -114,7 +200,7 @@ async function compare(comparing: Comparing, lineage: Lineage): Promise<void> {
   const { options, soFar, bucket, rows, signal } = comparing;
   const { log, store, flushBytes } = options;
   const restoredFrom = soFar.hasState ? undefined : options.restoredFrom;
-  const shipped = await confirmed(comparing);
+  const shipped = beforeWindow(await confirmed(comparing), comparing.windows);
   const durableLsn = Math.max(log.durableLsn, soFar.shipped?.endLsn ?? 0);
   const disk: DiskHistory = { epochs: rows, durableLsn, shipped, restoredFrom };
   const localBatches = async (fromLsn: number) => {
@@ -139,11 +225,15 @@ async function confirmed({ options, soFar, signal }: Comparing): Promise<DiskHis
 }
 
 /** See (3). */
-async function beginningOf({ options, soFar }: Beginning, lineage: Lineage) {
+async function beginningOf(
+  { options, soFar, letters }: Beginning,
+  { lineage, windows }: { readonly lineage: Lineage; readonly windows: Known["windows"] },
+) {
   const { log, checkpointLsn } = options;
   const { endLsn } = lineage;
   const bucketLsn = endLsn === undefined ? undefined : lsn(endLsn);
-  const wantedLsn = soFar.discards ? log.durableLsn : (bucketLsn ?? checkpointLsn());
+  const behind = behindWindow(windows, bucketLsn) ?? bucketLsn ?? checkpointLsn();
+  const wantedLsn = letters.discarded !== undefined ? log.durableLsn : behind;
   const { durableLsn } = log;
   const wanted = { fromLsn: wantedLsn, maxBytes: 1, floorLsn: LSN_ZERO };
   const found = await log.shipping.shippable(wanted);
@@ -155,4 +245,19 @@ async function beginningOf({ options, soFar }: Beginning, lineage: Lineage) {
   const startLsn = hasGap ? fromLsn : (bucketLsn as Lsn);
   const anchorLsn = hasGap ? startLsn : lsn(lineage.unbrokenLsn ?? startLsn);
   return { bucketLsn, fromLsn: startLsn, isAnchored, anchorLsn, startLsn };
+}
+
+/** A state was confirmed behind a window, and no log yet: of that, what lies before it was. */
+function beforeWindow(
+  shipped: DiskHistory["shipped"],
+  windows: Known["windows"],
+): DiskHistory["shipped"] {
+  const window = windows.find(({ toLsn }) => toLsn === shipped?.lsn);
+  return shipped && window ? { ...shipped, lsn: window.fromLsn } : shipped;
+}
+
+/** The end of a window that was given up, where the log in the bucket has not come behind it yet. */
+function behindWindow(windows: Known["windows"], bucketLsn: Lsn | undefined): Lsn | undefined {
+  if (bucketLsn === undefined) return undefined;
+  return windows.find(({ fromLsn, toLsn }) => fromLsn <= bucketLsn && bucketLsn < toLsn)?.toLsn;
 }

@@ -32,22 +32,43 @@ interface WantedSegment {
   readonly sequence: number;
   readonly firstLsn?: number;
   readonly endLsn?: number;
+  /** Without `firstLsn`: it begins with the batch in which this lies. */
+  readonly holdsLsn?: number;
+}
+
+interface Range {
+  readonly fromLsn: number;
+  readonly endLsn: number;
+  /** The first batch begins at `fromLsn`; otherwise that lies in it. */
+  readonly isExact: boolean;
 }
 
 export class BucketArchive {
   readonly #options: BucketArchiveOptions;
+  #shippedLsn: number;
 
   constructor(options: BucketArchiveOptions) {
     this.#options = options;
+    this.#shippedLsn = options.shipped?.shippedLsn ?? 0;
+  }
+
+  /** What this process has shipped since. See (1). */
+  shippedTo(lsn: number): void {
+    if (this.#options.shipped !== undefined) this.#shippedLsn = Math.max(this.#shippedLsn, lsn);
   }
 
   /** The file of a segment up to its end; undefined if it cannot be made. */
-  async fetch({ sequence, firstLsn, endLsn }: WantedSegment): Promise<Uint8Array | undefined> {
-    if (firstLsn === undefined || endLsn === undefined) return undefined;
-    if (endLsn > (this.#options.shipped?.shippedLsn ?? 0)) return undefined;
+  async fetch(wanted: WantedSegment): Promise<Uint8Array | undefined> {
+    const { sequence, endLsn } = wanted;
+    const fromLsn = wanted.firstLsn ?? wanted.holdsLsn;
+    if (fromLsn === undefined || endLsn === undefined || fromLsn > endLsn) return undefined;
+    if (endLsn > this.#shippedLsn) return undefined;
     try {
-      const batches = await this.#batches(firstLsn, endLsn);
-      return batches && this.#segment(batches, { sequence, firstLsn, endLsn });
+      const isExact = wanted.firstLsn !== undefined;
+      const batches = await this.#batches({ fromLsn, endLsn, isExact });
+      if (batches === undefined) return undefined;
+      const firstLsn = batches[0]?.startLsn ?? fromLsn;
+      return this.#segment(batches, { sequence, firstLsn, endLsn });
     } catch (error) {
       if (error instanceof StorageError && error.code.startsWith("BOP_SINK_")) return undefined;
       throw error;
@@ -55,15 +76,16 @@ export class BucketArchive {
   }
 
   /** Undefined if they are not all there. */
-  async #batches(firstLsn: number, endLsn: number): Promise<ShippedBatch[] | undefined> {
+  async #batches({ fromLsn, endLsn, isExact }: Range): Promise<ShippedBatch[] | undefined> {
     const { store, shipped } = this.#options;
     const reader = await BucketReader.open(store);
     if (reader === undefined || bucketName(reader) !== shipped?.bucket) return undefined;
     const batches: ShippedBatch[] = [];
-    let at = firstLsn;
-    for await (const part of reader.log({ fromLsn: firstLsn, toLsn: endLsn })) {
+    let at = fromLsn;
+    for await (const part of reader.log({ fromLsn, toLsn: endLsn })) {
       for (const batch of part.batches) {
         if (batch.startLsn >= endLsn) break;
+        if (!isExact && batches.length === 0 && batch.startLsn < at) at = batch.startLsn;
         if (batch.startLsn !== at) return undefined;
         batches.push({ ...batch, payload: batch.payload.slice() });
         at += batchBytes(batch.payload.length);
@@ -74,7 +96,7 @@ export class BucketArchive {
 
   #segment(
     batches: readonly ShippedBatch[],
-    { sequence, firstLsn, endLsn }: Required<WantedSegment>,
+    { sequence, firstLsn, endLsn }: Required<Omit<WantedSegment, "holdsLsn">>,
   ): Uint8Array {
     const { storeId } = this.#options;
     const bytes = new Uint8Array(BLOCK_BYTES + endLsn - firstLsn);

@@ -30,6 +30,7 @@ import {
   parseKey,
 } from "../../sink/index.ts";
 import { FENCE_BYTES } from "../format/object-frame.ts";
+import { BucketOrphans, type BucketOrphansOptions } from "./bucket-orphans.ts";
 import type { BucketView } from "./bucket-view.ts";
 import {
   type Numbered,
@@ -45,6 +46,16 @@ export interface BucketGarbageOptions {
   readonly view: BucketView;
   readonly manifest: Pick<Manifest, "generation" | "publish">;
   readonly retention: RetentionPolicy;
+  readonly remote: BucketOrphansOptions["remote"];
+}
+
+export interface GarbageStats {
+  /** Objects of the bucket, since the store was opened. */
+  readonly deleted: number;
+  /** Chunks there that no row had known, likewise. */
+  readonly orphans: number;
+  /** Why garbage stays for now; undefined if it does not. */
+  readonly garbageFault: string | undefined;
 }
 
 /** Objects that are announced, and objects that are deleted, in one go. */
@@ -64,6 +75,7 @@ interface Run {
 
 export class BucketGarbage {
   readonly #options: BucketGarbageOptions;
+  readonly #orphans: BucketOrphans;
   #nextLookMs = 0;
   #isAnnounced = false;
   #deleted = 0;
@@ -71,10 +83,16 @@ export class BucketGarbage {
 
   constructor(options: BucketGarbageOptions) {
     this.#options = options;
+    this.#orphans = new BucketOrphans(options);
   }
 
-  get stats(): { readonly deleted: number; readonly garbageFault: string | undefined } {
-    return { deleted: this.#deleted, garbageFault: this.#fault };
+  get stats(): GarbageStats {
+    return { deleted: this.#deleted, orphans: this.#orphans.found, garbageFault: this.#fault };
+  }
+
+  /** When it looks next, also if nothing else happens. */
+  get nextLookMs(): number {
+    return this.#nextLookMs;
   }
 
   isDue(nowMs: number): boolean {
@@ -103,12 +121,14 @@ export class BucketGarbage {
     const isCut = countOf(announced) >= OBJECTS_MAX;
     this.#nextLookMs = isCut ? lookedMs : lookedMs + this.#everyMs();
     const removeRemoteChains: RemoteChainKey[] = [...plan.dropped];
-    if (announced.length + removeRemoteChains.length + spilled.length === 0) return;
+    const orphans = await this.#orphansOf(now.epoch);
+    const found = [announced, removeRemoteChains, spilled, orphans];
+    if (found.every(({ length }) => length === 0)) return;
     const gone = spilled.map((row) => garbageOf(row, manifest.generation + 1));
     await manifest.publish({
       removeRemoteChains,
       removeRemoteChunks: spilled.map(({ chunk }) => chunk),
-      putRemoteGarbage: [...announced, ...gone],
+      putRemoteGarbage: [...announced, ...gone, ...orphans],
     });
     await new Promise<void>((resolve) => clock.turn(resolve)); // It is noted by whoever ships.
     this.#isAnnounced = true;
@@ -136,6 +156,16 @@ export class BucketGarbage {
       this.#fault = String(error); // See (6): the rows stay, and the next state tries again.
     }
     return done;
+  }
+
+  async #orphansOf(epoch: number): Promise<RemoteGarbageRow[]> {
+    const generation = this.#options.manifest.generation + 1;
+    try {
+      return await this.#orphans.search({ epoch, generation, objectsMax: OBJECTS_MAX });
+    } catch (error) {
+      this.#fault = String(error);
+      return [];
+    }
   }
 
   async #deleteAll(keys: readonly string[]): Promise<void> {

@@ -3,10 +3,12 @@
  * needs and the bucket lacks, what is garbage there, which chains there are.
  *
  * (1) It is as of the newest cut of the feed: what it says is garbage is so in that state.
- * (2) A chunk lies in the bucket under one key: that of its row, or that of its garbage. It is never
- *     put a second time while one of them is known.
+ * (2) A chunk lies in the bucket under one key: that of its row, or that of its garbage while that is
+ *     not announced. It is never put a second time while one of them is known.
  * (3) A row that was written after the cut that names its chunk goes with that cut all the same, until a
  *     later one has shown it, or shown that it is gone again.
+ * (4) A chunk is safe when a state of this epoch that is in the bucket names it and says where it lies:
+ *     what was learned after a state was made is not, until the next one is there.
  */
 import type { ChunkId } from "../../base/units.ts";
 import {
@@ -18,6 +20,9 @@ import {
   remoteFactOf,
 } from "../../manifest/index.ts";
 import { parseKey } from "../../sink/index.ts";
+import type { Steps } from "../format/steps.ts";
+
+const STEP_ROWS = 128;
 
 export interface UnseenRow {
   readonly row: RemoteChunkRow;
@@ -31,6 +36,9 @@ export class BucketView {
   readonly #missing = new Set<ChunkId>();
   readonly #remote = new Map<ChunkId, RemoteChunkRow>();
   readonly #unseen = new Map<ChunkId, UnseenRow>();
+  /** See (4): in no state that was made; and in none before the one that is under way. */
+  readonly #fresh = new Set<ChunkId>();
+  readonly #underWay = new Set<ChunkId>();
   readonly #garbage = new Map<string, RemoteGarbageRow>();
   /** Epochs of the keys of chunks that are garbage. */
   readonly #left = new Map<ChunkId, number>();
@@ -52,9 +60,17 @@ export class BucketView {
     for (const operation of rows) this.#learn(operation);
   }
 
+  /** The same of very many, in steps. */
+  *learnSteps(rows: readonly KeyValueOperation[]): Steps<void> {
+    for (const [index, operation] of rows.entries()) {
+      this.#learn(operation);
+      if (index % STEP_ROWS === 0) yield;
+    }
+  }
+
   /** A row was written here that no cut has shown yet. */
   put(row: RemoteChunkRow, generation: number): void {
-    this.#remote.set(row.chunk, row);
+    this.#setRemote(row);
     this.#unseen.set(row.chunk, { row, generation });
     this.#missing.delete(row.chunk);
   }
@@ -62,6 +78,23 @@ export class BucketView {
   /** See (3). */
   get unseen(): Iterable<UnseenRow> {
     return this.#unseen.values();
+  }
+
+  /** A state was made of all that is known here. See (4). */
+  stateMade(): void {
+    for (const chunk of this.#fresh) this.#underWay.add(chunk);
+    this.#fresh.clear();
+  }
+
+  /** It is in the bucket. */
+  statePut(): void {
+    this.#underWay.clear();
+  }
+
+  /** See (4). */
+  isSafe(chunk: ChunkId): boolean {
+    const isThere = this.#named.has(chunk) && this.#remote.has(chunk);
+    return isThere && !this.#fresh.has(chunk) && !this.#underWay.has(chunk);
   }
 
   putChain(chain: RemoteChainRow): void {
@@ -80,6 +113,13 @@ export class BucketView {
   /** Of the key under which it lies there; undefined if it does not. */
   epochOf(chunk: ChunkId): number | undefined {
     return this.#remote.get(chunk)?.epoch ?? this.#left.get(chunk);
+  }
+
+  /** A row tells of this object of a chunk. */
+  knowsObject(key: string): boolean {
+    const place = parseKey(key);
+    const isNamed = place?.kind === "chunk" && this.epochOf(place.id as ChunkId) === place.epoch;
+    return isNamed || this.#garbage.has(key);
   }
 
   get garbage(): Iterable<RemoteGarbageRow> {
@@ -105,14 +145,13 @@ export class BucketView {
     const fact = remoteFactOf(operation, this.#file);
     switch (fact?.of) {
       case "chunk":
-        if (fact.row === undefined) this.#named.delete(fact.key);
-        else this.#named.add(fact.key);
+        this.#learnNamed(fact.key, fact.row !== undefined);
         this.#weigh(fact.key);
         return;
       case "remote chunk":
         this.#unseen.delete(fact.key);
         if (fact.row === undefined) this.#remote.delete(fact.key);
-        else this.#remote.set(fact.key, fact.row);
+        else this.#setRemote(fact.row);
         this.#weigh(fact.key);
         return;
       case "garbage":
@@ -129,6 +168,18 @@ export class BucketView {
     }
   }
 
+  #learnNamed(chunk: ChunkId, isNamed: boolean): void {
+    if (isNamed && !this.#named.has(chunk)) this.#fresh.add(chunk);
+    if (isNamed) this.#named.add(chunk);
+    else this.#named.delete(chunk);
+  }
+
+  #setRemote(row: RemoteChunkRow): void {
+    const known = this.#remote.get(row.chunk);
+    if (known?.epoch !== row.epoch) this.#fresh.add(row.chunk);
+    this.#remote.set(row.chunk, row);
+  }
+
   #weigh(chunk: ChunkId): void {
     const isMissing = this.#named.has(chunk) && !this.#remote.has(chunk);
     if (isMissing) this.#missing.add(chunk);
@@ -140,12 +191,13 @@ export class BucketView {
     if (row === undefined) this.#garbage.delete(key);
     else this.#garbage.set(key, row);
     if (place?.kind !== "chunk") return;
-    if (row === undefined) this.#left.delete(place.id as ChunkId);
-    else this.#left.set(place.id as ChunkId, place.epoch);
+    const chunk = place.id as ChunkId;
+    if (row?.state === "unreferenced") this.#left.set(chunk, place.epoch);
+    else if (this.#left.get(chunk) === place.epoch) this.#left.delete(chunk);
   }
 
   #parts() {
-    const sets = [this.#named, this.#missing];
+    const sets = [this.#named, this.#missing, this.#fresh, this.#underWay];
     const maps = [
       this.#remote,
       this.#unseen,

@@ -13,6 +13,7 @@ import { ioError, StorageError, systemCode } from "../../base/errors.ts";
 import { type ChunkId, MIB } from "../../base/units.ts";
 import { checkChunk } from "../../chunk/index.ts";
 import { bucketKey, type ObjectStore } from "../../sink/index.ts";
+import { paced } from "./paced.ts";
 
 export interface ChunkUploadsOptions {
   readonly env: Pick<Env, "clock" | "random" | "storage">;
@@ -33,9 +34,6 @@ export type UploadedBytes = number | undefined;
 
 const AT_ONCE = 4;
 const BYTES_MAX = 128 * MIB;
-/** Of a processor, between two turns of the loop. */
-const SLICE_MS = 3;
-const LOOK_EVERY = 32;
 
 export class ChunkUploads {
   readonly #options: ChunkUploadsOptions;
@@ -128,19 +126,9 @@ export class ChunkUploads {
     bytes: Uint8Array,
     { chunk, path }: { readonly chunk: ChunkId; readonly path: string },
   ): Promise<void> {
-    const { clock } = this.#options.env;
-    const pieces = checkChunk(bytes, { storeId: this.#options.storeId, chunk });
-    let sinceMs = clock.monotonicMs();
-    for (let count = 1; ; count++) {
-      const piece = pieces.next();
-      if (piece.done === true) {
-        if (piece.value === undefined) return;
-        throw damaged(path, piece.value);
-      }
-      if (count % LOOK_EVERY !== 0 || clock.monotonicMs() - sinceMs < SLICE_MS) continue;
-      await new Promise<void>((resolve) => clock.turn(resolve));
-      sinceMs = clock.monotonicMs();
-    }
+    const { storeId, env } = this.#options;
+    const why = await paced(checkChunk(bytes, { storeId, chunk }), env.clock);
+    if (why !== undefined) throw damaged(path, why);
   }
 
   async #put(bytes: Uint8Array, { chunk, epoch, signal }: ChunkUpload): Promise<void> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Env } from "../../base/env.ts";
 import type { StorageError } from "../../base/errors.ts";
-import { SimulatedStore } from "../../sink/index.ts";
+import { epochPrefix, SimulatedStore } from "../../sink/index.ts";
 import { Bucket } from "../lineage/bucket.ts";
 import { claimEpoch } from "../lineage/claim-epoch.ts";
 import { takeOver } from "../lineage/take-over.ts";
@@ -10,22 +10,13 @@ import {
   batchesInBucket,
   commitsInBucket,
   Machine,
-  type OpenOptions,
-  type RunningStore,
+  pumpOver,
   STORE_ID,
+  shipping,
+  whileShipping,
 } from "./ship.fixture.ts";
 
 const HOUR = 3_600_000;
-
-async function shipping(
-  machine: Machine,
-  env: Env,
-  options: OpenOptions = {},
-): Promise<RunningStore> {
-  const store = await machine.open(env, options);
-  await store.controller.start();
-  return store;
-}
 
 /** As another process would that has the same log. */
 async function takeOverBy(machine: Machine, { clock, random }: Env): Promise<void> {
@@ -35,14 +26,13 @@ async function takeOverBy(machine: Machine, { clock, random }: Env): Promise<voi
   await takeOver(bucket, { ...dice, epoch });
 }
 
+const isClaim = (key: string) => key.startsWith("epoch/");
+
 const sealed = (machine: Machine) => machine.commits.map(({ lsn }) => lsn);
 
 describe("shipping", () => {
   test("brings what is committed into the bucket within its interval, and at once for who waits", async () => {
-    const machine = new Machine(1);
-    await machine.live(async (env) => {
-      const startedMs = env.clock.monotonicMs();
-      const store = await shipping(machine, env);
+    await whileShipping({ seed: 1 }, async ({ machine, env, store, startedMs }) => {
       await store.remote(await store.commit(100));
       expect(env.clock.monotonicMs() - startedMs).toBeLessThan(900); // The first base included.
       await store.commit(100);
@@ -54,24 +44,17 @@ describe("shipping", () => {
       await env.clock.sleep(1200);
       expect(commitsInBucket(machine.service)).toEqual(sealed(machine));
       expect(store.controller.remoteLsn).toBe(store.log.durableLsn);
-      await store.close();
     });
   });
 
   test("says remote of nothing before a state is there from which the log can be restored", async () => {
-    const machine = new Machine(2);
-    await machine.live(async (env) => {
-      let mayShip = (): void => undefined;
-      const allowed = new Promise<void>((resolve) => {
-        mayShip = resolve;
-      });
-      const late = (real: ManifestPump): ManifestPump => ({
-        start: (begin) => real.start(begin),
-        isDue: (nowMs) => real.isDue(nowMs),
-        ensureChunks: (chunks, upToLsn) => real.ensureChunks(chunks, upToLsn),
-        round: (signal) => allowed.then(() => real.round(signal)),
-      });
-      const store = await shipping(machine, env, { pump: late });
+    let mayShip = (): void => undefined;
+    const allowed = new Promise<void>((resolve) => {
+      mayShip = resolve;
+    });
+    const late = (real: ManifestPump) =>
+      pumpOver(real, { round: (signal) => allowed.then(() => real.round(signal)) });
+    await whileShipping({ seed: 2, pump: late }, async ({ machine, env, store }) => {
       const lsn = await store.commit(100);
       await env.clock.sleep(1500);
       expect(commitsInBucket(machine.service)).toEqual([lsn]);
@@ -79,7 +62,6 @@ describe("shipping", () => {
       mayShip();
       await store.remote(lsn);
       expect(store.controller.stats.lastState?.checkpointLsn).toBeDefined();
-      await store.close();
     });
   });
 
@@ -92,9 +74,16 @@ describe("shipping", () => {
     service.faults.state.down = true;
     const { calls } = service;
     await world.run(async () => {
-      for (let i = 0; i < 30; i++) await store.commit(9000);
+      await store.commit(9000);
+      while (store.controller.facts.retries.failures === 0) await env.clock.sleep(10);
+      // Told from the first attempt on, long before the last of them.
+      expect(store.controller.facts.lastError).toContain("BOP_SINK_UNAVAILABLE");
+      for (let i = 1; i < 30; i++) await store.commit(9000);
     });
+    const opened = () => store.controller.facts.retries.breaker;
+    expect(opened()).toBe("closed");
     for (let hour = 0; hour < 5; hour++) await world.pass(HOUR);
+    expect(opened()).not.toBe("closed");
     expect(service.calls - calls).toBeLessThan((5 * HOUR) / 10_000);
     expect(store.controller.facts).toMatchObject({ state: "shipping", deadLetters: 0 });
     expect(store.controller.facts.oldestUnshippedMs).toBeGreaterThan(4 * HOUR);
@@ -110,9 +99,7 @@ describe("shipping", () => {
 
   // evidence: G31
   test("keeps the log on this disk until the bucket has it, however many checkpoints there are", async () => {
-    const machine = new Machine(4);
-    await machine.live(async (env) => {
-      const store = await shipping(machine, env);
+    await whileShipping({ seed: 4 }, async ({ machine, env, store }) => {
       await store.remote(await store.commit(500));
       machine.service.faults.state.down = true;
       for (let i = 0; i < 20; i++) {
@@ -126,14 +113,11 @@ describe("shipping", () => {
       await env.clock.sleep(5000); // Until the manifest remembers it, with the next state.
       expect(store.log.stats.inflight.length).toBeLessThan(3);
       expect(commitsInBucket(machine.service)).toEqual(sealed(machine));
-      await store.close();
     });
   });
 
   test("carries one object for all who waited while the one before was on its way", async () => {
-    const machine = new Machine(5);
-    await machine.live(async (env) => {
-      const store = await shipping(machine, env);
+    await whileShipping({ seed: 5 }, async ({ store }) => {
       await store.remote(await store.commit(100));
       const before = store.controller.stats.requests.putsByKind.wal;
       await Promise.all(
@@ -142,34 +126,54 @@ describe("shipping", () => {
         }),
       );
       expect(store.controller.stats.requests.putsByKind.wal - before).toBeLessThan(8);
-      await store.close();
     });
   });
 
   test("puts an index after 256 objects of log, and goes on behind it", async () => {
-    const machine = new Machine(6);
-    await machine.live(async (env) => {
-      const store = await shipping(machine, env);
+    await whileShipping({ seed: 6 }, async ({ machine, store }) => {
       for (let i = 0; i < 258; i++) await store.remote(await store.commit(10));
       expect(commitsInBucket(machine.service)).toEqual(sealed(machine));
-      await store.close();
     });
   });
 
   test("begins a new epoch now and then, and the log goes on in it without a gap", async () => {
-    const machine = new Machine(7);
-    await machine.live(async (env) => {
-      const store = await shipping(machine, env, { shipping: { epochMs: 60_000 } });
-      for (let i = 0; i < 6; i++) {
-        await store.remote(await store.commit(100));
+    await whileShipping(
+      { seed: 7, shipping: { epochMs: 60_000 } },
+      async ({ machine, env, store }) => {
+        for (let i = 0; i < 6; i++) {
+          await store.remote(await store.commit(100));
+          await store.checkpoint();
+          await env.clock.sleep(25_000);
+        }
+        expect(store.controller.stats.epoch).toBeGreaterThan(1);
+        expect(store.controller.facts.state).toBe("shipping");
+        expect(commitsInBucket(machine.service)).toEqual(sealed(machine));
+      },
+    );
+  });
+
+  test("leaves an old epoch once, and lets go of its garbage, though nothing happens any more", async () => {
+    const machine = new Machine(11);
+    const { world, service } = machine;
+    const env = world.start();
+    const store = await world.run(() => shipping(machine, env));
+    await world.run(async () => {
+      for (let i = 0; i < 5; i++) {
+        await store.remote(await store.commit(1000));
         await store.checkpoint();
-        await env.clock.sleep(25_000);
+        await env.clock.sleep(2000);
       }
-      expect(store.controller.stats.epoch).toBeGreaterThan(1);
-      expect(store.controller.facts.state).toBe("shipping");
-      expect(commitsInBucket(machine.service)).toEqual(sealed(machine));
-      await store.close();
     });
+    const inEpoch = (epoch: number) => {
+      const prefix = epochPrefix({ kind: "wal", epoch });
+      return service.bucket.keys(env.clock.monotonicMs()).filter((key) => key.startsWith(prefix));
+    };
+    const before = inEpoch(1).length;
+    for (let hour = 0; hour < 9 * 24; hour++) await world.pass(HOUR);
+    expect(store.controller.facts).toMatchObject({ state: "shipping", epoch: 2 });
+    expect(inEpoch(1).length).toBe(3); // The two newest, and the fence.
+    expect(before).toBeGreaterThan(3);
+    await world.run(() => store.close());
   });
 
   test("closes with everything shipped, and within its time if the bucket does not answer", async () => {
@@ -210,6 +214,33 @@ describe("shipping", () => {
       await started;
       await store.remote(store.log.durableLsn);
       expect(commitsInBucket(machine.service)).toEqual(sealed(machine));
+      await store.close();
+    });
+  });
+
+  test("claims one epoch, however often it must begin again, and goes on in it", async () => {
+    const machine = new Machine(12);
+    const { service } = machine;
+    await machine.live(async (env) => {
+      const first = await shipping(machine, env);
+      await first.remote(await first.commit(100));
+      await first.close();
+      const isLog = (key: string) => key.startsWith(epochPrefix({ kind: "wal", epoch: 1 }));
+      const newest = service.bucket.keys(env.clock.monotonicMs()).findLast(isLog) ?? "";
+      const body = service.bucket.find(newest, env.clock.monotonicMs())?.body ?? new Uint8Array(1);
+      const flip = () => body.set([(body[40] ?? 0) ^ 1], 40);
+      flip();
+      const store = await machine.open(env);
+      const started = store.controller.start();
+      await env.clock.sleep(HOUR / 4);
+      expect(store.controller.facts.lastError).toContain(newest);
+      const claims = () => service.bucket.keys(env.clock.monotonicMs()).filter(isClaim);
+      expect(claims()).toHaveLength(2);
+      flip();
+      await started;
+      await store.remote(await store.commit(100));
+      expect(store.controller.facts.epoch).toBe(2);
+      expect(commitsInBucket(service)).toEqual(sealed(machine));
       await store.close();
     });
   });
@@ -256,9 +287,7 @@ describe("shipping", () => {
 
 describe("what was refused for good", () => {
   test("is a dead letter that keeps its bytes, and goes on when it is retried", async () => {
-    const machine = new Machine(40);
-    await machine.live(async (env) => {
-      const store = await shipping(machine, env);
+    await whileShipping({ seed: 40 }, async ({ machine, env, store }) => {
       await store.remote(await store.commit(100));
       machine.service.faults.state.denied = true;
       await store.commit(100);
@@ -277,14 +306,11 @@ describe("what was refused for good", () => {
       await store.remote(store.log.durableLsn);
       expect(store.controller.deadLetters).toEqual([]);
       expect(commitsInBucket(machine.service)).toEqual(sealed(machine));
-      await store.close();
     });
   });
 
   test("if it is discarded, leaves a gap that the new epoch tells of, and nothing is remote before a base behind it is there", async () => {
-    const machine = new Machine(41);
-    await machine.live(async (env) => {
-      const store = await shipping(machine, env);
+    await whileShipping({ seed: 41 }, async ({ machine, env, store }) => {
       await store.remote(await store.commit(100));
       machine.service.faults.state.denied = true;
       await store.commit(100);
@@ -300,7 +326,6 @@ describe("what was refused for good", () => {
       await store.checkpoint();
       await store.remote(await store.commit(10));
       expect(() => commitsInBucket(machine.service)).toThrow("a gap");
-      await store.close();
     });
   });
 });

@@ -1,7 +1,7 @@
 /** WHAT SHIPPING TELLS OF ITSELF: for diagnostics and metrics. */
 import { StorageError } from "../../base/errors.ts";
-import type { RetryStats } from "../../sink/index.ts";
-import type { RequestCounts } from "./counted-store.ts";
+import type { LostWindowRow } from "../../manifest/index.ts";
+import type { RequestCounts, RetryStats } from "../../sink/index.ts";
 import type { FlushState } from "./flush-state.ts";
 import type { ShippedState } from "./ports.ts";
 
@@ -20,11 +20,15 @@ export interface FlushFacts {
   /** Of what went wrong last, unless something went well since. */
   readonly lastError: string | undefined;
   readonly deadLetters: number;
+  /** What was given up of the log, ever. */
+  readonly lostWindows: readonly LostWindowRow[];
+  /** What was asked of the sink since the store was opened, by what services charge for. */
+  readonly requests: RequestCounts;
+  /** How often calls are tried, how often they fail, and whether the sink is left alone for now. */
+  readonly retries: RetryStats;
 }
 
 export interface FlushStats extends FlushFacts {
-  readonly requests: RequestCounts;
-  readonly retries: RetryStats;
   /** The newest state of the manifest that this process has shipped. */
   readonly lastState: (ShippedState & { readonly atMs: number }) | undefined;
 }
@@ -37,7 +41,7 @@ interface RawFacts extends Omit<FlushFacts, "lastError" | "oldestUnshippedMs"> {
 
 export function flushFacts({ sinceMs, nowMs, lastError, ...facts }: RawFacts): FlushFacts {
   const oldestUnshippedMs = sinceMs === undefined ? 0 : Math.max(0, nowMs - sinceMs);
-  return { ...facts, oldestUnshippedMs, lastError: textOf(lastError) };
+  return { ...facts, oldestUnshippedMs, lastError: textOf(lastError) ?? facts.retries.lastFailure };
 }
 
 function textOf(error: unknown): string | undefined {

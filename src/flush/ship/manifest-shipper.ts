@@ -24,7 +24,6 @@ import type { Env } from "../../base/env.ts";
 import { type ChunkId, LSN_ZERO, type Lsn } from "../../base/units.ts";
 import {
   encodeRemoteRows,
-  type KeyValueOperation,
   type KeyValuePair,
   type Manifest,
   type RemoteChainKey,
@@ -34,19 +33,22 @@ import {
   type ShippingRow,
 } from "../../manifest/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
+import type { ChunkFetcher } from "../fetch/chunk-fetcher.ts";
 import type { SpilledChunk } from "../format/log-object.ts";
-import { encodeManifestObject } from "../format/manifest-object.ts";
 import { readBucketIdentity } from "../lineage/bucket.ts";
 import { NumberedWriter } from "../lineage/numbered-writer.ts";
-import { BucketGarbage } from "./bucket-garbage.ts";
+import { BucketGarbage, type GarbageStats } from "./bucket-garbage.ts";
 import { bucketName } from "./bucket-name.ts";
 import { BucketView } from "./bucket-view.ts";
 import { ChainInMaking } from "./chain-in-making.ts";
 import { ChunkShipping } from "./chunk-shipping.ts";
 import { damaged } from "./chunk-uploads.ts";
+import { onlyRemoteChunk } from "./only-remote.ts";
+import { paced } from "./paced.ts";
 import type { ManifestPump, PumpStart, ShippedState } from "./ports.ts";
 import { type Begun, rememberedOf, shippingRowOf } from "./remembered.ts";
 import type { RetentionPolicy } from "./retention.ts";
+import { encodeState, remoteStateOf, type StateContent, type StateMarks } from "./state-object.ts";
 import { withRows } from "./with-rows.ts";
 
 export interface ManifestShipperOptions {
@@ -58,20 +60,18 @@ export interface ManifestShipperOptions {
   readonly feed: RowFeed;
   /** Where a chunk lies on this disk. */
   readonly chunkPath: (chunk: ChunkId) => string;
+  /** What the bucket has by now, by the rows of this moment. */
+  readonly remote: Pick<ChunkFetcher, "isNamed" | "find">;
   readonly retention: RetentionPolicy;
 }
 
-export interface ManifestShipperStats {
+export interface ManifestShipperStats extends GarbageStats {
   /** Since the store was opened. */
   readonly states: number;
   readonly bases: number;
   readonly stateBytes: number;
   readonly chunks: number;
   readonly chunkBytes: number;
-  /** Objects of the bucket that were deleted. */
-  readonly deleted: number;
-  /** Why garbage stays for now; undefined if it does not. */
-  readonly garbageFault: string | undefined;
 }
 
 interface Unsent {
@@ -96,27 +96,17 @@ export class ManifestShipper implements ManifestPump {
   /** Chains whose rows are there and whose first state never will be: see (4). */
   #phantoms: RemoteChainKey[] = [];
   #isRound = false;
+  #wantsBase = false;
   readonly #stats = { states: 0, bases: 0, stateBytes: 0 };
 
   constructor(options: ManifestShipperOptions) {
-    const { env, store, storeId, chunkPath, retention, manifest } = options;
+    const { env, store, storeId, chunkPath, retention, manifest, remote } = options;
     this.#options = options;
-    this.#view = new BucketView(store.location);
-    this.#chunks = new ChunkShipping({
-      env,
-      store,
-      storeId,
-      chunkPath,
-      manifest,
-      view: this.#view,
-    });
-    this.#garbage = new BucketGarbage({
-      store,
-      clock: env.clock,
-      view: this.#view,
-      manifest,
-      retention,
-    });
+    const view = new BucketView(store.location);
+    const { clock } = env;
+    this.#view = view;
+    this.#chunks = new ChunkShipping({ env, store, storeId, chunkPath, manifest, view });
+    this.#garbage = new BucketGarbage({ store, clock, view, manifest, retention, remote });
   }
 
   get stats(): ManifestShipperStats {
@@ -153,6 +143,10 @@ export class ManifestShipper implements ManifestPump {
     this.#begun = begun;
   }
 
+  newBase(): void {
+    this.#wantsBase = true;
+  }
+
   isDue(nowMs: number): boolean {
     const { feed } = this.#options;
     const begun = this.#begun;
@@ -160,7 +154,11 @@ export class ManifestShipper implements ManifestPump {
     if (this.#unsent !== undefined) return true;
     const row = this.#chain?.row;
     if (row === undefined || feed.isStale) return feed.checkpointLsn >= begun.checkpointLsnMin;
-    return feed.hasNews || this.#garbage.isDue(nowMs);
+    return feed.hasNews || this.#wantsBase || this.#garbage.isDue(nowMs);
+  }
+
+  get nextDueMs(): number | undefined {
+    return this.#chain?.row === undefined ? undefined : this.#garbage.nextLookMs;
   }
 
   async round(signal?: AbortSignal): Promise<ShippedState> {
@@ -182,6 +180,18 @@ export class ManifestShipper implements ManifestPump {
     return chunks.map((chunk, at) => ({ chunk, epoch: epochs[at] ?? epoch }));
   }
 
+  isSafe(chunk: ChunkId): boolean {
+    return this.#shipped !== undefined && this.#view.isSafe(chunk);
+  }
+
+  onlyRemote(): Promise<ChunkId | undefined> {
+    const { env, manifest, remote, chunkPath } = this.#options;
+    const isNamed = (chunk: ChunkId) => remote.isNamed(chunk);
+    const { storage } = env;
+    const { remoteChunks: rows } = manifest.opened;
+    return onlyRemoteChunk({ storage, rows, isNamed, chunkPath });
+  }
+
   /** Whether the file of a chunk that died at an LSN may go: see (6). */
   mayForget(diedAtLsn: Lsn): boolean {
     if (this.#chunks.isBusy) return false;
@@ -194,7 +204,8 @@ export class ManifestShipper implements ManifestPump {
     await this.#send(signal);
     if (this.#chain?.row !== undefined && this.#garbage.isDue(env.clock.monotonicMs())) {
       await this.#garbage.look({ epoch: begun.epoch, shippedGeneration: this.#shippedGeneration });
-      if (!this.#options.feed.hasNews && !this.#garbage.hasAnnounced) return;
+      const hasNews = this.#options.feed.hasNews || this.#wantsBase;
+      if (!hasNews && !this.#garbage.hasAnnounced) return;
     }
     let needsBase = this.#needsBase();
     while (true) {
@@ -209,7 +220,7 @@ export class ManifestShipper implements ManifestPump {
   #needsBase(): boolean {
     const { feed, env, retention } = this.#options;
     const chain = this.#chain;
-    if (chain === undefined || feed.isStale || !chain.isRead) return true;
+    if (this.#wantsBase || chain === undefined || feed.isStale || !chain.isRead) return true;
     return chain.isOutgrown(env.clock.wallMs(), retention.keepForMs);
   }
 
@@ -247,6 +258,7 @@ export class ManifestShipper implements ManifestPump {
     this.#view.clear();
     const chain = new ChainInMaking({ epoch, number: writer.number }, this.#options.feed.base());
     this.#chain = chain;
+    this.#wantsBase = false;
     return chain;
   }
 
@@ -257,7 +269,7 @@ export class ManifestShipper implements ManifestPump {
     const { checkpointLsn } = feed;
     const marks = { generation: manifest.generation, checkpointLsn, maxLsn: checkpointLsn };
     const state = this.#stateOf(marks, this.#wallMs());
-    const body = this.#encode(state, { kind: "base", whole: false, ...part });
+    const body = await this.#encode(state, { kind: "base", whole: false, ...part });
     chain.partMade(body.length);
     this.#unsent = { body, state: undefined };
     await this.#send(signal);
@@ -265,12 +277,13 @@ export class ManifestShipper implements ManifestPump {
 
   /** One state, from its cut. See (1). False if only a base can tell what there is now. */
   async #ship(cut: RowCut, signal: AbortSignal | undefined): Promise<boolean> {
-    const { feed, chunkPath } = this.#options;
+    const { feed, chunkPath, env } = this.#options;
+    const { clock } = env;
     const { epoch } = present(this.#begun, "a pump that was started");
     const bornGeneration = this.#shippedGeneration;
-    this.#view.learn(cut.rows);
     let lost: ChunkId | undefined;
     try {
+      await paced(this.#view.learnSteps(cut.rows), clock);
       lost = await this.#chunks.putMissing({ epoch, bornGeneration, namedLsn: LSN_ZERO, signal });
       if (lost === undefined) this.#unsent = await this.#stateToSend(cut, signal);
     } catch (error) {
@@ -285,7 +298,7 @@ export class ManifestShipper implements ManifestPump {
     feed.giveBack(cut);
     const newer = await feed.cut();
     if (newer === undefined) return false;
-    this.#view.learn(newer.rows);
+    await paced(this.#view.learnSteps(newer.rows), clock);
     if (!this.#view.isMissing(lost)) return this.#ship(newer, signal);
     feed.giveBack(newer);
     throw damaged(chunkPath(lost), "the manifest names it, and it is missing");
@@ -309,9 +322,11 @@ export class ManifestShipper implements ManifestPump {
     for (const { row, generation } of this.#view.unseen) {
       own.push(...encodeRemoteRows({ chunks: [row], chains: [] }, generation));
     }
+    this.#view.stateMade();
     const state = this.#stateOf(cut, wallMs);
-    const rows = withRows(cut.rows, own);
-    return { state, body: this.#encode(state, { kind: "batch", part: 0, whole, rows }) };
+    const rows = await paced(withRows(cut.rows, own), this.#options.env.clock);
+    const body = await this.#encode(state, { kind: "batch", part: 0, whole, rows });
+    return { state, body };
   }
 
   /** Puts what waits to be put, if anything does. See (3). */
@@ -338,6 +353,7 @@ export class ManifestShipper implements ManifestPump {
     const row = chain.rowWith(state, number, bytes);
     chain.statePut(row, bytes);
     this.#view.putChain(row);
+    this.#view.statePut();
     this.#stats.states += 1;
     this.#stats.bases += isWhole ? 1 : 0;
     this.#stats.stateBytes += isWhole ? row.bytes : bytes;
@@ -363,36 +379,15 @@ export class ManifestShipper implements ManifestPump {
     return Math.max(this.#lastWallMs, Math.floor(this.#options.env.clock.wallMs()));
   }
 
-  #stateOf(
-    { generation, checkpointLsn, maxLsn }: Pick<RowCut, "generation" | "checkpointLsn" | "maxLsn">,
-    wallMs: number,
-  ): RemoteState {
-    const wal = this.#begun?.wal();
-    return {
-      generation,
-      checkpointLsn,
-      maxLsn,
-      wallMs,
-      walEpoch: wal?.epoch ?? 0,
-      walNumber: wal?.number ?? 0,
-      walLsn: wal?.endLsn ?? LSN_ZERO,
-    };
+  #stateOf(marks: StateMarks, wallMs: number): RemoteState {
+    return remoteStateOf(marks, { wallMs, wal: this.#begun?.wal() });
   }
 
-  #encode(
-    { walLsn: walEndLsn, ...state }: RemoteState,
-    content: {
-      readonly kind: "base" | "batch";
-      readonly part: number;
-      readonly whole: boolean;
-      readonly rows: readonly KeyValueOperation[];
-    },
-  ): Uint8Array {
+  #encode(state: RemoteState, content: StateContent): Promise<Uint8Array> {
     const { epoch, writer } = present(this.#begun, "a pump that was started");
-    const { key } = present(this.#chain, "an object belongs to a chain");
-    const { storeId } = this.#options;
-    const numbers = { epoch, number: writer.number, baseNumber: key.number };
-    const place = { storeId, ...numbers, fencedBelow: epoch };
-    return encodeManifestObject({ ...place, ...state, walEndLsn, ...content });
+    const { key: chain } = present(this.#chain, "an object belongs to a chain");
+    const { storeId, env } = this.#options;
+    const place = { storeId, epoch, number: writer.number, chain };
+    return encodeState({ state, content, place }, env.clock);
   }
 }

@@ -12,7 +12,7 @@ import type { Clock, Disposer, Random } from "../../base/env.ts";
 import type { StorageError } from "../../base/errors.ts";
 import type { ChunkId, Lsn } from "../../base/units.ts";
 import type { Manifest } from "../../manifest/index.ts";
-import type { ObjectStore, RetryStats } from "../../sink/index.ts";
+import type { ObjectStore, RequestCounts, RetryStats } from "../../sink/index.ts";
 import type { SegmentIndexBuilder } from "../../wal/index.ts";
 import type { ShippedBatch, SpilledChunk } from "../format/log-object.ts";
 import type { Bucket } from "../lineage/bucket.ts";
@@ -51,11 +51,19 @@ export interface ManifestPump {
   /** A new epoch: the next round ships a base. The manifest remembers `wal()` when it resolves. */
   start(begin: PumpStart): Promise<void>;
   isDue(nowMs: number): boolean;
+  /** When a round may be due though nothing happens; undefined for never. */
+  readonly nextDueMs: number | undefined;
+  /** What the newest states are built on is damaged in the bucket: the next one needs none of it. */
+  newBase(): void;
   /**
    * Ships one state; the manifest remembers the `wal()` of then or later. Rejects with what the store said, keeping its place: the next round goes on.
    * BOP_CORRUPT is a chunk on this disk that is not what was written.
    */
   round(signal?: AbortSignal): Promise<ShippedState>;
+  /** Its file may go here: a state of this epoch that names it is in the bucket, and so is the chunk. */
+  isSafe(chunk: ChunkId): boolean;
+  /** A chunk that lies only in the bucket that this disk remembers; undefined if there is none. */
+  onlyRemote(): Promise<ChunkId | undefined>;
   /** Uploads chunks that the log names, as far as they are not there. */
   ensureChunks(chunks: readonly ChunkId[], upToLsn: Lsn): Promise<readonly SpilledChunk[]>;
 }
@@ -94,14 +102,19 @@ export interface FlushControllerOptions {
   readonly storeId: Uint8Array;
   /** Repeats its calls by itself. It is not closed with the controller. */
   readonly store: ObjectStore;
+  readonly requests: () => RequestCounts;
   readonly retries: () => RetryStats;
   readonly log: LocalLog;
-  readonly manifest: Pick<Manifest, "opened" | "publish">;
+  readonly manifest: Pick<Manifest, "opened" | "publish" | "nextSequence">;
+  /** Resolves when the bucket is fit to be shipped to. Rejects if it is not. */
+  readonly ready?: (signal: AbortSignal) => Promise<void>;
   readonly pump: ManifestPump;
   /** Of the newest checkpoint that the manifest durably has. */
   readonly checkpointLsn: () => Lsn;
   /** The state that this disk was made of, until it has published one of its own. */
   readonly restoredFrom?: { readonly epoch: number; readonly number: number } | undefined;
+  /** This disk was made of the bucket to go on with it, whoever writes there: see begin-epoch.ts. */
+  readonly takesOver?: boolean;
   /** Log objects are at most about this large. */
   readonly flushBytes: number;
   /** The longest that something durable waits to be shipped while the sink answers. */

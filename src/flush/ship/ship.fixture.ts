@@ -8,6 +8,7 @@ import { LSN_ZERO, type Lsn, streamId } from "../../base/units.ts";
 import { DeadProcessError, type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
 import {
   type Manifest,
+  type ManifestState,
   type MemoryStores,
   memoryStores,
   openManifest,
@@ -15,6 +16,7 @@ import {
 } from "../../manifest/index.ts";
 import {
   bucketKey,
+  CountedStore,
   Retrier,
   RetryingStore,
   type SimulatedService,
@@ -23,6 +25,7 @@ import {
 } from "../../sink/index.ts";
 import { batchBytes, CommitAssembler } from "../../wal/index.ts";
 import { type LogLimits, recoverLog, type StoredLog } from "../../write/index.ts";
+import { ChunkFetcher } from "../fetch/chunk-fetcher.ts";
 import { decodeLogTables, readShippedBatch, type ShippedBatch } from "../format/log-object.ts";
 import { decodeObjectHeader } from "../format/object-header.ts";
 import { BucketArchive } from "./bucket-archive.ts";
@@ -70,14 +73,17 @@ export class Machine {
       timeoutMs: 5000,
     });
     const retrier = new Retrier({ clock, random }, { what: "bucket" });
-    const store = new RetryingStore(bare, retrier);
+    const store = new CountedStore(new RetryingStore(bare, retrier));
+    const remote = new ChunkFetcher({ store, clock, opened: manifest.opened });
+    feed.onCommit((rows) => remote.learn(rows));
     const chunkPath = (chunk: number) => `/store/chunks/${chunk}`;
-    const parts = { env, store, storeId: STORE_ID, manifest, feed, chunkPath, retention: KEEP };
-    const shipper = new ManifestShipper(parts);
+    const parts = { env, store, storeId: STORE_ID, manifest, feed, chunkPath, remote };
+    const shipper = new ManifestShipper({ ...parts, retention: KEEP });
     const marks = { checkpointLsn: manifest.opened.checkpointLsn };
     const pump = options.pump?.(shipper) ?? shipper;
     const shipping = {
       ...{ clock, random, store, storeId: STORE_ID, log, manifest, pump },
+      requests: () => store.counts,
       retries: () => retrier.stats,
       checkpointLsn: () => marks.checkpointLsn,
       ...{ flushBytes: 64 * 1024, flushIntervalMs: 1000, epochMs: 3_600_000 },
@@ -118,6 +124,16 @@ export class Machine {
     return await recovered.start();
   }
 
+  /** What its manifest says, read by a process of its own. */
+  async manifestState(): Promise<ManifestState> {
+    const env = this.world.start();
+    const openStore = this.#stores.openerFor(env);
+    const place = { directory: "/store/manifest", storeIdForNew: STORE_ID, clock: env.clock };
+    const manifest = await this.world.run(() => openManifest({ openStore, ...place }));
+    this.world.kill();
+    return manifest.opened;
+  }
+
   nextId(): number {
     return this.#nextId++;
   }
@@ -140,13 +156,63 @@ export interface OpenOptions {
   readonly pump?: (real: ManifestPump) => ManifestPump;
 }
 
+/** A pump that does some things in another way. */
+export function pumpOver(real: ManifestPump, other: Partial<ManifestPump>): ManifestPump {
+  return {
+    start: (begin) => real.start(begin),
+    isDue: (nowMs) => real.isDue(nowMs),
+    get nextDueMs() {
+      return real.nextDueMs;
+    },
+    newBase: () => real.newBase(),
+    round: (signal) => real.round(signal),
+    isSafe: (chunk) => real.isSafe(chunk),
+    onlyRemote: () => real.onlyRemote(),
+    ensureChunks: (chunks, upToLsn) => real.ensureChunks(chunks, upToLsn),
+    ...other,
+  };
+}
+
+/** Opened, and begun to ship. */
+export async function shipping(
+  machine: Machine,
+  env: Env,
+  options: OpenOptions = {},
+): Promise<RunningStore> {
+  const store = await machine.open(env, options);
+  await store.controller.start();
+  return store;
+}
+
+interface WhileShipping {
+  readonly machine: Machine;
+  readonly env: Env;
+  readonly store: RunningStore;
+  /** Before it was opened. */
+  readonly startedMs: number;
+}
+
+/** A machine of its own, a store that ships there, and its end. */
+export async function whileShipping(
+  { seed, ...options }: OpenOptions & { readonly seed: number },
+  work: (it: WhileShipping) => Promise<void>,
+): Promise<void> {
+  const machine = new Machine(seed);
+  await machine.live(async (env) => {
+    const startedMs = env.clock.monotonicMs();
+    const store = await shipping(machine, env, options);
+    await work({ machine, env, store, startedMs });
+    await store.close();
+  });
+}
+
 interface RunningParts {
   readonly machine: Machine;
   readonly env: Env;
   readonly log: StoredLog;
   readonly manifest: Manifest;
   readonly marks: { checkpointLsn: Lsn };
-  readonly store: RetryingStore;
+  readonly store: CountedStore;
   readonly shipping: FlushControllerOptions;
 }
 

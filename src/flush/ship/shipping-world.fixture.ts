@@ -28,6 +28,7 @@ import {
   simulatedService,
 } from "../../sink/index.ts";
 import { SegmentIndexBuilder } from "../../wal/index.ts";
+import { ChunkFetcher } from "../fetch/chunk-fetcher.ts";
 import { decodeLogTables, encodeLogObject, type LogTables } from "../format/log-object.ts";
 import { decodeManifestIndex } from "../format/manifest-object.ts";
 import type { ManifestHeader } from "../format/object-header.ts";
@@ -74,6 +75,7 @@ export class ShippingWorld {
   manifest!: Manifest;
   feed!: RowFeed;
   shipper!: ManifestShipper;
+  remote!: ChunkFetcher;
   bucket!: Bucket;
   epoch = 0;
   /** Of the log, which nobody writes. */
@@ -124,6 +126,10 @@ export class ShippingWorld {
       clock: env.clock,
     });
     const { store } = this;
+    const { opened } = this.manifest;
+    const remote = new ChunkFetcher({ store, clock: env.clock, opened });
+    this.feed.onCommit((rows) => remote.learn(rows));
+    this.remote = remote;
     this.shipper = new ManifestShipper({
       env: { ...env, random: world.random.fork() },
       store,
@@ -131,6 +137,7 @@ export class ShippingWorld {
       manifest: this.manifest,
       feed: this.feed,
       chunkPath: (chunk) => this.chunkPath(chunk),
+      remote,
       retention,
     });
     this.#dead = [];
@@ -252,7 +259,9 @@ export class ShippingWorld {
   async removeDead(): Promise<void> {
     const goes = this.#dead.filter(({ diedAtLsn }) => this.shipper.mayForget(lsn(diedAtLsn)));
     this.#dead = this.#dead.filter((each) => !goes.includes(each));
-    for (const { chunk } of goes) await this.env.storage.unlink(this.chunkPath(chunk));
+    for (const { chunk } of goes) {
+      await this.env.storage.unlink(this.chunkPath(chunk)).catch(() => undefined); // It was let go.
+    }
   }
 
   /** Rounds, however often they fail, until nothing is due. */

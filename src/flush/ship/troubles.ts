@@ -4,13 +4,21 @@
  */
 import type { Clock, Random } from "../../base/env.ts";
 import { backoffMs } from "../../sink/index.ts";
-import { DeadLetters, type LetterDecision, letterOf } from "./dead-letters.ts";
+import {
+  DeadLetters,
+  type LetterDecision,
+  type LetterPart,
+  type LettersGround,
+  letterOf,
+} from "./dead-letters.ts";
 
 export type FaultListener = (fault: { readonly where: string; readonly error: unknown }) => void;
 
-export interface TroublesOptions {
+export interface TroublesOptions extends Omit<LettersGround, "report"> {
   readonly clock: Clock;
   readonly random: Random;
+  /** Durable here and not in the bucket. */
+  readonly unshippedBytes: () => number;
   /** A letter is held, or none is any more. */
   readonly halted: (isHalted: boolean) => void;
 }
@@ -19,7 +27,7 @@ export interface TroublesOptions {
 const PAUSES = { baseMs: 250, maxMs: 15_000 };
 
 export class Troubles {
-  readonly letters = new DeadLetters();
+  readonly letters: DeadLetters;
   /** What went wrong last, unless something went well since. */
   last: unknown;
   readonly #options: TroublesOptions;
@@ -27,6 +35,9 @@ export class Troubles {
 
   constructor(options: TroublesOptions) {
     this.#options = options;
+    const { manifest, location } = options;
+    const report = (error: unknown) => this.report(error);
+    this.letters = new DeadLetters({ manifest, location, report });
   }
 
   onFault(listener: FaultListener): void {
@@ -47,15 +58,31 @@ export class Troubles {
     );
   }
 
-  /** Resolves with what was decided. */
-  async hold(part: "log" | "manifest", error: unknown): Promise<LetterDecision> {
-    const { clock, halted } = this.#options;
+  /** Resolves with what was decided. A letter that is kept is held by later processes too. */
+  async hold(
+    part: LetterPart,
+    { error, isKept }: { readonly error: unknown; readonly isKept: boolean },
+  ): Promise<LetterDecision> {
+    const { clock, unshippedBytes } = this.#options;
     const reason = error instanceof Error ? error.message : String(error);
     const kind = letterOf(error, part) ?? part;
     this.report(error);
+    const at = new Date(clock.wallMs());
+    const refused = { kind, at, reason, bytes: unshippedBytes(), part, isKept };
+    return await this.#decided(this.letters.hold(refused));
+  }
+
+  /** Waits for what an earlier process left for that part; undefined if there is nothing. */
+  async left(part: LetterPart): Promise<LetterDecision | undefined> {
+    const decision = this.letters.left(part);
+    return decision && (await this.#decided(decision));
+  }
+
+  async #decided(decision: Promise<LetterDecision>): Promise<LetterDecision> {
+    const { halted } = this.#options;
     halted(true);
-    const decision = await this.letters.hold({ kind, at: new Date(clock.wallMs()), reason });
-    if (this.letters.all.length === 0 && decision !== "closed") halted(false);
-    return decision;
+    const decided = await decision;
+    if (this.letters.all.length === 0 && decided !== "closed") halted(false);
+    return decided;
   }
 }

@@ -10,13 +10,16 @@
  *     its header says so.
  */
 import { assert } from "../../base/assert.ts";
+import type { Clock } from "../../base/env.ts";
 import type { Lsn } from "../../base/units.ts";
 import { isIndexNumber, LogIndexBuilder } from "../format/index-object.ts";
-import { encodeLogObject } from "../format/log-object.ts";
+import { logObjectSteps } from "../format/log-object.ts";
 import type { NumberedWriter } from "../lineage/numbered-writer.ts";
+import { paced } from "./paced.ts";
 import type { LocalLog, LocalRange, ManifestPump, WalPosition } from "./ports.ts";
 
 export interface WalPumpOptions {
+  readonly clock: Pick<Clock, "monotonicMs" | "turn">;
   readonly storeId: Uint8Array;
   readonly log: LocalLog;
   readonly writer: NumberedWriter;
@@ -73,6 +76,11 @@ export class WalPump {
     return this.#options.writer.pending !== undefined;
   }
 
+  /** Some log of this epoch is there. */
+  get hasShipped(): boolean {
+    return this.#options.writer.number > 0;
+  }
+
   /** Ships one object, if there is something for it. After a failure the next call goes on. */
   async step(floorLsn: Lsn, signal: AbortSignal): Promise<WalStep> {
     const { writer, storeId } = this.#options;
@@ -105,7 +113,7 @@ export class WalPump {
     range: NonNullable<LocalRange["range"]>,
     settledLsn: Lsn | undefined,
   ): Promise<LogDraft> {
-    const { storeId, writer, chunks, bucketLsn } = this.#options;
+    const { clock, storeId, writer, chunks, bucketLsn } = this.#options;
     const { epoch, number } = writer;
     const { batches, streams, firstLsn, endLsn } = range;
     const isFirst = number === 0;
@@ -113,7 +121,8 @@ export class WalPump {
     const gap = isFirst && bucketLsn !== undefined && firstLsn > bucketLsn;
     const { spilled: named } = range;
     const spilled = named.length === 0 ? [] : await chunks.ensureChunks(named, endLsn);
-    const body = encodeLogObject({ storeId, epoch, number, gap, batches, streams, spilled });
+    const object = { storeId, epoch, number, gap, batches, streams, spilled };
+    const body = await paced(logObjectSteps(object), clock);
     return { body, range, settledLsn };
   }
 

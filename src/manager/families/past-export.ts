@@ -63,7 +63,7 @@ async function attempt(
     const snapshot = space.pin(chosen.origin.lsn);
     try {
       await intoNewFile(env, path, async (file) => {
-        await writePages({ space, snapshot, file }, options);
+        await writePages({ space, snapshot, file, pages: database.pages }, options);
         if (upTo <= chosen.after) return;
         const range = { afterLsn: chosen.after, upToLsn: upTo };
         await replayOn({ file, snapshot }, log.history.commits(stream, range), options);

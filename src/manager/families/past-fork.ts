@@ -176,9 +176,9 @@ async function fill(
   const { catalogue, log, clock, door, durable, discard, assertWritable } = ground;
   const { after: afterLsn, upTo: upToLsn } = chosen;
   try {
-    const { space } = await ground.targetOf(stream);
+    const { space, pages } = await ground.targetOf(stream);
     const commits = log.history.commits(from, { afterLsn, upToLsn });
-    if ((await replayInto({ space, log, clock, assertWritable }, commits)) === "spilled") {
+    if ((await replayInto({ space, pages, log, clock, assertWritable }, commits)) === "spilled") {
       discard(stream);
       return "spilled";
     }

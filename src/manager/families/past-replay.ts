@@ -6,24 +6,32 @@
  * (1) A delta is put on what the commits before it have left, or on the base: its sum proves the page.
  * (2) Pages above the size that the database had at any commit between are zeros, whatever the base
  *     has there; a database that changed the size of its pages has nothing of its base.
- * (3) What is more than a few megabytes goes to the spill of the transaction: to stage so much at
+ * (3) Pages of the base that are in the bucket are brought on the way.
+ * (4) What is more than a few megabytes goes to the spill of the transaction: to stage so much at
  *     once would hold up everybody else.
  */
 import type { Clock } from "../../base/env.ts";
 import { MIB, type PageNumber } from "../../base/units.ts";
-import type { PageSpace, PageSpill, Snapshot } from "../../page-store/index.ts";
+import {
+  type PageSpace,
+  type PageSpill,
+  PagesAway,
+  type Snapshot,
+} from "../../page-store/index.ts";
 import type { Log, ReplayedCommit, ReplayedFrame } from "../../write/index.ts";
+import { LongRead, type PageWaits } from "../queries/page-waits.ts";
 
 export interface ReplayTarget {
   /** Of the fork; nobody else writes to it. */
   readonly space: PageSpace;
+  readonly pages: PageWaits;
   readonly log: Pick<Log, "durable">;
   readonly clock: Clock;
   readonly assertWritable: () => void;
 }
 
 const SLICE_MS = 3;
-/** See (3). */
+/** See (4). */
 const MEMORY_BYTES_MAX = 8 * MIB;
 
 /**
@@ -31,17 +39,23 @@ const MEMORY_BYTES_MAX = 8 * MIB;
  * them left its pages in chunks, which may be gone by now; nothing was committed then.
  */
 export async function replayInto(
-  { space, log, clock, assertWritable }: ReplayTarget,
+  { space, pages, log, clock, assertWritable }: ReplayTarget,
   commits: AsyncIterable<ReplayedCommit>,
 ): Promise<"done" | "spilled"> {
   const base = space.pin(space.newestLsn);
   const draft = new Draft(space, base);
+  const reading = new LongRead(pages);
   let sliceBeganMs = clock.monotonicMs();
   try {
     for await (const commit of commits) {
       for (const frame of draft.begin(commit)) {
         if (frame.kind === "spill") return "spilled";
-        draft.take(frame);
+        try {
+          draft.take(frame);
+        } catch (error) {
+          if (!(error instanceof PagesAway)) throw error;
+          await reading.run(() => draft.take(frame));
+        }
         if (clock.monotonicMs() - sliceBeganMs < SLICE_MS) continue;
         await new Promise<void>((resolve) => clock.turn(resolve));
         assertWritable();
@@ -52,6 +66,7 @@ export async function replayInto(
     if (sealed !== undefined) await log.durable(sealed);
     return "done";
   } finally {
+    reading.end();
     draft.discard();
     space.unpin(base);
   }

@@ -7,6 +7,7 @@ import { SimulatedStore, simulatedService } from "../../sink/index.ts";
 import { StoreManager } from "../manager.ts";
 import { openStore } from "../opening/opening.ts";
 import { type ManagerOptions, resolveManagerOptions } from "../options.ts";
+import type { Sink } from "../shipping/open-sink.ts";
 import type { Shipper } from "../shipping/shipping.ts";
 import type { SinkFacts } from "../shipping/sink-facts.ts";
 
@@ -20,11 +21,13 @@ export class HandShipper implements Shipper {
   closedAfterMs: number | undefined;
   starting: Promise<void> = Promise.resolve();
   readonly #durableLsn: () => Lsn;
+  readonly #sink: Pick<Sink, "store" | "retrier">;
   #told: (lsn: Lsn) => void = () => {};
   #lost: (error: StorageError) => void = () => {};
 
-  constructor(durableLsn: () => Lsn) {
+  constructor(durableLsn: () => Lsn, sink: Pick<Sink, "store" | "retrier">) {
     this.#durableLsn = durableLsn;
+    this.#sink = sink;
   }
 
   get facts(): SinkFacts {
@@ -37,6 +40,9 @@ export class HandShipper implements Shipper {
       oldestUnshippedMs: 0,
       lastError: undefined,
       deadLetters: 0,
+      lostWindows: [],
+      requests: this.#sink.store.counts,
+      retries: this.#sink.retrier.stats,
     };
   }
 
@@ -58,6 +64,10 @@ export class HandShipper implements Shipper {
     this.#told = listener;
   }
 
+  onState(): void {}
+
+  onBaseWanted(): void {}
+
   onLost(listener: (error: StorageError) => void): void {
     this.#lost = listener;
   }
@@ -67,6 +77,8 @@ export class HandShipper implements Shipper {
   wanted(lsn: Lsn): void {
     this.wantedLsn = lsn;
   }
+
+  newBase(): void {}
 
   checkpointed(): void {
     this.checkpoints += 1;
@@ -103,8 +115,8 @@ export function shippedByHand(
     const given = { directory: "/store", env, openKeyValueStore, sink, inlineFlushMs: 0 };
     const resolved = resolveManagerOptions({ segmentBytes: 256 * 1024, ...given, ...options });
     const made: HandShipper[] = [];
-    const store = await openStore(resolved, ({ log }) => {
-      const shipper = new HandShipper(() => log.durableLsn);
+    const store = await openStore(resolved, ({ log }, sink) => {
+      const shipper = new HandShipper(() => log.durableLsn, sink);
       made.push(shipper);
       return shipper;
     });

@@ -9,6 +9,7 @@
  */
 import type { Clock } from "../../base/env.ts";
 import type { OpenDatabase } from "../queries/open-database.ts";
+import { withPages } from "../queries/page-waits.ts";
 import type { Seat } from "../queries/seat.ts";
 import { Session } from "../queries/session.ts";
 import type { Task } from "./jobs.ts";
@@ -22,18 +23,20 @@ export async function checkIntegrity(
   { database, clock }: { readonly database: OpenDatabase; readonly clock: Clock },
   task: Task,
 ): Promise<string> {
-  const seat = database.takeSpare(new Session());
+  const { signal } = task;
+  const reading = <T>(read: () => T): Promise<T> => withPages(database.pages, read, { signal });
+  const seat = await reading(() => database.takeSpare(new Session()));
   try {
     seat.connection.command("BEGIN");
-    const tables = ["sqlite_schema", ...firstColumn(seat, TABLES)];
+    const tables = ["sqlite_schema", ...(await reading(() => firstColumn(seat, TABLES)))];
     const findings: string[] = [];
     for (const [index, table] of tables.entries()) {
       task.progress(index, tables.length);
       await new Promise<void>((resolve) => clock.turn(resolve));
-      task.signal.throwIfAborted();
+      signal.throwIfAborted();
       const left = FINDINGS_MAX - findings.length;
       if (left <= 0) break;
-      findings.push(...findingsOf(seat, table, left));
+      findings.push(...(await reading(() => findingsOf(seat, table, left))));
     }
     task.progress(tables.length, tables.length);
     return findings.length === 0 ? "ok" : findings.join("\n");

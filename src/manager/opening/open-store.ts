@@ -31,6 +31,7 @@ import {
   type PageStore,
   type PageStoreLimits,
   type PublishedFacts,
+  type RemoteChunks,
 } from "../../page-store/index.ts";
 import { RecordLogs } from "../../record-log/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
@@ -49,6 +50,7 @@ import { LogCatalogue } from "../logs/log-catalogue.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { SinkHold } from "../shipping/sink-hold.ts";
 import { hasSuperblock, makeDirectories } from "./directories.ts";
+import { HealedFiles } from "./healed-files.ts";
 import { Superblocks } from "./superblocks.ts";
 
 export interface Parts {
@@ -66,6 +68,9 @@ export interface Parts {
   readonly owner: Ownership;
   readonly mirror: ManifestMirror;
   readonly hold: SinkHold;
+  /** Chunks that need not be on this disk; undefined if all are. */
+  readonly remote: RemoteChunks | undefined;
+  readonly healed: HealedFiles;
   readonly recoveredFromCrash: boolean;
   readonly replayedCommits: number;
   writeSuperblock(published: PublishedFacts): Promise<void>;
@@ -148,18 +153,11 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
   const superblocks = await Superblocks.open({ storage: env.storage, directory, manifest });
   await trustMirror(ground, superblocks);
   const window = new HistoryWindow(options);
-  const pages = await openPageStore({
-    env,
-    directory,
-    storeId,
-    manifest,
-    limits: pageLimits(options),
-    ...pageHooks(hold, window),
-  });
+  const { pages, remote, healed } = await openPages(ground, window);
   undo.push(() => pages.close());
   const catalogue = new Catalogue(manifest.opened);
   const logCatalogue = new LogCatalogue(manifest.opened, catalogue);
-  const recordLogs = openRecordLogs(ground, logCatalogue);
+  const recordLogs = openRecordLogs(ground, { logCatalogue, pages });
   undo.push(() => recordLogs.close());
   const registered = new Set(manifest.opened.segments);
   const walStart = () => segmentSequence(Math.min(...registered));
@@ -198,6 +196,8 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
     owner,
     mirror,
     hold,
+    remote,
+    healed,
     recoveredFromCrash: owner.previousCrashed || !clean,
     replayedCommits: recovered.commits,
     writeSuperblock: async (published) => {
@@ -221,6 +221,24 @@ async function trustMirror({ mirror, manifest }: Ground, superblocks: Superblock
   if (manifest.opened.checkpointLsn > superblocks.checkpointLsn) await mirror.settle();
 }
 
+/** Chunks may be in the sink and not here; then what is damaged here is healed from there. */
+async function openPages({ options, env, manifest, hold }: Ground, window: HistoryWindow) {
+  const { directory } = options;
+  const { storeId } = manifest.opened;
+  const remote = await hold.chunks({ storage: env.storage, directory }, manifest.opened);
+  const healed = new HealedFiles(env.clock);
+  const pages = await openPageStore({
+    env,
+    directory,
+    storeId,
+    manifest,
+    limits: pageLimits(options),
+    ...(remote && { remote, onHealed: (chunk) => healed.add(chunk) }),
+    ...pageHooks(hold, window),
+  });
+  return { pages, remote, healed };
+}
+
 /** Who has a say in what the page store keeps. */
 function pageHooks({ mayForget }: SinkHold, window: HistoryWindow) {
   const historyLsn = () => window.next();
@@ -239,8 +257,8 @@ function dropFromBacklog(
 
 /** What the manifest has of record logs, and where their chunks lie. */
 function openRecordLogs(
-  { options, env, manifest }: Ground,
-  logCatalogue: LogCatalogue,
+  { options, manifest }: Ground,
+  { logCatalogue, pages }: Pick<Replaying, "logCatalogue" | "pages">,
 ): RecordLogs {
   const { directory, maxEntryBytes, logCacheBytes } = options;
   const { storeId, recordLogs, chunks } = manifest.opened;
@@ -250,7 +268,7 @@ function openRecordLogs(
     source: {
       storeId,
       path: (chunk) => chunkPath(directory, chunk),
-      open: (chunk) => env.storage.open(chunkPath(directory, chunk), "read"),
+      open: (chunk) => pages.residency.open(chunk),
     },
     limits: { maxEntryBytes, cacheBytes: logCacheBytes },
     nameOf: (stream) => logCatalogue.nameOf(stream),
@@ -259,8 +277,14 @@ function openRecordLogs(
 
 function pageLimits({ logFullPages, ...options }: ResolvedOptions): PageStoreLimits {
   const { cacheBytes, maxTransactionBytes, transactionMemoryBytes, compression } = options;
-  const { reserveBytes } = options.limits;
-  const memory = { cacheBytes, maxTransactionBytes, transactionMemoryBytes, reserveBytes };
+  const { reserveBytes, diskBytes } = options.limits;
+  const memory = {
+    cacheBytes,
+    maxTransactionBytes,
+    transactionMemoryBytes,
+    reserveBytes,
+    diskBytes,
+  };
   return { ...memory, compression, ...(logFullPages && { deltasMax: 0 }) };
 }
 

@@ -1,11 +1,13 @@
 /**
  * OPENING A STORE, in the order in which each step may rely on the one before.
  *
- *   the sink is looked at, if the store is new → the parts (open-store.ts) → the sink takes this
- *   store's word for its log → what a crash has left of imports goes → serve
+ *   an empty directory is filled from the sink, if that is wanted (starting.ts) → the sink is looked
+ *   at, if the store is new → the parts (open-store.ts) → the sink takes this store's word for its log
+ *   → what a crash has left of imports goes → serve
  *
  * (1) A failed open takes down what it has put up, and leaves the directory to the next.
  */
+import type { Env } from "../../base/env.ts";
 import { refuseUnfinishedRestore } from "../../restore/index.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { flushController } from "../shipping/flush-controller-of.ts";
@@ -14,26 +16,62 @@ import type { ShipperOf } from "../shipping/shipping.ts";
 import { Store } from "../store.ts";
 import { hasStore } from "./directories.ts";
 import { assemble, worldOf } from "./open-store.ts";
+import { hasMovedOn, type StartedFrom, settleStart, startFromSink } from "./starting.ts";
+
+/** A bucket moves on once at most while it is taken up, unless others do the same. */
+const STARTS_MAX = 3;
 
 export async function openStore(
   options: ResolvedOptions,
   shipperOf: ShipperOf = flushController,
 ): Promise<Store> {
-  const env = worldOf(options);
-  await refuseUnfinishedRestore({ storage: env.storage, directory: options.directory });
-  const isNew = !(await hasStore(env, options.directory));
+  const store = await openOrStart(options, { env: worldOf(options), shipperOf });
+  await store.dropUnfinishedImports();
+  store.jobs.start();
+  store.scrubber.start();
+  store.replayInBackground();
+  return store;
+}
+
+async function openOrStart(
+  options: ResolvedOptions,
+  world: Pick<Opening, "env" | "shipperOf">,
+): Promise<Store> {
+  for (let starts = 1; ; starts += 1) {
+    const started = await startFromSink(options, world.env);
+    try {
+      return await openHere(options, { ...world, started });
+    } catch (error) {
+      if (started === undefined || starts === STARTS_MAX || !hasMovedOn(error)) throw error;
+    }
+  }
+}
+
+interface Opening {
+  readonly env: Env;
+  readonly started: StartedFrom | undefined;
+  readonly shipperOf: ShipperOf;
+}
+
+async function openHere(
+  options: ResolvedOptions,
+  { env, started, shipperOf }: Opening,
+): Promise<Store> {
+  const { directory, sinkTimeoutMs } = options;
+  if (started === undefined) await refuseUnfinishedRestore({ storage: env.storage, directory });
+  const isNew = !(await hasStore(env, directory));
   const sink = await openSink(options, { env, isNew });
   let store: Store | undefined;
   try {
     const parts = await assemble(options, env, sink?.store);
-    store = new Store(parts, sink && { sink, shipper: shipperOf(parts, sink) });
-    await store.shipping?.open(options.sinkTimeoutMs);
+    const takesOver = started !== undefined;
+    const shipper = sink && shipperOf(parts, { ...sink, takesOver });
+    store = new Store(parts, sink && shipper && { sink, shipper, started });
+    await store.shipping?.open(sinkTimeoutMs, { mustAnswer: takesOver });
+    if (started !== undefined) await settleStart(env, directory);
+    return store;
   } catch (error) {
     await (store ?? sink)?.close();
     throw error;
   }
-  await store.dropUnfinishedImports();
-  store.jobs.start();
-  store.replayInBackground();
-  return store;
 }

@@ -6,12 +6,16 @@
  *     statements run there.
  * (2) A transaction that only reads may be ended for its age (readers.ts): it is rolled back, and the
  *     next call is refused with the reason. What comes after that finds no transaction open.
+ * (3) If pages are away that it needs to find out where a call is to run, or to open its seat, the
+ *     call waits for them, and what is called meanwhile waits behind it.
  */
 import type { Disposer } from "../../base/env.ts";
 import type { StorageError } from "../../base/errors.ts";
+import { PagesAway } from "../../page-store/index.ts";
 import type { Connection, StatementDescription, Transaction, TransactionOptions } from "../api.ts";
 import { HandleRunner } from "./handle-runner.ts";
 import type { OpenDatabase } from "./open-database.ts";
+import { withPages } from "./page-waits.ts";
 import { QueryableBase } from "./queryable.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { closedError, SeatRunner } from "./seat-runner.ts";
@@ -24,6 +28,8 @@ export class PinnedConnection extends QueryableBase implements Connection {
   readonly #session = new Session();
   readonly #shared: HandleRunner;
   #own: SeatRunner | undefined;
+  /** Settles when the call has begun that waits for pages. See (3). */
+  #starting: Promise<void> | undefined;
   #closed: StorageError | undefined;
   /** While its transaction reads. See (2). */
   #reader: Disposer | undefined;
@@ -35,10 +41,7 @@ export class PinnedConnection extends QueryableBase implements Connection {
     this.#shared = new HandleRunner(database, this.#session);
     this.runner = {
       run: <T>(call: Call<T>) => this.#run(call),
-      iterate: (call: RowCall) => {
-        this.#assertUsable();
-        return this.#runnerFor(call.sql).iterate(call);
-      },
+      iterate: (call: RowCall) => this.#iterate(call),
       script: (sql, timeoutMs) => this.#refusable(() => this.#seated().script(sql, timeoutMs)),
       describe: (sql: string): Promise<StatementDescription> =>
         this.#refusable(() => (this.#own ?? this.#shared).describe(sql)),
@@ -54,6 +57,7 @@ export class PinnedConnection extends QueryableBase implements Connection {
     options?: TransactionOptions,
   ): Promise<T> {
     this.#assertUsable();
+    if (this.#own === undefined) await this.#refusable(() => Promise.resolve(this.#seated()));
     return transactOn(this.#seated(), fn, options);
   }
 
@@ -83,7 +87,8 @@ export class PinnedConnection extends QueryableBase implements Connection {
     try {
       const { traits } = this.#database.readSeat(this.#session).statement(sql);
       return traits.kind === "transaction" || traits.sessionBound;
-    } catch {
+    } catch (error) {
+      if (error instanceof PagesAway) throw error;
       return false;
     }
   }
@@ -98,10 +103,44 @@ export class PinnedConnection extends QueryableBase implements Connection {
   }
 
   async #refusable<T>(run: () => Promise<T>): Promise<T> {
+    while (this.#starting !== undefined) await this.#starting;
     this.#assertUsable();
-    const running = run();
+    let running: Promise<T>;
+    try {
+      running = run();
+    } catch (error) {
+      if (!(error instanceof PagesAway)) throw error;
+      running = (await this.#startLater(run)).running;
+    }
     if (this.#own === undefined) return running;
     return running.finally(() => this.#watchAge());
+  }
+
+  /** See (3). Resolves when the call has begun. */
+  #startLater<T>(run: () => Promise<T>): Promise<{ readonly running: Promise<T> }> {
+    const started = withPages(this.#database.pages, () => {
+      this.#assertUsable();
+      return { running: run() };
+    });
+    const starting = started.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#starting = starting;
+    void starting.then(() => {
+      if (this.#starting === starting) this.#starting = undefined;
+    });
+    return started;
+  }
+
+  #iterate(call: RowCall): AsyncIterableIterator<unknown> {
+    this.#assertUsable();
+    try {
+      if (this.#starting === undefined) return this.#runnerFor(call.sql).iterate(call);
+    } catch (error) {
+      if (!(error instanceof PagesAway)) throw error;
+    }
+    return rowsOf(() => this.#refusable(() => Promise.resolve(this.#runnerFor(call.sql))), call);
   }
 
   /** Called when a call is done: lists the connection while its transaction reads. */
@@ -134,4 +173,9 @@ export class PinnedConnection extends QueryableBase implements Connection {
   #assertOpen(): void {
     if (this.#closed !== undefined) throw this.#closed;
   }
+}
+
+async function* rowsOf(runnerFor: () => Promise<Runner>, call: RowCall): AsyncGenerator<unknown> {
+  const runner = await runnerFor();
+  yield* runner.iterate(call);
 }

@@ -10,10 +10,13 @@
  * (3) Foreign keys that a member leaves violated until the commit would fail it when alone, so they
  *     fail the group, by (2).
  * (4) Only plain statements share: see `mayShare`. A group is bounded in members and in time.
+ * (5) If a member finds pages away, nothing of the group has happened: it is rolled back, and all of
+ *     it is at the front of the queue again. The one that found them has that for its outcome.
  */
 import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/env.ts";
 import { isStorageError, type StorageError } from "../../base/errors.ts";
+import { PagesAway } from "../../page-store/index.ts";
 import type { PreparedStatement, SessionCounters } from "../../sqlite/index.ts";
 import { everyStatement, runBatch, runBatchAlone } from "./batch.ts";
 import { interrupted } from "./interrupted.ts";
@@ -29,6 +32,8 @@ const MEMBERS_PER_CLOCK_READ = 16;
 export interface GroupContext {
   readonly seat: Seat;
   readonly clock: Clock;
+  /** Pages may be away now: see page-waits.ts. */
+  readonly mayMiss: () => boolean;
   /** Some table of the database has a foreign key, and they are enforced. */
   readonly foreignKeys: () => boolean;
   /** A member created or dropped something: compiled statements are out of date. */
@@ -43,11 +48,25 @@ export function mayShare({ traits, explain }: PreparedStatement): boolean {
 
 /**
  * Runs members from the front of the queue that may share a transaction, and returns those that
- * have an outcome. None: the first may not share. Throws what BEGIN throws, having done nothing.
+ * have an outcome. None: the first may not share. Throws what BEGIN throws and PagesAway, having
+ * done nothing.
  */
 export function runGroup(queue: MemberQueue, context: GroupContext): Member[] {
-  const done: Member[] = [];
-  const before: CountersBefore = new Map();
+  const group: Group = { members: [], before: new Map(), queue };
+  try {
+    const isWhole = runTogether(group, context);
+    return isWhole ? group.members : again(group, context);
+  } catch (error) {
+    undo(group, context);
+    // What was compiled behind a member that changed the schema knows of its change.
+    if (group.before.size > 0) context.schemaChanged();
+    queue.unshift(group.members);
+    throw error;
+  }
+}
+
+/** False if the transaction is lost. */
+function runTogether({ members, before, queue }: Group, context: GroupContext): boolean {
   const { seat, clock } = context;
   const startedMs = clock.monotonicMs();
   let begun = false;
@@ -58,32 +77,46 @@ export function runGroup(queue: MemberQueue, context: GroupContext): Member[] {
       begun = true;
     }
     queue.shift();
-    done.push(member);
+    members.push(member);
     if (member.outcome === undefined) {
-      if (!before.has(member.session)) note(before, member.session);
+      if (!before.has(member.session)) before.set(member.session, seat.note(member.session));
       const outcome = runMember(member, context);
-      if (groupIsLost({ member, outcome }, context))
-        return again({ members: done, before }, context);
+      if ("error" in outcome && outcome.error instanceof PagesAway) throw outcome.error;
+      if (groupIsLost({ member, outcome }, context)) return false;
     }
-    if (done.length >= GROUP_MEMBERS_MAX) break;
-    if (done.length % MEMBERS_PER_CLOCK_READ > 0) continue;
+    if (members.length >= GROUP_MEMBERS_MAX) break;
+    if (members.length % MEMBERS_PER_CLOCK_READ > 0) continue;
     if (clock.monotonicMs() - startedMs > GROUP_MS_MAX) break;
   }
-  if (begun && !commit(seat)) return again({ members: done, before }, context);
-  return done;
+  return !begun || commit(seat);
 }
 
 /** The front of a database's queue, as far as members go. */
 export interface MemberQueue {
   peek(): Member | undefined;
   shift(): void;
+  /** They are at the front again. */
+  unshift(members: readonly Member[]): void;
 }
 
-/** Runs one member in a transaction of its own. Throws what refuses it at the door. */
+interface Group {
+  readonly members: Member[];
+  /** The counters of each session as they were before the group began. */
+  readonly before: Map<Session, SessionCounters>;
+  readonly queue: MemberQueue;
+}
+
+/** Runs one member in a transaction of its own. Throws what refuses it at the door, and PagesAway. */
 export function runSingly(member: Member, context: GroupContext): void {
+  const { seat } = context;
+  const before = context.mayMiss() ? seat.note(member.session) : undefined;
   const outcome = runAlone(member, context);
-  if ("error" in outcome && refusedAtTheDoor(outcome.error)) throw outcome.error;
-  assert(context.seat.connection.autocommit, "a statement alone ends its transaction");
+  if ("error" in outcome) {
+    const isAway = outcome.error instanceof PagesAway;
+    if (isAway && before !== undefined) seat.restore(member.session, before);
+    if (isAway || refusedAtTheDoor(outcome.error)) throw outcome.error;
+  }
+  assert(seat.connection.autocommit, "a statement alone ends its transaction");
 }
 
 /** False if it may not share. A text that does not compile has its outcome at once. */
@@ -93,6 +126,7 @@ function classify(member: Member, seat: Seat): boolean {
   try {
     return mayShare(seat.statement(member.sql));
   } catch (error) {
+    if (error instanceof PagesAway) throw error;
     member.outcome = { error };
     return true;
   }
@@ -102,7 +136,8 @@ function classify(member: Member, seat: Seat): boolean {
 function classifyBatch(member: BatchMember, seat: Seat): boolean {
   try {
     return everyStatement(member, seat, mayShare);
-  } catch {
+  } catch (error) {
+    if (error instanceof PagesAway) throw error;
     return false;
   }
 }
@@ -176,34 +211,34 @@ function commit({ connection }: Seat): boolean {
   try {
     connection.command("COMMIT");
     return true;
-  } catch {
+  } catch (error) {
+    if (error instanceof PagesAway) throw error;
     return false;
   }
 }
 
-/** The counters of each session as they were before the group began. */
-type CountersBefore = Map<Session, SessionCounters>;
-
-function note(before: CountersBefore, session: Session): void {
-  session.seat?.leave();
-  const { changes, totalChanges, lastInsertRowid } = session;
-  before.set(session, { changes, totalChanges, lastInsertRowid });
-}
-
-interface LostGroup {
-  readonly members: Member[];
-  readonly before: CountersBefore;
-}
-
-/** By (2): what the lost run did to the counters of sessions is undone too. */
-function again({ members, before }: LostGroup, context: GroupContext): Member[] {
-  const { connection } = context.seat;
+/** What the lost run did to the counters of sessions is undone too. */
+function undo({ before }: Group, { seat }: GroupContext): void {
+  const { connection } = seat;
   if (!connection.autocommit) connection.command("ROLLBACK");
-  context.seat.forgetSession();
+  // Where nobody has run, the counters in place are somebody's from before.
+  if (before.size > 0) seat.forgetSession();
   for (const [session, counters] of before) Object.assign(session, counters);
-  for (const member of members) {
-    runAlone(member, context);
-    if (!connection.autocommit) connection.command("ROLLBACK");
+}
+
+/** By (2). Who finds pages away, and who comes behind him, waits at the front of the queue. */
+function again(group: Group, context: GroupContext): Member[] {
+  const { seat } = context;
+  const { members, queue } = group;
+  undo(group, context);
+  for (const [index, member] of members.entries()) {
+    const before = seat.note(member.session);
+    const outcome = runAlone(member, context);
+    if (!seat.connection.autocommit) seat.connection.command("ROLLBACK");
+    if (!("error" in outcome) || !(outcome.error instanceof PagesAway)) continue;
+    seat.restore(member.session, before);
+    queue.unshift(members.slice(index));
+    return members.slice(0, index);
   }
   return members;
 }

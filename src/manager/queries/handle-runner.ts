@@ -9,16 +9,24 @@
  * (3) No connection is opened to find out what the writer's has found out before, that a text is no
  *     read: a database that is only written to needs no second one.
  * (4) Before it reads, a session's own waiting writes are run, if the writer is free.
+ * (5) A read that finds pages away lets go of its snapshot, and begins anew when they are here. An
+ *     iterator has given rows by then: it keeps its snapshot, so it reads in a transaction where there
+ *     is a bucket, and goes over the same rows again (iterator.ts).
+ * (6) Where pages are away that it takes to compile a text, it is not known yet if that reads or
+ *     writes. What the handle is asked for meanwhile waits behind it, for order is kept.
  */
+import type { StorageError } from "../../base/errors.ts";
 import type { Lsn } from "../../base/units.ts";
+import { PagesAway } from "../../page-store/index.ts";
 import { type PreparedStatement, SqliteError } from "../../sqlite/index.ts";
 import type { ExecuteResult, StatementDescription } from "../api.ts";
 import { refusedAtTheDoor } from "./group.ts";
 import { interrupted } from "./interrupted.ts";
-import { type FirstRow, RowIterator } from "./iterator.ts";
+import { type FirstRow, RowIterator, type Source } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
+import { withPages } from "./page-waits.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
-import { runScript } from "./script.ts";
+import { ScriptRun } from "./script.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 import { allShape, type RowReader } from "./shapes.ts";
@@ -27,6 +35,8 @@ import type { BatchStatement, Member, Shape } from "./work.ts";
 export class HandleRunner implements Runner {
   readonly database: OpenDatabase;
   readonly session: Session;
+  /** Settles when the call has begun whose text could not be compiled. See (6). */
+  #starting: Promise<void> | undefined;
 
   constructor(database: OpenDatabase, session: Session) {
     this.database = database;
@@ -34,71 +44,131 @@ export class HandleRunner implements Runner {
   }
 
   run<T>(call: Call<T>): Promise<T> {
-    const { database, session } = this;
+    if (this.#starting !== undefined) return this.#behind(() => this.run(call));
     try {
-      let seat = database.openReadSeat(session);
-      if (seat === undefined) {
-        const known = database.compiledToWrite(call.sql);
-        if (known !== undefined && !isPlainRead(known)) {
-          refuseForHandle(known);
-          return this.#write(call);
-        }
-        seat = database.readSeat(session);
-      }
-      let statement = this.#compiled(seat, call.sql);
-      if (statement !== undefined) {
-        refuseForHandle(statement);
-        if (isPlainRead(statement)) {
-          if (session.queuedCount > 0) {
-            this.#catchUp();
-            seat = database.readSeat(session);
-            statement = seat.statement(call.sql);
-          }
-          database.holdRead(seat, session);
-          return this.#read(call, { seat, statement });
-        }
-      }
+      return this.#runOnce(call);
     } catch (error) {
-      return Promise.reject(error);
+      return error instanceof PagesAway ? this.#startLater(call, error) : Promise.reject(error);
     }
-    return this.#write(call);
+  }
+
+  /** See (6). */
+  async #behind<T>(start: () => Promise<T>): Promise<T> {
+    while (this.#starting !== undefined) await this.#starting;
+    return start();
+  }
+
+  /** See (6). */
+  async #startLater<T>(call: Call<T>, missed: PagesAway): Promise<T> {
+    const { timeoutMs, deadlineMs = this.#deadlineMs(timeoutMs) } = call;
+    const limits = { timeoutMs, deadlineMs, missed };
+    const start = () => ({ running: this.#runOnce({ ...call, deadlineMs }) });
+    const started = withPages(this.database.pages, start, limits);
+    const starting = started.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#starting = starting;
+    void starting.then(() => {
+      if (this.#starting === starting) this.#starting = undefined;
+    });
+    return (await started).running;
+  }
+
+  /** Throws PagesAway where it could not be compiled, and what refuses a statement for what it is. */
+  #runOnce<T>(call: Call<T>): Promise<T> {
+    const { database, session } = this;
+    let seat = database.openReadSeat(session);
+    if (seat === undefined) {
+      const known = database.compiledToWrite(call.sql);
+      if (known !== undefined && !isPlainRead(known)) {
+        refuseForHandle(known);
+        return this.#write(call);
+      }
+      seat = database.readSeat(session);
+    }
+    let statement = this.#compiled(seat, call.sql);
+    if (statement === undefined) return this.#write(call);
+    refuseForHandle(statement);
+    if (!isPlainRead(statement)) return this.#write(call);
+    if (session.queuedCount > 0) {
+      this.#catchUp();
+      seat = database.readSeat(session);
+      statement = seat.statement(call.sql);
+    }
+    database.holdRead(seat, session);
+    return this.#read(call, { seat, statement });
+  }
+
+  /** See (5). */
+  #readAgain<T>(call: Call<T>, missed: PagesAway): Promise<T> {
+    const { database, session } = this;
+    const { timeoutMs, deadlineMs = this.#deadlineMs(timeoutMs) } = call;
+    database.endHolds();
+    const read = (): Promise<T> => {
+      const seat = database.readSeat(session);
+      const statement = seat.statement(call.sql);
+      const outcome = this.#readOnce({ ...call, deadlineMs }, { seat, statement });
+      if (outcome instanceof PagesAway) throw outcome;
+      return this.#shown(outcome, timeoutMs);
+    };
+    return withPages(database.pages, read, { timeoutMs, deadlineMs, missed });
   }
 
   iterate(call: RowCall): AsyncIterableIterator<unknown> {
-    return new RowIterator(this.database, async (expire) => {
-      const { database, session } = this;
-      if (session.queuedCount > 0) this.#catchUp();
-      const seat = database.takeSpare(session);
-      try {
-        const statement = seat.lease(call.sql);
-        refuseForHandle(statement);
-        if (isPlainRead(statement)) {
-          statement.bind(call.parameters);
-          const first = await this.#first({ seat, statement }, call.read);
-          const lsn = () => seat.connection.snapshotLsn;
-          const reader = database.options.readers.begin({ owner: database, lsn, end: expire });
-          return {
-            rows: { statement, read: call.read, first },
-            end: () => {
-              reader.dispose();
-              this.#giveBack(seat, statement);
-            },
-          };
-        }
-        statement.finalize();
-      } catch (error) {
-        // A pragma that was refused has changed its connection all the same, when it was compiled.
-        database.giveBack(seat, { reusable: false });
-        throw error;
+    const { database } = this;
+    return new RowIterator(database, (expire) =>
+      this.#behind(() => withPages(database.pages, () => this.#openSource(call, expire))),
+    );
+  }
+
+  async #openSource(call: RowCall, expire: (error: StorageError) => void): Promise<Source> {
+    const { database, session } = this;
+    if (session.queuedCount > 0) this.#catchUp();
+    const seat = database.takeSpare(session);
+    try {
+      const statement = seat.lease(call.sql);
+      refuseForHandle(statement);
+      if (isPlainRead(statement) && !(database.pages.hasRemote && statement.traits.isVolatile)) {
+        return await this.#steppedSource({ seat, statement }, call, expire);
       }
-      database.giveBack(seat, { reusable: true });
-      const shape = allShape(call.read);
-      return { rows: await this.run({ ...call, shape, timeoutMs: undefined }), end: () => {} };
-    });
+      statement.finalize();
+    } catch (error) {
+      // A pragma that was refused has changed its connection all the same, when it was compiled.
+      database.giveBack(seat, { reusable: false });
+      throw error;
+    }
+    database.giveBack(seat, { reusable: true });
+    const shape = allShape(call.read);
+    return { rows: await this.run({ ...call, shape, timeoutMs: undefined }), end: () => {} };
+  }
+
+  async #steppedSource(
+    { seat, statement }: Compiled,
+    { parameters, read }: RowCall,
+    expire: (error: StorageError) => void,
+  ): Promise<Source> {
+    const { database } = this;
+    const { connection } = seat;
+    if (database.pages.hasRemote) connection.command("BEGIN"); // See (5).
+    statement.bind(parameters);
+    const first = await this.#first({ seat, statement }, read);
+    const lsn = () => connection.snapshotLsn;
+    const reader = database.options.readers.begin({ owner: database, lsn, end: expire });
+    return {
+      rows: { statement, read, first },
+      end: () => {
+        reader.dispose();
+        statement.finalize();
+        if (connection.open && !connection.autocommit) connection.command("COMMIT");
+        database.giveBack(seat, { reusable: true });
+      },
+    };
   }
 
   /** Runs statements in one transaction, which others may share. */
   batch(call: BatchCall): Promise<ExecuteResult[]> {
+    if (this.#starting !== undefined) return this.#behind(() => this.batch(call));
     const { database, session } = this;
     const { statements, shape, timeoutMs } = call;
     return new Promise((resolve, reject) => {
@@ -119,18 +189,28 @@ export class HandleRunner implements Runner {
 
   /** Runs by itself, with the writer, from its first statement to its last. */
   script(sql: string, timeoutMs?: number): Promise<void> {
+    if (this.#starting !== undefined) return this.#behind(() => this.script(sql, timeoutMs));
     const { database, session } = this;
+    const script = new ScriptRun({ database, session, sql, timeoutMs });
+    let beganLsn: Lsn | undefined;
     return new Promise((resolve, reject) => {
       database.writer.push({
         kind: "alone",
         session,
         waitingSinceMs: 0,
+        timeoutMs,
+        get deadlineMs(): number | undefined {
+          return script.deadlineMs;
+        },
         refuse: reject,
-        run: () => {
-          const beforeLsn = database.space.newestLsn;
-          const failure = runScript({ database, session, sql, timeoutMs });
-          const isUntouched = database.space.newestLsn === beforeLsn;
-          if (isUntouched && refusedAtTheDoor(failure?.error)) throw failure?.error;
+        run: (given) => {
+          beganLsn ??= database.space.newestLsn;
+          const failure = script.run(given);
+          const isUntouched = database.space.newestLsn === beganLsn;
+          if (isUntouched && refusedAtTheDoor(failure?.error)) {
+            script.restart();
+            throw failure?.error;
+          }
           const settle = failure === undefined ? resolve : () => reject(failure.error);
           database.gate.pass(database.space.newestLsn, { release: settle, refuse: reject });
         },
@@ -141,9 +221,9 @@ export class HandleRunner implements Runner {
   async describe(sql: string): Promise<StatementDescription> {
     const { database, session } = this;
     if (session.queuedCount > 0) this.#catchUp();
-    const { columns, parameterNames, readonly, explain } = database
-      .readSeat(session)
-      .statement(sql);
+    const { columns, parameterNames, readonly, explain } = await withPages(database.pages, () =>
+      database.readSeat(session).statement(sql),
+    );
     await this.#gated(database.awaitedBy(session));
     return { columns, parameterNames, isReadonly: readonly, isExplain: explain > 0 };
   }
@@ -159,15 +239,21 @@ export class HandleRunner implements Runner {
       return undefined;
     }
     const outcome = readOnce(() => (statement.step() ? { row: read(statement) } : {}));
+    if (outcome instanceof PagesAway) throw outcome;
     await this.#gated(seat.connection.snapshotLsn ?? database.awaitedBy(session));
     return settled(outcome, undefined);
   }
 
-  #read<T>(call: Call<T>, { seat, statement }: Compiled): Promise<T> {
-    const { database, session } = this;
-    const outcome = readOnce(() => {
+  #read<T>(call: Call<T>, compiled: Compiled): Promise<T> {
+    const outcome = this.#readOnce(call, compiled);
+    if (outcome instanceof PagesAway) return this.#readAgain(call, outcome);
+    return this.#shown(outcome, call.timeoutMs);
+  }
+
+  #readOnce<T>(call: Call<T>, { seat, statement }: Compiled): ReadOutcome<T> | PagesAway {
+    return readOnce(() => {
       if (call.timeoutMs !== undefined) {
-        seat.connection.deadline(database.options.env.clock.monotonicMs() + call.timeoutMs);
+        seat.connection.deadline(call.deadlineMs ?? this.#deadlineMs(call.timeoutMs));
       }
       try {
         statement.bind(call.parameters);
@@ -177,9 +263,13 @@ export class HandleRunner implements Runner {
         if (call.timeoutMs !== undefined) seat.connection.deadline(undefined);
       }
     });
+  }
+
+  #shown<T>(outcome: ReadOutcome<T>, timeoutMs: number | undefined): Promise<T> {
+    const { database, session } = this;
     const lsn = database.awaitedBy(session);
-    if (database.gate.isOpen(lsn)) return settled(outcome, call.timeoutMs);
-    return this.#gated(lsn).then(() => settled(outcome, call.timeoutMs));
+    if (database.gate.isOpen(lsn)) return settled(outcome, timeoutMs);
+    return this.#gated(lsn).then(() => settled(outcome, timeoutMs));
   }
 
   #write<T>(call: Call<T>): Promise<T> {
@@ -194,7 +284,7 @@ export class HandleRunner implements Runner {
         session,
         waitingSinceMs: 0,
         timeoutMs: call.timeoutMs,
-        deadlineMs: this.#deadlineMs(call.timeoutMs),
+        deadlineMs: call.deadlineMs ?? this.#deadlineMs(call.timeoutMs),
         outcome: undefined,
         release: resolve as (answer: unknown) => void,
         refuse: reject,
@@ -227,11 +317,6 @@ export class HandleRunner implements Runner {
     const { gate, options } = this.database;
     if (!gate.isOpen(lsn)) options.kick();
     return gate.passed(lsn);
-  }
-
-  #giveBack(seat: Seat, statement: PreparedStatement): void {
-    statement.finalize();
-    this.database.giveBack(seat, { reusable: true });
   }
 }
 
@@ -267,11 +352,12 @@ function refuseForHandle({ traits }: PreparedStatement): void {
 
 type ReadOutcome<T> = { readonly answer: T } | { readonly error: unknown };
 
-function readOnce<T>(read: () => T): ReadOutcome<T> {
+/** A miss is no outcome. */
+function readOnce<T>(read: () => T): ReadOutcome<T> | PagesAway {
   try {
     return { answer: read() };
   } catch (error) {
-    return { error };
+    return error instanceof PagesAway ? error : { error };
   }
 }
 

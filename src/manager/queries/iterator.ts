@@ -2,23 +2,29 @@
  * ROWS AS THEY ARE ASKED FOR. The connection and its snapshot are taken at the first `next` and
  * given back at the end, at an error, at `return` (a loop that is left early), when the database
  * closes under it, or when it has been open for too long (`expire`).
+ *
+ * Where pages are away (page-waits.ts), the statement begins anew in the same snapshot when they are
+ * here, and goes over the rows that were given: it is one that gives the same rows each time.
  */
+import { assert } from "../../base/assert.ts";
 import type { StorageError } from "../../base/errors.ts";
+import { PagesAway } from "../../page-store/index.ts";
 import type { PreparedStatement } from "../../sqlite/index.ts";
 import type { OpenDatabase } from "./open-database.ts";
+import { withPages } from "./page-waits.ts";
 import type { RowReader } from "./shapes.ts";
 
 export interface Source {
   /** A statement that is stepped, or rows that are there already. */
-  readonly rows:
-    | {
-        readonly statement: PreparedStatement;
-        readonly read: RowReader;
-        readonly first?: FirstRow | undefined;
-      }
-    | readonly unknown[];
+  readonly rows: Stepped | readonly unknown[];
   /** Gives back what the rows came from. Called once. */
   readonly end: () => void;
+}
+
+interface Stepped {
+  readonly statement: PreparedStatement;
+  readonly read: RowReader;
+  readonly first?: FirstRow | undefined;
 }
 
 /** A row that was taken ahead; without one, that there is none. */
@@ -36,7 +42,10 @@ export class RowIterator implements AsyncIterableIterator<unknown> {
   readonly #database: OpenDatabase;
   readonly #open: OpenSource;
   #source: Promise<Source> | undefined;
-  #nextIndex = 0;
+  /** Rows that were given. */
+  #given = 0;
+  /** Settles when the row that waits for its pages is there. */
+  #waiting: Promise<void> | undefined;
   #ended = false;
   /** Why it was ended, until somebody asks for the next row. */
   #expired: StorageError | undefined;
@@ -56,26 +65,70 @@ export class RowIterator implements AsyncIterableIterator<unknown> {
     this.#database.assertOpen();
     this.#source ??= this.#open((error) => this.#expire(error));
     const source = await this.#source;
+    while (this.#waiting !== undefined) await this.#waiting;
     // The loop may have been left, or the database closed, while the snapshot was waited for.
     this.#database.assertOpen();
     this.#assertFresh();
     if (this.#ended) return DONE;
     try {
-      const { rows } = source;
-      if ("statement" in rows) {
-        const { statement, read, first } = rows;
-        const isFirst = first !== undefined && this.#nextIndex++ === 0;
-        if (isFirst && "row" in first) return { done: false, value: first.row };
-        if (!isFirst && statement.step()) return { done: false, value: read(statement) };
-      } else if (this.#nextIndex < rows.length) {
-        return { done: false, value: rows[this.#nextIndex++] };
-      }
+      return this.#take(source);
+    } catch (error) {
+      if (error instanceof PagesAway) return this.#inTurn(source);
+      this.#end(source);
+      throw error;
+    }
+  }
+
+  /** The next row. At the end of them, the source is given back. */
+  #take(source: Source): Result {
+    const { rows } = source;
+    const row = "statement" in rows ? this.#step(rows) : rowAt(rows, this.#given);
+    if (row.done) this.#end(source);
+    else this.#given += 1;
+    return row;
+  }
+
+  #step({ statement, read, first }: Stepped): Result {
+    if (first === undefined || this.#given > 0) {
+      return statement.step() ? { done: false, value: read(statement) } : DONE;
+    }
+    return "row" in first ? { done: false, value: first.row } : DONE;
+  }
+
+  /** Who asks for another row meanwhile waits for this one. */
+  #inTurn(source: Source): Promise<Result> {
+    const result = this.#takeAgain(source);
+    const waiting = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#waiting = waiting;
+    void waiting.then(() => {
+      if (this.#waiting === waiting) this.#waiting = undefined;
+    });
+    return result;
+  }
+
+  /** Goes over the rows that were given. */
+  async #takeAgain(source: Source): Promise<Result> {
+    try {
+      return await withPages(this.#database.pages, () => {
+        this.#database.assertOpen();
+        this.#assertFresh();
+        if (this.#ended) return DONE;
+        if ("statement" in source.rows) {
+          const { statement } = source.rows;
+          statement.reset();
+          for (let row = 0; row < this.#given; row += 1) {
+            assert(statement.step(), "a statement gives as many rows as before");
+          }
+        }
+        return this.#take(source);
+      });
     } catch (error) {
       this.#end(source);
       throw error;
     }
-    this.#end(source);
-    return DONE;
   }
 
   async return(): Promise<Result> {
@@ -105,4 +158,8 @@ export class RowIterator implements AsyncIterableIterator<unknown> {
     this.#ended = true;
     source.end();
   }
+}
+
+function rowAt(rows: readonly unknown[], index: number): Result {
+  return index < rows.length ? { done: false, value: rows[index] } : DONE;
 }

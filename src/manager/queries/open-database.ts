@@ -29,6 +29,7 @@ import {
 import type { Durability } from "../api.ts";
 import type { OutputGate } from "../gates/gate.ts";
 import type { Levels } from "../gates/levels.ts";
+import { type PageResidency, PageWaits } from "./page-waits.ts";
 import type { Readers } from "./readers.ts";
 import { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
@@ -46,6 +47,8 @@ export interface OpenDatabaseOptions {
   /** Throws BOP_CLOSED while a broken engine is replaced. */
   readonly engine: () => SqliteEngine;
   readonly space: PageSpace;
+  /** Where its pages are. */
+  readonly residency: PageResidency;
   readonly pageBytes: number;
   readonly foreignKeys: boolean;
   readonly profile: "embedded" | "server";
@@ -76,6 +79,8 @@ export interface OpenDatabaseOptions {
 export class OpenDatabase {
   readonly options: OpenDatabaseOptions;
   readonly writer: Writer;
+  /** Who waits for pages that are in the bucket. */
+  readonly pages: PageWaits;
   readonly #locks: WriteLock = writeLock();
   readonly #idleSpares: Seat[] = [];
   readonly #lentSpares = new Set<Seat>();
@@ -94,8 +99,10 @@ export class OpenDatabase {
     const gate = levels.gateOf(level);
     this.#gate = gate;
     this.#level = level;
+    this.pages = new PageWaits(options.residency, env.clock);
     this.writer = new Writer({
       clock: env.clock,
+      pages: this.pages,
       gate,
       admissionTimeoutMs: options.admissionTimeoutMs,
       newestLsn: () => space.newestLsn,
@@ -268,6 +275,7 @@ export class OpenDatabase {
   close(error: StorageError): void {
     if (this.#closed !== undefined) return;
     this.#closed = error;
+    this.pages.close(error);
     this.writer.close(error);
     this.#closeSeats();
   }

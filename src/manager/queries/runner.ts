@@ -13,6 +13,8 @@ export interface Call<T> {
   readonly shape: Shape<T>;
   /** Milliseconds that it may run; undefined for no limit. */
   readonly timeoutMs: number | undefined;
+  /** Monotonic time at which that is over, where it has begun already. */
+  readonly deadlineMs?: number | undefined;
 }
 
 export interface RowCall {

@@ -13,9 +13,14 @@
  *     function's transaction is lost then: it keeps the writer to its end, and every call that is
  *     still made is refused with what lost it. When it has given the writer back, the writer's seat
  *     is somebody else's, and is not touched.
+ * (5) A statement that finds pages away has not happened (retry-point.ts). It keeps its place, and the
+ *     writer, until they are here. If they cannot be had, it fails, and the transaction stays open.
+ *
+ * It is over 400 lines because order, writer and transaction of a seat are one state.
  */
 import { StorageError } from "../../base/errors.ts";
 import { type Lsn, lsn } from "../../base/units.ts";
+import { PagesAway } from "../../page-store/index.ts";
 import type { PreparedStatement } from "../../sqlite/index.ts";
 import type { StatementDescription } from "../api.ts";
 import type { OutputGate } from "../gates/gate.ts";
@@ -23,10 +28,12 @@ import { acquireWriter } from "./acquire-writer.ts";
 import { interrupted } from "./interrupted.ts";
 import { RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
+import { commitUndoable, undoable } from "./retry-point.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { runScripted } from "./script.ts";
 import type { Seat } from "./seat.ts";
 import { endsByReturning, readOnlyTransaction } from "./seat-refusals.ts";
+import { SeatWaits } from "./seat-waits.ts";
 import type { Session } from "./session.ts";
 
 const NEWEST = lsn(Number.MAX_SAFE_INTEGER);
@@ -50,6 +57,8 @@ export class SeatRunner implements Runner {
   #pinned: StorageError | undefined;
   /** See (4). */
   #lost: Lost | undefined;
+  /** See (5). */
+  readonly #waits: SeatWaits;
   /** The seat is the writer's, who serves one after the other. */
   readonly #isShared: boolean;
   /** A function's transaction is open: it is the function that ends it, by returning. */
@@ -67,6 +76,10 @@ export class SeatRunner implements Runner {
     this.seat = options.seat;
     this.#releaseWriter = options.releaseWriter;
     this.#isShared = options.releaseWriter !== undefined;
+    this.#waits = new SeatWaits(options.database, {
+      isHolding: () => this.#releaseWriter !== undefined,
+      onFailure: () => this.#afterStep(undefined),
+    });
   }
 
   get inTransaction(): boolean {
@@ -90,14 +103,20 @@ export class SeatRunner implements Runner {
     this.#pinned = error;
   }
 
-  run<T>(call: Call<T>): Promise<T> {
-    return this.#inOrder(call);
+  run<T>(call: Call<T>, permit?: Permit): Promise<T> {
+    return this.#inOrder(call, permit);
   }
 
-  script(sql: string, timeoutMs?: number): Promise<void> {
+  script(sql: string, timeoutMs?: number, permit?: Permit): Promise<void> {
     const running = this.#inTurn(async () => {
-      if (timeoutMs !== undefined) this.#setDeadline(timeoutMs);
-      for (let rest = sql; rest.trim() !== ""; ) rest = await this.#stepFirst(rest);
+      const deadlineMs = this.#deadlineMs(timeoutMs);
+      for (let rest = sql; rest.trim() !== ""; ) {
+        rest = await this.#waits.withPages({ timeoutMs, deadlineMs }, () => {
+          permit?.();
+          if (timeoutMs !== undefined) this.seat.connection.deadline(deadlineMs);
+          return this.#stepFirst(rest, permit);
+        });
+      }
     }).finally(() => {
       if (timeoutMs !== undefined && this.seat.connection.open) {
         this.seat.connection.deadline(undefined);
@@ -121,21 +140,29 @@ export class SeatRunner implements Runner {
   }
 
   describe(sql: string): Promise<StatementDescription> {
-    return this.#inTurn(async () => {
-      this.#assertUsable();
-      this.#setHorizon();
-      const { columns, parameterNames, readonly, explain } = this.seat.statement(sql);
-      return { columns, parameterNames, isReadonly: readonly, isExplain: explain > 0 };
-    });
+    return this.#inTurn(() =>
+      this.#waits.withPages({}, () => {
+        this.#assertUsable();
+        this.#setHorizon();
+        const { columns, parameterNames, readonly, explain } = this.seat.statement(sql);
+        return { columns, parameterNames, isReadonly: readonly, isExplain: explain > 0 };
+      }),
+    );
   }
 
   /** Rolls back what is open and gives the writer back. See (4). */
   abandon(): void {
+    this.stopWaiting(() => this.#pinned ?? closedError("transaction"));
     const { connection } = this.seat;
     const isOurs = !this.#isShared || this.#releaseWriter !== undefined;
     if (isOurs && connection.open && !connection.autocommit) connection.command("ROLLBACK");
     this.#lost = undefined;
     this.#letGo();
+  }
+
+  /** Ends what waits for pages. */
+  stopWaiting(error: () => StorageError): void {
+    this.#waits.stop(error);
   }
 
   /** Throws what made SQLite roll the transaction back by itself, if something did. See (4). */
@@ -149,6 +176,30 @@ export class SeatRunner implements Runner {
       this.seat.connection.command(sql);
     } finally {
       this.#ended();
+    }
+  }
+
+  /** The end of a function's transaction. Undefined: it has ended; else it does when pages are here. */
+  commit(): Promise<void> | undefined {
+    try {
+      this.#commitNow();
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof PagesAway)) throw error;
+      return this.#waits.withPages({}, () => this.#commitNow(), error);
+    }
+  }
+
+  #commitNow(): void {
+    const { seat, session, database } = this;
+    let isOver = true;
+    try {
+      commitUndoable({ seat, session, mayMiss: database.pages.mayMiss });
+    } catch (error) {
+      isOver = !(error instanceof PagesAway);
+      throw error;
+    } finally {
+      if (isOver) this.#ended();
     }
   }
 
@@ -172,13 +223,37 @@ export class SeatRunner implements Runner {
     return this.#gate({ answer: undefined }, seenLsn);
   }
 
-  #inOrder<T>(call: Call<T>): Promise<T> {
-    if (this.#last === undefined && !this.#needsWriter(call.sql)) return this.#execute(call);
+  #inOrder<T>(call: Call<T>, permit: Permit | undefined): Promise<T> {
+    if (this.#last === undefined && !this.#needsWriter(call.sql)) {
+      try {
+        return this.#execute(call);
+      } catch (error) {
+        if (!(error instanceof PagesAway)) throw error;
+        return this.#inTurn(() => this.#again(call, error, permit));
+      }
+    }
     return this.#inTurn(async () => {
+      permit?.();
       this.#assertUsable();
-      if (this.#needsWriter(call.sql)) await this.#takeWriter();
-      return this.#execute(call);
+      if (this.#needsWriter(call.sql)) await this.#takeWriter(permit);
+      try {
+        return this.#execute(call);
+      } catch (error) {
+        if (!(error instanceof PagesAway)) throw error;
+        return this.#again(call, error, permit);
+      }
     });
+  }
+
+  /** Once more, when the pages are here that it missed. It has been its turn already. */
+  #again<T>(call: Call<T>, missed: PagesAway, permit: Permit | undefined): Promise<T> {
+    const { timeoutMs, deadlineMs = this.#deadlineMs(timeoutMs) } = call;
+    const run = async (): Promise<T> => {
+      permit?.();
+      if (this.#needsWriter(call.sql)) await this.#takeWriter(permit);
+      return this.#execute({ ...call, deadlineMs });
+    };
+    return this.#waits.withPages({ timeoutMs, deadlineMs }, run, missed);
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -208,28 +283,30 @@ export class SeatRunner implements Runner {
   }
 
   /** Runs the first statement of a script; returns what follows it. */
-  async #stepFirst(sql: string): Promise<string> {
+  async #stepFirst(sql: string, permit: Permit | undefined): Promise<string> {
     let compiled = this.#compileFirst(sql);
     if (this.#wantsWriter(compiled.statement)) {
       compiled.statement?.finalize();
-      await this.#takeWriter();
+      await this.#takeWriter(permit);
       compiled = this.#compileFirst(sql);
     }
     const { statement, tail } = compiled;
     if (statement === undefined) return tail;
     // Asked now, since the statement is gone after its run.
     const { sessionBound, changesSchema } = statement.traits;
+    const { seat, session } = this;
+    const { mayMiss } = this.database.pages;
     let failure: Lost | undefined;
     try {
       if (this.#readonly && !statement.readonly) throw readOnlyTransaction();
-      runScripted(this.seat, this.session, statement);
+      runScripted({ seat, session, mayMiss }, statement);
     } catch (error) {
       failure = { cause: error };
       throw error;
     } finally {
       if (sessionBound) this.changed = true;
       if (changesSchema) this.database.schemaChanged();
-      this.#afterStep(failure);
+      if (!(failure?.cause instanceof PagesAway)) this.#afterStep(failure);
     }
     return tail;
   }
@@ -245,6 +322,7 @@ export class SeatRunner implements Runner {
     return statement !== undefined && !statement.readonly;
   }
 
+  /** Throws PagesAway: it has not run then. */
   #execute<T>(call: Call<T>): Promise<T> {
     const { seat, session } = this;
     let statement: PreparedStatement | undefined;
@@ -252,17 +330,19 @@ export class SeatRunner implements Runner {
     try {
       this.#assertUsable();
       this.#setHorizon();
-      statement = seat.statement(call.sql);
+      const compiled = seat.statement(call.sql);
+      statement = compiled;
       if (this.#readonly && !statement.readonly) throw readOnlyTransaction();
       if (this.scoped && statement.traits.kind === "transaction") throw endsByReturning();
       if (statement.traits.sessionBound) this.changed = true;
       seat.enter(session);
-      if (call.timeoutMs !== undefined) this.#setDeadline(call.timeoutMs);
-      statement.bind(call.parameters);
-      outcome = { answer: call.shape.collect(statement, seat) };
-      statement.reset();
+      const { timeoutMs, deadlineMs = this.#deadlineMs(timeoutMs) } = call;
+      if (timeoutMs !== undefined) seat.connection.deadline(deadlineMs);
+      const place = { seat, session, mayMiss: this.database.pages.mayMiss };
+      outcome = { answer: undoable(place, compiled, () => collect(call, compiled, seat)) };
     } catch (error) {
-      if (seat.connection.open) statement?.reset();
+      if (call.timeoutMs !== undefined && seat.connection.open) seat.connection.deadline(undefined);
+      if (error instanceof PagesAway) throw error;
       outcome = { error: interrupted(error, call.timeoutMs) };
     }
     const failure = "error" in outcome ? { cause: outcome.error } : undefined;
@@ -339,9 +419,9 @@ export class SeatRunner implements Runner {
     this.seat.horizon = holding ? NEWEST : this.database.horizonOf(this.session);
   }
 
-  #setDeadline(timeoutMs: number): void {
-    const { clock } = this.database.options.env;
-    this.seat.connection.deadline(clock.monotonicMs() + timeoutMs);
+  #deadlineMs(timeoutMs: number | undefined): number | undefined {
+    if (timeoutMs === undefined) return undefined;
+    return this.database.options.env.clock.monotonicMs() + timeoutMs;
   }
 
   #assertUsable(): void {
@@ -350,17 +430,24 @@ export class SeatRunner implements Runner {
     this.database.assertOpen();
   }
 
-  #takeWriter(): Promise<void> {
+  /** The caller may have lost his right to it while he waited for it. */
+  #takeWriter(permit: Permit | undefined): Promise<void> {
     if (this.#releaseWriter !== undefined) return Promise.resolve();
     return acquireWriter(this.database, this.session).then((release) => {
-      if (this.#pinned !== undefined) {
+      try {
+        if (this.#pinned !== undefined) throw this.#pinned;
+        permit?.();
+      } catch (error) {
         release();
-        throw this.#pinned;
+        throw error;
       }
       this.#releaseWriter = release;
     });
   }
 }
+
+/** Throws if who made a call may no longer make it, since his transaction has ended meanwhile. */
+type Permit = () => void;
 
 /** An error after which there was no transaction any more. */
 interface Lost {
@@ -377,6 +464,15 @@ type Outcome<T> = { readonly answer: T } | { readonly error: unknown };
 
 function settle<T>(outcome: Outcome<T>): Promise<T> {
   return "answer" in outcome ? Promise.resolve(outcome.answer) : Promise.reject(outcome.error);
+}
+
+function collect<T>({ parameters, shape }: Call<T>, statement: PreparedStatement, seat: Seat): T {
+  try {
+    statement.bind(parameters);
+    return shape.collect(statement, seat);
+  } finally {
+    if (seat.connection.open) statement.reset();
+  }
 }
 
 function collectRows(statement: PreparedStatement, read: RowCall["read"]): unknown[] {

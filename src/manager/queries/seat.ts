@@ -11,7 +11,7 @@
  *     the seat is used for anything else: see `holdRead`.
  */
 import { LSN_ZERO, type Lsn, laterLsn } from "../../base/units.ts";
-import type { PreparedStatement, SqliteConnection } from "../../sqlite/index.ts";
+import type { PreparedStatement, SessionCounters, SqliteConnection } from "../../sqlite/index.ts";
 import type { Session } from "./session.ts";
 
 /** Compiled statements kept by a connection. */
@@ -107,6 +107,19 @@ export class Seat {
     session.totalChanges += connection.totalChanges - this.#totalChangesBefore;
     session.lastInsertRowid = connection.lastInsertRowid;
     this.forgetSession();
+  }
+
+  /** The counters of a session, wherever they are; they are here for nobody then. */
+  note(session: Session): SessionCounters {
+    session.seat?.leave();
+    const { changes, totalChanges, lastInsertRowid } = session;
+    return { changes, totalChanges, lastInsertRowid };
+  }
+
+  /** The counters of a session are these again, whatever ran here since they were noted. */
+  restore(session: Session, counters: SessionCounters): void {
+    if (session.seat === this) this.forgetSession();
+    Object.assign(session, counters);
   }
 
   /** What the counters in place say is nobody's: the session has its own. */

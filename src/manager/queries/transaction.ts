@@ -21,6 +21,7 @@ import type { Durability, Transaction, TransactionOptions } from "../api.ts";
 import { durabilityOf } from "../gates/levels.ts";
 import { refuseUnknown } from "../options.ts";
 import type { OpenDatabase } from "./open-database.ts";
+import { withPages } from "./page-waits.ts";
 import { QueryableBase } from "./queryable.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { closedError, SeatRunner } from "./seat-runner.ts";
@@ -44,7 +45,7 @@ export async function transact<T>(
   signal?.throwIfAborted();
   const runner = await (mode === "immediate"
     ? beginOnWriter({ database, session }, { timeoutMs, signal })
-    : beginOnSpare({ database, session }, mode));
+    : beginOnSpare({ database, session }, { mode, timeoutMs, signal }));
   runner.revealsCommitted = reveal === "committed";
   runner.level = level;
   try {
@@ -97,7 +98,8 @@ async function runScoped<T>(
     guard.assertIntact();
     runner.assertNotLost();
     scope.end(transactionClosed);
-    runner.command("COMMIT");
+    const waiting = runner.commit();
+    if (waiting !== undefined) await waiting;
     await runner.durable(laterLsn(seenLsn, runner.seenLsn));
     return result;
   } catch (error) {
@@ -209,9 +211,17 @@ class WriterWait implements Hold {
   }
 }
 
-async function beginOnSpare(place: Place, mode: "deferred" | "read"): Promise<SeatRunner> {
+async function beginOnSpare(
+  place: Place,
+  { mode, timeoutMs, signal }: Limits & { readonly mode: "deferred" | "read" },
+): Promise<SeatRunner> {
   const { database, session } = place;
-  const seat = database.takeSpare(session);
+  const deadlineMs = database.options.env.clock.monotonicMs() + timeoutMs;
+  const seat = await withPages(database.pages, () => database.takeSpare(session), {
+    timeoutMs,
+    deadlineMs,
+    signal,
+  });
   const runner = new SeatRunner({ ...place, seat });
   runner.readonly = mode === "read";
   seat.connection.command("BEGIN");
@@ -278,6 +288,8 @@ class Scope extends QueryableBase implements Transaction {
   protected readonly runner: Runner;
   readonly #seatRunner: SeatRunner;
   readonly #depth: number;
+  /** Asked when a call has its turn, which may be long after it was made. */
+  readonly #permit = (): void => this.#assertOpen();
   #child: Scope | undefined;
   #ended: (() => StorageError) | undefined;
 
@@ -324,6 +336,7 @@ class Scope extends QueryableBase implements Transaction {
   end(error: () => StorageError): void {
     this.#child?.end(error);
     this.#ended ??= error;
+    this.#seatRunner.stopWaiting(error);
   }
 
   #run<T>(call: Call<T>): Promise<T> {
@@ -332,13 +345,13 @@ class Scope extends QueryableBase implements Transaction {
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#seatRunner.run(call);
+    return this.#seatRunner.run(call, this.#permit);
   }
 
   async #script(sql: string, timeoutMs: number | undefined): Promise<void> {
     const wasInTransaction = this.#seatRunner.inTransaction;
     assert(wasInTransaction, "a scope is open while its transaction is");
-    await this.#seatRunner.script(sql, timeoutMs);
+    await this.#seatRunner.script(sql, timeoutMs, this.#permit);
     if (this.#seatRunner.inTransaction || this.#ended !== undefined) return;
     throw new TypeError("the script ended the transaction; its function must do that by returning");
   }

@@ -9,6 +9,8 @@ function work(): Work {
     kind: "alone",
     session: new Session(),
     waitingSinceMs: 0,
+    timeoutMs: undefined,
+    deadlineMs: undefined,
     run: () => {},
     refuse: () => {},
   };

@@ -35,6 +35,27 @@ export class WorkQueue {
     return work;
   }
 
+  /** Puts what was taken out back to the front, in that order. */
+  unshift(works: readonly Work[]): void {
+    if (works.length === 0) return;
+    this.#entries = [...works, ...this.#entries.slice(this.#head)];
+    this.#head = 0;
+  }
+
+  find(wanted: (work: Work) => boolean): Work | undefined {
+    for (let at = this.#head; at < this.#entries.length; at += 1) {
+      const work = this.#entries[at];
+      if (work !== undefined && wanted(work)) return work;
+    }
+    return undefined;
+  }
+
+  /** Takes one out, wherever it stands. */
+  remove(work: Work): void {
+    this.#entries = this.#entries.slice(this.#head).filter((entry) => entry !== work);
+    this.#head = 0;
+  }
+
   /** Takes everything out. */
   drain(): Work[] {
     const all = this.#entries.slice(this.#head) as Work[];

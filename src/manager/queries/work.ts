@@ -3,7 +3,7 @@
  *
  * (1) A member is a value (text, parameters, shape of the answer), so that it can run again by
  *     itself when the group that it shared a transaction with fails as a whole.
- * (2) Alone work runs synchronously with the writer to itself. A hold keeps the writer for as long
+ * (2) Alone work runs synchronously with the writer to itself, but for waits for pages. A hold keeps the writer for as long
  *     as it likes, across turns of the event loop, until it calls `release`.
  * (3) Each piece of work is settled exactly once.
  */
@@ -65,8 +65,14 @@ export type Outcome = { readonly answer: unknown } | { readonly error: unknown }
 
 export interface Alone extends Settled {
   readonly kind: "alone";
-  /** Runs to its end; throws if refused at the door (BOP_BACKPRESSURE…), before it did anything. */
-  run(): void;
+  /** As of a member; the deadline is known once it has begun. */
+  readonly timeoutMs: number | undefined;
+  readonly deadlineMs: number | undefined;
+  /**
+   * Runs to its end; throws if refused at the door (BOP_BACKPRESSURE…), before it did anything.
+   * Throws PagesAway where it is called again to go on, with the reason if they cannot be had.
+   */
+  run(failure?: { readonly error: unknown }): void;
 }
 
 export interface Hold extends Settled {

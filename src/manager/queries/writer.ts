@@ -2,17 +2,22 @@
  * THE WRITER of one database: whose turn it is, and what runs in it.
  *
  * (1) One piece of work has the writer at a time, in order of arrival; members at the front share.
- * (2) `run` never waits. What cannot go on now (a hold, a full log) is taken up by `release` or by
- *     a timer.
+ * (2) `run` never waits. What cannot go on now (a hold, a full log, pages that are away) is taken up
+ *     by `release`, by a timer, or when the pages are here.
  * (3) Every answer passes the gate at the LSN of its commit, or, where nothing was committed, at
  *     the LSN of the state that it saw: an error reveals what it ran into.
+ * (4) While pages are waited for, nothing of the work at the front has happened, and the connection
+ *     is free for readers; but a script may be in a transaction, and then the writer counts as held.
+ *     If they cannot be had, that is the answer of whose they are, and of nobody else.
  */
 import { assert } from "../../base/assert.ts";
 import type { Clock, Disposer } from "../../base/env.ts";
 import type { StorageError } from "../../base/errors.ts";
 import type { Lsn } from "../../base/units.ts";
+import { PagesAway } from "../../page-store/index.ts";
 import type { OutputGate } from "../gates/gate.ts";
 import { type GroupContext, refusedAtTheDoor, runGroup, runSingly } from "./group.ts";
+import type { PageWait, PageWaits } from "./page-waits.ts";
 import type { Seat } from "./seat.ts";
 import type { Alone, Hold, Member, Work } from "./work.ts";
 import { WorkQueue } from "./work-queue.ts";
@@ -22,7 +27,8 @@ interface WriterContext extends GroupContext {
   readonly newestLsn: () => Lsn;
 }
 
-export interface WriterOptions extends Omit<WriterContext, "seat"> {
+export interface WriterOptions extends Omit<WriterContext, "seat" | "mayMiss"> {
+  readonly pages: PageWaits;
   /** How long work waits for a full log before it is refused with the reason. */
   readonly admissionTimeoutMs: number;
   /** Asks for a call of `run` in the next turn of the event loop. */
@@ -50,9 +56,14 @@ export class Writer {
     shift: (): void => {
       this.#queue.shift();
     },
+    unshift: (members: readonly Member[]): void => this.#queue.unshift(members),
   };
   #held = false;
   #pause: Disposer | undefined;
+  /** Of the work at the front, from its first miss on. */
+  #wait: PageWait | undefined;
+  /** It waits in the middle of a transaction. See (4). */
+  #isInside = false;
   #closed: { readonly error: unknown } | undefined;
 
   constructor(options: WriterOptions) {
@@ -66,7 +77,7 @@ export class Writer {
   }
 
   get held(): boolean {
-    return this.#held;
+    return this.#held || this.#isInside;
   }
 
   /** What answers pass from now on. */
@@ -96,6 +107,7 @@ export class Writer {
       if (work.kind === "member") waiting = this.#runMembers(context);
       else if (work.kind === "alone") waiting = this.#runAlone(work);
       else this.#startHold(work);
+      if (this.#wait !== undefined) this.#endWait();
     } catch (error) {
       this.#turnedAway(work, error);
     }
@@ -113,6 +125,8 @@ export class Writer {
   refuseAll(error: unknown): void {
     this.#pause?.dispose();
     this.#pause = undefined;
+    this.#wait?.cancel(error);
+    this.#endWait();
     for (const work of this.#queue.drain()) {
       work.session.queuedCount--;
       work.refuse(error);
@@ -123,7 +137,8 @@ export class Writer {
     const seat = this.#options.openSeat();
     let context = this.#lastContext;
     if (context?.seat !== seat) {
-      context = { ...this.#options, seat };
+      const { pages } = this.#options;
+      context = { ...this.#options, seat, mayMiss: () => pages.mayMiss };
       this.#lastContext = context;
     }
     return context;
@@ -183,6 +198,11 @@ export class Writer {
 
   /** The front could not begin: a full log lets go in time, everything else is its answer. */
   #turnedAway(work: Work, error: unknown): void {
+    if (error instanceof PagesAway) {
+      this.#waitForPages(work, error);
+      return;
+    }
+    this.#endWait();
     const nowMs = this.#clock.monotonicMs();
     if (work.waitingSinceMs === 0) work.waitingSinceMs = nowMs;
     const waitedMs = nowMs - work.waitingSinceMs;
@@ -198,6 +218,57 @@ export class Writer {
     work.session.queuedCount--;
     work.refuse(error);
   }
+
+  /** See (4). The front keeps its place. */
+  #waitForPages(front: Work, away: PagesAway): void {
+    const work = this.#queue.find((waiting) => foundAway(waiting, away)) ?? front;
+    this.#wait ??= this.#options.pages.begin();
+    const wait = this.#wait;
+    const limits = "timeoutMs" in work ? work : undefined;
+    const connection = this.#lastContext?.seat.connection;
+    this.#isInside = work.kind === "alone" && connection?.autocommit === false;
+    const pause = { dispose: (): void => {} };
+    this.#pause = pause;
+    const goOn = (failure?: { readonly error: unknown }): void => {
+      if (this.#pause !== pause) return;
+      this.#pause = undefined;
+      this.#isInside = false;
+      if (failure !== undefined) this.#giveUp(work, failure);
+      if (this.#queue.length > 0 && this.#pause === undefined) this.#schedule();
+    };
+    wait.bring(away, limits).then(
+      () => goOn(),
+      (error: unknown) => goOn({ error }),
+    );
+  }
+
+  /** Its pages cannot be had, or not in time. */
+  #giveUp(work: Work, failure: { readonly error: unknown }): void {
+    this.#endWait();
+    if (work.kind === "alone") {
+      try {
+        work.run(failure);
+      } catch (error) {
+        work.refuse(error);
+      }
+    } else {
+      work.refuse(failure.error);
+    }
+    this.#queue.remove(work);
+    work.session.queuedCount--;
+  }
+
+  #endWait(): void {
+    this.#wait?.end();
+    this.#wait = undefined;
+    this.#isInside = false;
+  }
+}
+
+/** It is the member that ran into this. */
+function foundAway(work: Work, away: PagesAway): boolean {
+  if (work.kind !== "member" || work.outcome === undefined) return false;
+  return "error" in work.outcome && work.outcome.error === away;
 }
 
 /** One waiter for the whole group. See (3). */

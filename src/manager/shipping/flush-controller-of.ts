@@ -15,9 +15,11 @@ function restoredFrom({ shipping }: ManifestState) {
   return { epoch: shipping.epoch, number: shipping.manifestNumber - 1 };
 }
 
-export const flushController: ShipperOf = (parts, { store, retrier }) => {
+export const flushController: ShipperOf = (parts, sink) => {
+  const { store, retrier } = sink;
   const { options, env, storeId, log, manifest, pages, hold } = parts;
   const { directory, retention, flushBytes, flushIntervalMs } = options;
+  const remote = present(hold.remote, "a store with a sink can read what is there");
   const pump = new ManifestShipper({
     env,
     store,
@@ -25,22 +27,29 @@ export const flushController: ShipperOf = (parts, { store, retrier }) => {
     manifest,
     feed: present(hold.feed, "a store with a sink feeds what it holds to it"),
     chunkPath: (chunk) => chunkPath(directory, chunk),
+    remote,
     retention,
   });
   hold.attach((diedAtLsn) => pump.mayForget(diedAtLsn));
-  return new FlushController({
+  const controller = new FlushController({
     clock: env.clock,
     random: env.random,
     storeId,
     store,
+    ready: (signal) => sink.ready(signal),
+    requests: () => store.counts,
     retries: () => retrier.stats,
     log,
     manifest,
     pump,
     checkpointLsn: () => pages.checkpointLsn,
     restoredFrom: restoredFrom(manifest.opened),
+    takesOver: sink.takesOver === true,
     flushBytes,
     flushIntervalMs,
     epochMs: Math.max(EPOCH_MS_MIN, retention.keepForMs / EPOCHS_IN_WINDOW),
   });
+  remote.attach(controller);
+  controller.onRemote((lsn) => hold.archive?.shippedTo(lsn));
+  return controller;
 };

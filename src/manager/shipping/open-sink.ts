@@ -17,6 +17,7 @@ import {
 } from "../../flush/index.ts";
 import {
   assertFit,
+  CountedStore,
   listAll,
   type ObjectStore,
   openObjectStore,
@@ -30,12 +31,14 @@ import type { ResolvedOptions } from "../options.ts";
 import { NO_SINK } from "./sink-options.ts";
 
 export interface Sink {
-  /** Its calls are repeated. */
-  readonly store: ObjectStore;
+  /** Its calls are repeated, and counted. */
+  readonly store: CountedStore;
   readonly retrier: Retrier;
   /** Resolves when the bucket is fit; waits for it as long as it takes. See (1) and (3). */
   ready(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
+  /** The store was made of what it holds, to go on with it. */
+  readonly takesOver?: boolean;
 }
 
 /** Between two looks at a sink that does not answer. */
@@ -52,7 +55,7 @@ export async function openSink(
   const { sink: given, singleWriter } = options;
   const opened = typeof given === "string" ? await openObjectStore(given, env) : given;
   const retrier = new Retrier({ clock, random }, { what: opened.location });
-  const store = new RetryingStore(opened, retrier);
+  const store = new CountedStore(new RetryingStore(opened, retrier));
   const looking = { store, random, singleWriter };
   const sink: Sink = {
     store,

@@ -1,8 +1,8 @@
 /** RESTORE as its callers see it: what they say, and what they are told. */
 import type { Env } from "../../base/env.ts";
 import type { OpenKeyValueStore } from "../../manifest/index.ts";
-import type { ReadCounts, RestoreMoment, StoreRestoreReport } from "../../restore/index.ts";
-import type { ObjectStore } from "../../sink/index.ts";
+import type { RestoreMoment, StoreRestoreReport } from "../../restore/index.ts";
+import type { ObjectStore, ReadCounts } from "../../sink/index.ts";
 import type { TransferOptions } from "../api.ts";
 
 /** Restores a whole store: see Manager.restore. */
@@ -13,6 +13,11 @@ export interface RestoreOptions extends TransferOptions {
   readonly directory: string;
   /** The moment: a time, or a position in the log. Default: the newest that is there. */
   readonly at?: RestoreMoment;
+  /**
+   * Brings rows and log only, and leaves the pages in the bucket: they are fetched when they are read,
+   * so open it with that sink. Of the newest moment only. See docs/tiering.md. Default false.
+   */
+  readonly lazy?: boolean;
   /** Reads what is needed to tell what would be restored, and makes nothing. Default false. */
   readonly dryRun?: boolean;
   /**

@@ -45,13 +45,17 @@ const SEGMENT_BYTES_MAX = 1024 * MIB;
 const SEGMENT_STEP = 4096;
 const NAME_BYTES_MAX = 255;
 const UNIQUE_BYTES = 4;
-const STORE_OPTIONS = ["from", "directory", "at", "dryRun", "segmentBytes", "env"];
+const STORE_OPTIONS = ["from", "directory", "at", "lazy", "dryRun", "segmentBytes", "env"];
 const TRANSFER_OPTIONS = ["onProgress", "signal"];
 
 /** See Manager.restore. */
 export async function restoreWhole(options: RestoreOptions): Promise<RestoreReport> {
   refuseUnknown("restore", options, [...STORE_OPTIONS, ...TRANSFER_OPTIONS, "openKeyValueStore"]);
-  const { directory, from, dryRun, onProgress, signal } = options;
+  const { directory, from, lazy = false, dryRun, onProgress, signal } = options;
+  if (typeof lazy !== "boolean") throw new TypeError("restore: lazy must be true or false");
+  if (lazy && options.at !== undefined) {
+    throw new TypeError("restore: lazy is of the newest moment; leave out `at`, or `lazy`");
+  }
   if (typeof directory !== "string" || directory === "") {
     throw new TypeError("restore: directory is where the store is to lie");
   }
@@ -62,7 +66,7 @@ export async function restoreWhole(options: RestoreOptions): Promise<RestoreRepo
   const opened = await openBucket(fromGiven(from), { env, signal });
   try {
     const place = { env, openKeyValueStore, directory, segmentBytes };
-    return await restoreStore({ ...place, ...opened, at, dryRun, onProgress, signal });
+    return await restoreStore({ ...place, ...opened, at, lazy, dryRun, onProgress, signal });
   } finally {
     await opened.close();
   }

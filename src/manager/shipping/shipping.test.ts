@@ -3,7 +3,14 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
 import { memoryStores } from "../../manifest/index.ts";
 import { openBucket, restoreStore } from "../../restore/index.ts";
-import { type SimulatedService, SimulatedStore, simulatedService } from "../../sink/index.ts";
+import {
+  ForwardingStore,
+  type PutOptions,
+  type SimulatedService,
+  SimulatedStore,
+  type StoreCall,
+  simulatedService,
+} from "../../sink/index.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
 import type { Database } from "../api.ts";
 import { Manager } from "../manager.ts";
@@ -32,7 +39,7 @@ class Machines {
       directory: `/${disk}`,
       env,
       openKeyValueStore: this.#stores.openerFor(env),
-      sink: this.#sink(env),
+      sink: this.sink(env),
       segmentBytes: SEGMENT_BYTES,
       inlineFlushMs: 0,
       flushIntervalMs: 100,
@@ -49,7 +56,7 @@ class Machines {
 
   async restore(disk: string): Promise<void> {
     const env = this.world.start();
-    const { bucket, objects, close } = await openBucket(this.#sink(env), { env });
+    const { bucket, objects, close } = await openBucket(this.sink(env), { env });
     const openKeyValueStore = this.#stores.openerFor(env);
     const segmentBytes = SEGMENT_BYTES;
     const to = { env, openKeyValueStore, directory: `/${disk}`, segmentBytes };
@@ -57,8 +64,20 @@ class Machines {
     await close();
   }
 
-  #sink({ clock }: { readonly clock: ReturnType<SimulatedWorld["start"]>["clock"] }) {
+  sink({ clock } = this.world.start()) {
     return new SimulatedStore({ service: this.service, clock, latencyMsMax: 40 });
+  }
+}
+
+/** A bucket that takes every put: the last one counts. */
+class OverwritingStore extends ForwardingStore {
+  override async putIfAbsent(key: string, body: Uint8Array, options: PutOptions) {
+    await this.put(key, body, options);
+    return { type: "created" } as const;
+  }
+
+  protected override around<T>(_call: StoreCall, send: () => Promise<T>): Promise<T> {
+    return send();
   }
 }
 
@@ -198,6 +217,59 @@ describe("a store", () => {
       const again = await machines.open("first", small);
       await again.durable(again.diagnostics().log.durableLsn, { level: "remote" });
       await again.close();
+    }),
+  );
+
+  test(
+    "that is the single writer ships to a bucket without create-if-absent, and nothing there is overwritten",
+    alone(10, async (machines) => {
+      const sink = () => new OverwritingStore(machines.sink());
+      await expect(machines.open("first", { sink: sink() })).rejects.toMatchObject({
+        code: "BOP_SINK_UNFIT",
+        details: { failed: ["create-if-absent"] },
+      });
+      const bodies = ["one", "two", "three"];
+      for (const body of bodies) {
+        const manager = await machines.open("first", { sink: sink(), singleWriter: true });
+        await insert(await notesOf(manager), body);
+        await manager.checkpoint();
+        await insert(await notesOf(manager), `${body} more`);
+        await manager.close();
+      }
+      await machines.restore("second");
+      const manager = await machines.open("second", { sink: sink(), singleWriter: true });
+      const all = bodies.flatMap((body) => [body, `${body} more`]);
+      expect(await bodiesIn(manager)).toEqual(all);
+      expect(manager.diagnostics().sink).toMatchObject({ state: "shipping", epoch: 4 });
+      await manager.close();
+    }),
+  );
+
+  test(
+    "that has let go of chunks does not go to another bucket, and has them when it is back",
+    alone(11, async (machines) => {
+      const first = await machines.open("first");
+      await insert(await notesOf(first), "one");
+      await first.checkpoint();
+      await first.close();
+      const { storage, clock } = machines.world.start();
+      for (const folder of await storage.list("/first/chunks")) {
+        for (const name of await storage.list(`/first/chunks/${folder}`)) {
+          await storage.unlink(`/first/chunks/${folder}/${name}`);
+        }
+      }
+      const other = new SimulatedStore({ service: simulatedService(12), clock });
+      const foreign = machines.open("first", { sink: other });
+      await expect(foreign).rejects.toMatchObject({ code: "BOP_SINK_FOREIGN" });
+      const again = await machines.open("first");
+      expect(await bodiesIn(again)).toEqual(["one"]);
+      await insert(await notesOf(again), "two");
+      await again.checkpoint();
+      await again.close();
+      await machines.restore("second");
+      const second = await machines.open("second");
+      expect(await bodiesIn(second)).toEqual(["one", "two"]);
+      await second.close();
     }),
   );
 

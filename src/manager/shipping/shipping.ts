@@ -11,16 +11,21 @@
  * (1) A bucket that answers and is not this store's to write to ends the opening: nothing is served.
  *     Found out later it makes the store read-only (read-only.ts).
  * (2) Whatever becomes of the sink, level `local` goes on until `limits.maxUnshippedBytes` wait.
+ * (3) A store that was just made of what the sink holds is not served before it has claimed its epoch:
+ *     until then somebody else may go on in the bucket (opening/starting.ts).
+ * (4) A store that an earlier process left with dead letters is opened without waiting for its sink:
+ *     it is there for whoever is to decide.
  */
 import { present } from "../../base/assert.ts";
 import type { Clock } from "../../base/env.ts";
 import { isStorageError, StorageError } from "../../base/errors.ts";
 import type { Lsn } from "../../base/units.ts";
+import { lettersOfRows } from "../../flush/index.ts";
 import type { FaultKeeper } from "../faults.ts";
 import type { RemoteGate } from "../gates/remote-gate.ts";
 import type { Parts } from "../opening/open-store.ts";
 import { bucketLost } from "../opening/read-only.ts";
-import { closedError } from "../queries/seat-runner.ts";
+import type { StartedFrom } from "../opening/starting.ts";
 import type { Store } from "../store.ts";
 import type { Sink } from "./open-sink.ts";
 import type { DeadLetterInfo, SinkFacts } from "./sink-facts.ts";
@@ -37,6 +42,10 @@ export interface Shipper {
   start(): Promise<void>;
   /** The sink holds the log up to here. */
   onRemote(listener: (lsn: Lsn) => void): void;
+  /** A state of the manifest was shipped: what it names is in the sink. */
+  onState(listener: () => void): void;
+  /** A checkpoint is wanted: without one the sink cannot restore what it gets from here on. */
+  onBaseWanted(listener: () => void): void;
   /** The bucket turned out not to be this store's any more: nothing is shipped from here on. */
   onLost(listener: (error: StorageError) => void): void;
   onFault(listener: (fault: { readonly where: string; readonly error: unknown }) => void): void;
@@ -44,6 +53,8 @@ export interface Shipper {
   wanted(lsn: Lsn): void;
   /** There is a checkpoint that is not shipped. */
   checkpointed(): void;
+  /** States in the sink are damaged: the next one needs none of them. */
+  newBase(): void;
   retryDeadLetter(id: number): Promise<void>;
   discardDeadLetter(id: number): Promise<void>;
   /** Ships what is durable; gives up after the time, and does not throw. */
@@ -56,7 +67,9 @@ export type ShipperOf = (parts: Parts, sink: Sink) => Shipper;
 /** A sink, and who ships there. */
 export interface Shipped {
   readonly shipper: Shipper;
-  readonly sink: Pick<Sink, "ready" | "close">;
+  readonly sink: Pick<Sink, "close">;
+  /** The store was made of what the sink holds, a moment ago. */
+  readonly started?: StartedFrom | undefined;
 }
 
 interface ShippingGround extends Shipped {
@@ -64,6 +77,9 @@ interface ShippingGround extends Shipped {
   readonly clock: Clock;
   readonly faults: FaultKeeper;
   readonly lost: (error: StorageError) => void;
+  /** What the sink holds may go from this disk. */
+  readonly shippedState: () => void;
+  readonly checkpoint: () => void;
 }
 
 /** Shipping for a store, which hears of what becomes of it. */
@@ -71,45 +87,69 @@ export function shippingOf(store: Store, shipped: Shipped): Shipping {
   const { faults, parts, env, levels } = store;
   const gate = present(levels.remote, "a store with a sink has a gate for it");
   const lost = (error: StorageError) => bucketLost(store, parts.log, error);
-  return new Shipping({ ...shipped, gate, clock: env.clock, faults, lost });
+  const shippedState = () => {
+    parts.pages.residency.evict().catch((error: unknown) => faults.record("residency", error));
+  };
+  const checkpoint = () => {
+    store.checkpointer.now().catch((error: unknown) => faults.record("checkpoint", error));
+  };
+  const { clock } = env;
+  return new Shipping({ ...shipped, gate, clock, faults, lost, shippedState, checkpoint });
+}
+
+/** What the sink refused; without the sink, what is known here of that. */
+export function deadLettersOf({ shipping, parts }: Store): readonly DeadLetterInfo[] {
+  if (shipping !== undefined) return shipping.shipper.deadLetters;
+  return lettersOfRows(parts.manifest.opened.deadLetters).map(({ letter }) => letter);
 }
 
 /** Who can retry or discard that letter. Throws a RangeError if there is none. */
-export function letterKeeper({ lifecycle, shipping }: Store, letter: number): Shipper {
-  lifecycle.assertOpen();
-  const shipper = shipping?.shipper;
-  if (shipper?.deadLetters.some(({ id }) => id === letter)) return shipper;
-  throw new RangeError(`there is no dead letter ${letter}`);
+export function letterKeeper(store: Store, letter: number): Shipper {
+  store.lifecycle.assertOpen();
+  if (deadLettersOf(store).every(({ id }) => id !== letter)) {
+    throw new RangeError(`there is no dead letter ${letter}`);
+  }
+  if (store.shipping !== undefined) return store.shipping.shipper;
+  throw new RangeError(`dead letter ${letter} is about a sink: open the store with it to decide`);
 }
 
+/** For as long as that, at least. */
+const ANSWER_MS_MIN = 30_000;
 const LOST = ["BOP_FENCED", "BOP_DIVERGED", "BOP_SINK_AHEAD", "BOP_SINK_FOREIGN"] as const;
 
 export class Shipping {
   readonly shipper: Shipper;
   readonly #ground: ShippingGround;
-  readonly #ended = new AbortController();
   #isOffline = false;
 
   constructor(ground: ShippingGround) {
-    const { shipper, gate, faults, lost } = ground;
+    const { shipper, gate, faults, lost, shippedState, checkpoint } = ground;
     this.#ground = ground;
     this.shipper = shipper;
     shipper.onRemote((lsn) => gate.advance(lsn));
+    shipper.onState(shippedState);
+    shipper.onBaseWanted(checkpoint);
     shipper.onLost(lost);
     shipper.onFault(({ where, error }) => faults.record(where, error));
   }
 
-  /** Throws what is in the way. See (1). */
-  async open(timeoutMs: number): Promise<void> {
-    const { clock, sink } = this.#ground;
-    const started = sink.ready(this.#ended.signal).then(() => this.shipper.start());
+  /** Throws what is in the way. See (1). With `mustAnswer` the store does not go on without: see (3). */
+  async open(
+    timeoutMs: number,
+    { mustAnswer = false }: { readonly mustAnswer?: boolean } = {},
+  ): Promise<void> {
+    const { clock } = this.#ground;
+    const started = this.shipper.start();
     started.catch((error: unknown) => this.#failedLater(error));
-    if (timeoutMs === 0) {
+    const waits = this.shipper.deadLetters.length === 0 && timeoutMs > 0; // See (4).
+    if (!waits && !mustAnswer) {
       this.#isOffline = true;
       return;
     }
+    const waitMs = mustAnswer ? Math.max(timeoutMs, ANSWER_MS_MIN) : timeoutMs;
     await new Promise<void>((resolve, reject) => {
-      const timer = clock.after(timeoutMs, () => {
+      const timer = clock.after(waitMs, () => {
+        if (mustAnswer) return reject(this.#silent(waitMs));
         this.#isOffline = true;
         resolve();
       });
@@ -118,9 +158,18 @@ export class Shipping {
   }
 
   async close(timeoutMs: number): Promise<void> {
-    this.#ended.abort(closedError("store"));
     await this.shipper.close({ timeoutMs });
     await this.#ground.sink.close();
+  }
+
+  #silent(waitedMs: number): StorageError {
+    const { location: store, lastError } = this.shipper.facts;
+    const why = lastError === undefined ? "" : `: ${lastError}`;
+    const message =
+      `${store} did not let this store begin within ${waitedMs} ms${why}; ` +
+      "it is begun again when it is opened again";
+    const details = { store, operation: "claim", key: "epoch/", retryAfterMs: undefined };
+    return new StorageError("BOP_SINK_UNAVAILABLE", message, { details });
   }
 
   /** Whoever opened the store without the sink hears of it when it next looks, or writes. */

@@ -9,12 +9,14 @@
  * (1) A store that has shipped keeps for its sink what is new, also while it is opened without: what
  *     went meanwhile would be a hole in what can be restored. `sink: "none"` gives that up.
  */
-import type { Env } from "../../base/env.ts";
+import type { Env, Storage } from "../../base/env.ts";
 import type { Lsn } from "../../base/units.ts";
-import { BucketArchive } from "../../flush/index.ts";
+import { BucketArchive, ChunkFetcher } from "../../flush/index.ts";
 import { type ManifestState, type OpenKeyValueStore, RowFeed } from "../../manifest/index.ts";
+import type { RemoteChunks } from "../../page-store/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
 import type { ResolvedOptions } from "../options.ts";
+import { absentSink } from "./absent-sink.ts";
 import { NO_SINK } from "./sink-options.ts";
 
 export class SinkHold {
@@ -24,6 +26,8 @@ export class SinkHold {
   readonly #sink: ObjectStore | undefined;
   #heldLsn: Lsn | undefined;
   #archive: BucketArchive | undefined;
+  readonly #clock: Env["clock"];
+  #remote: ChunkFetcher | undefined;
   #mayForget: ((diedAtLsn: Lsn) => boolean) | undefined;
 
   constructor(
@@ -32,6 +36,7 @@ export class SinkHold {
     opened: ObjectStore | undefined,
   ) {
     this.#sink = opened;
+    this.#clock = clock;
     this.#isGivenUp = sink === NO_SINK;
     this.feed =
       sink === undefined || this.#isGivenUp
@@ -49,15 +54,37 @@ export class SinkHold {
     return this.#archive;
   }
 
+  /** Where the sink is, whose calls are repeated; undefined without one. */
+  get bucket(): ObjectStore | undefined {
+    return this.#sink;
+  }
+
+  /** Chunks that are not on this disk; undefined without a sink. */
+  get remote(): ChunkFetcher | undefined {
+    return this.#remote;
+  }
+
+  /** The same for whoever reads them; without a sink, those that are missing here. */
+  async chunks(
+    place: { readonly storage: Storage; readonly directory: string },
+    opened: ManifestState,
+  ): Promise<RemoteChunks | undefined> {
+    return this.#remote ?? (await absentSink(place, opened));
+  }
+
   /** How the manifest is to open its store. */
   over(open: OpenKeyValueStore): OpenKeyValueStore {
     return this.feed?.over(open) ?? open;
   }
 
   /** What the manifest says of the sink. A store that never shipped begins at its checkpoint. */
-  learn({ shipping, checkpointLsn, storeId }: ManifestState): void {
+  learn(opened: ManifestState): void {
+    const { shipping, checkpointLsn, storeId } = opened;
     const store = this.#sink;
     if (store !== undefined) {
+      const remote = new ChunkFetcher({ store, clock: this.#clock, opened });
+      this.feed?.onCommit((rows) => remote.learn(rows));
+      this.#remote = remote;
       this.#archive = new BucketArchive({ store, storeId, shipped: shipping });
     }
     if (this.#isGivenUp || (shipping === undefined && this.feed === undefined)) return;

@@ -3,6 +3,7 @@ import type { ObjectStore } from "../../sink/index.ts";
 import { parseLocation } from "../../sink/index.ts";
 import type { Durability } from "../api.ts";
 import { durabilityOf } from "../gates/levels.ts";
+import type { ResolvedLimits } from "../limit-options.ts";
 
 /** Which states of the store the sink keeps, so that they can be restored. */
 export interface RetentionOptions {
@@ -29,6 +30,7 @@ export interface ResolvedSink {
   readonly durability: Durability;
   readonly retention: ResolvedRetention;
   readonly singleWriter: boolean;
+  readonly startFromSink: boolean;
 }
 
 interface GivenSink {
@@ -36,6 +38,7 @@ interface GivenSink {
   readonly durability?: unknown;
   readonly retention?: RetentionOptions;
   readonly singleWriter?: unknown;
+  readonly startFromSink?: unknown;
 }
 
 const RETENTION = {
@@ -50,17 +53,27 @@ export const NO_SINK = "none";
 export const RETENTION_OPTIONS: readonly string[] = Object.keys(RETENTION);
 
 /** Throws a TypeError or a RangeError, before anything is opened. */
-export function resolveSink(given: GivenSink): ResolvedSink {
-  const { durability = "local", retention = {}, singleWriter = false } = given;
+export function resolveSink(
+  given: GivenSink,
+  { diskBytes }: Pick<ResolvedLimits, "diskBytes">,
+): ResolvedSink {
+  const { durability = "local", retention = {} } = given;
   const sink = checkedSink(given.sink);
   const level = durabilityOf("Manager.open", durability);
-  if (level === "remote" && (sink === undefined || sink === NO_SINK)) {
-    throw new TypeError('Manager.open: durability "remote" needs a sink');
+  const singleWriter = yesOrNo("singleWriter", given.singleWriter);
+  const startFromSink = yesOrNo("startFromSink", given.startFromSink);
+  if (sink === undefined || sink === NO_SINK) {
+    if (level === "remote") throw new TypeError('Manager.open: durability "remote" needs a sink');
+    if (startFromSink) throw new TypeError("Manager.open: startFromSink needs a sink");
+    if (diskBytes !== undefined) throw new TypeError("limits: diskBytes needs a sink");
   }
-  if (typeof singleWriter !== "boolean") {
-    throw new TypeError("Manager.open: singleWriter must be true or false");
-  }
-  return { sink, durability: level, retention: resolveRetention(retention), singleWriter };
+  const kept = resolveRetention(retention);
+  return { sink, durability: level, retention: kept, singleWriter, startFromSink };
+}
+
+function yesOrNo(name: string, value: unknown = false): boolean {
+  if (typeof value === "boolean") return value;
+  throw new TypeError(`Manager.open: ${name} must be true or false`);
 }
 
 function checkedSink(sink: unknown): string | ObjectStore | undefined {

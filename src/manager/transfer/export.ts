@@ -3,6 +3,7 @@
  *
  * (1) The file appears under its name when it is complete and synced, or not at all.
  * (2) Writes go on meanwhile: a snapshot is pinned.
+ * (3) Pages that are in the bucket are brought on the way, and may go again behind it.
  */
 import type { Env, File } from "../../base/env.ts";
 import { ioError, StorageError, systemCode } from "../../base/errors.ts";
@@ -11,6 +12,7 @@ import type { PageSpace, Snapshot } from "../../page-store/index.ts";
 import type { TransferOptions } from "../api.ts";
 import { refuseUnknown } from "../options.ts";
 import type { OpenDatabase } from "../queries/open-database.ts";
+import { LongRead, type PageWaits } from "../queries/page-waits.ts";
 import type { Session } from "../queries/session.ts";
 
 /** Bytes written between two turns of the event loop. */
@@ -37,7 +39,8 @@ export async function exportDatabase(job: ExportJob, options: TransferOptions): 
   const snapshot = space.pin(database.horizonOf(session));
   try {
     await database.gate.passed(snapshot.lsn);
-    await intoNewFile(env, path, (file) => writePages({ space, snapshot, file }, options));
+    const { pages } = database;
+    await intoNewFile(env, path, (file) => writePages({ space, snapshot, file, pages }, options));
   } finally {
     space.unpin(snapshot);
   }
@@ -77,9 +80,23 @@ interface Pages {
   readonly space: PageSpace;
   readonly snapshot: Snapshot;
   readonly file: File;
+  readonly pages: PageWaits;
 }
 
-export async function writePages({ space, snapshot, file }: Pages, options: TransferOptions) {
+export async function writePages(source: Pages, options: TransferOptions): Promise<void> {
+  const reading = new LongRead(source.pages, options);
+  try {
+    await writeSlices(source, reading, options);
+  } finally {
+    reading.end();
+  }
+}
+
+async function writeSlices(
+  { space, snapshot, file }: Pages,
+  reading: LongRead,
+  options: TransferOptions,
+): Promise<void> {
   const { pageBytes, pageCount } = snapshot;
   const totalBytes = pageBytes * pageCount;
   const pagesPerSlice = Math.max(1, Math.floor(SLICE_BYTES / Math.max(1, pageBytes)));
@@ -87,9 +104,11 @@ export async function writePages({ space, snapshot, file }: Pages, options: Tran
   for (let done = 0; done < pageCount; done += pagesPerSlice) {
     options.signal?.throwIfAborted();
     const count = Math.min(pagesPerSlice, pageCount - done);
-    for (let index = 0; index < count; index++) {
-      slice.set(space.read(snapshot, pageNumber(done + index + 1)), index * pageBytes);
-    }
+    await reading.run(() => {
+      for (let index = 0; index < count; index++) {
+        slice.set(space.read(snapshot, pageNumber(done + index + 1)), index * pageBytes);
+      }
+    });
     await file.write(slice.subarray(0, count * pageBytes), done * pageBytes);
     options.onProgress?.((done + count) * pageBytes, totalBytes);
   }

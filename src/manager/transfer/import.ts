@@ -16,6 +16,7 @@ import type { PageSpace } from "../../page-store/index.ts";
 import { type SqliteConnection, SqliteError } from "../../sqlite/index.ts";
 import type { Log } from "../../write/index.ts";
 import type { TransferOptions } from "../api.ts";
+import { type PageWaits, withPages } from "../queries/page-waits.ts";
 
 /** Bytes that are read at once, and that one commit carries in the log. */
 const PIECE_BYTES = 4 * MIB;
@@ -34,6 +35,7 @@ export interface PageSource {
 
 export interface ImportTarget {
   readonly space: PageSpace;
+  readonly pages: PageWaits;
   readonly log: Log;
   /** Opens a connection to what was imported so far. */
   readonly connect: () => SqliteConnection;
@@ -49,12 +51,14 @@ export async function importFile(
   const isSmall = pageCount * pageBytes <= target.space.transactionMemoryBytes;
   await (isSmall ? copyThroughLog : copyToChunks)(source.file, target, options);
   await source.file.assertUnchanged();
-  const connection = target.connect();
-  try {
-    check(connection, source.path);
-  } finally {
-    connection.close();
-  }
+  await withPages(target.pages, () => {
+    const connection = target.connect();
+    try {
+      check(connection, source.path);
+    } finally {
+      connection.close();
+    }
+  });
 }
 
 async function copyThroughLog(

@@ -7,6 +7,7 @@
  * (1) A store that somebody has open is refused, before the work and after it: what changes under
  *     the reader cannot be judged.
  * (2) Damage never ends the work: all of it is told, each with file and offset.
+ * (3) A chunk that is only in the sink is no damage (verify-remote.ts).
  */
 import type { Env } from "../../base/env.ts";
 import { ioError, StorageError } from "../../base/errors.ts";
@@ -25,6 +26,7 @@ import {
   inspectSuperblock,
   type Superblock,
 } from "../../page-store/index.ts";
+import type { ObjectStore } from "../../sink/index.ts";
 import type { SpillFields } from "../../write/index.ts";
 import { FileSource } from "../transfer/file-source.ts";
 import { type Finding, Findings } from "./findings.ts";
@@ -39,11 +41,14 @@ import { historyNames, verifyHistory } from "./verify-history.ts";
 import { type LogCounts, verifyLog } from "./verify-log.ts";
 import { MapJudge } from "./verify-maps.ts";
 import { RangeTally } from "./verify-records.ts";
+import { RemoteShelf } from "./verify-remote.ts";
 
 export interface VerifyOptions {
   readonly env: Env;
   readonly directory: string;
   readonly openKeyValueStore: OpenKeyValueStore;
+  /** Where the store is shipped to: chunks that are only there are read there, and checked. */
+  readonly sink?: string | ObjectStore;
   /** Called before each file, with its name as seen from the directory. */
   readonly onFile?: (file: string) => void;
 }
@@ -57,6 +62,9 @@ export interface VerifyReport {
     readonly chunks: number;
     readonly chunkBytes: number;
     readonly pages: number;
+    /** Only in the sink, and not here; of the chunks above, if they were read there. */
+    readonly remoteChunks: number;
+    readonly remoteChunkBytes: number;
   };
   readonly findings: readonly Finding[];
 }
@@ -78,7 +86,7 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   const storeId = before.store?.storeId ?? superblock?.storeId;
   const nothing = { segments: 0, batches: 0, logBytes: 0, commits: 0, deltas: 0 };
   let counts: LogCounts = { ...nothing, deltasNotApplied: 0 };
-  let chunks = { chunks: 0, chunkBytes: 0, pages: 0 };
+  let chunks: ChunkCounts = NO_CHUNKS;
   if (storeId === undefined) {
     findings.damage({ file: "manifest" }, "nothing tells which store this is; files were not read");
   } else {
@@ -212,28 +220,38 @@ async function verifyLogOf(
 async function verifyChunks(
   options: VerifyOptions,
   seen: SeenStore & { readonly map: MapTally; readonly spilled: readonly SpillFields[] },
-): Promise<{ chunks: number; chunkBytes: number; pages: number }> {
+): Promise<ChunkCounts> {
   const { audit, findings, storeId, map, spilled } = seen;
   const facts = { storeId, databases: audit.databases, findings };
   const ranges = new RangeTally(audit.recordLogs, findings);
-  const counts = { chunks: 0, chunkBytes: 0, pages: 0 };
+  const counts = { ...NO_CHUNKS };
   const known = new Map(audit.chunks.map((row) => [fileOf(row.chunk), row]));
-  for (const [file, row] of known) {
-    const bytes = await wholeFile(options, file);
-    const named = map.of(row.chunk);
-    if (bytes === undefined) {
-      if (row.kind === "records") ranges.missing(row, { file, findings });
-      else missingChunk({ row, file, named }, facts);
-      continue;
+  const shelf = await RemoteShelf.open(audit, { env: options.env, sink: options.sink });
+  try {
+    for (const [here, row] of known) {
+      const local = await wholeFile(options, here);
+      const there = local === undefined ? await shelf.find(row.chunk, findings) : undefined;
+      const { file, bytes } = there ?? { file: here, bytes: local };
+      const named = map.of(row.chunk);
+      if (bytes === undefined) {
+        if (there !== undefined) continue;
+        if (row.kind === "records") ranges.missing(row, { file, findings });
+        else missingChunk({ row, file, named }, facts);
+        continue;
+      }
+      counts.chunks += 1;
+      counts.chunkBytes += bytes.length;
+      if (row.kind === "pages") {
+        counts.pages += verifyPageChunk({ row, file, bytes, named }, facts);
+      } else {
+        verifyRecordChunk({ row, file, bytes, ranges }, facts);
+      }
     }
-    counts.chunks += 1;
-    counts.chunkBytes += bytes.length;
-    if (row.kind === "pages") {
-      counts.pages += verifyPageChunk({ row, file, bytes, named }, facts);
-    } else {
-      verifyRecordChunk({ row, file, bytes, ranges }, facts);
-    }
+  } finally {
+    await shelf.close();
   }
+  counts.remoteChunks = shelf.count;
+  counts.remoteChunkBytes = shelf.bytes;
   map.checkChunks(audit.chunks, findings);
   ranges.checkChunks(audit.chunks, findings);
   const named = new Set([...known.keys(), ...spilled.map(({ chunk }) => fileOf(chunk))]);
@@ -252,6 +270,16 @@ async function verifyChunks(
   }
   return counts;
 }
+
+interface ChunkCounts {
+  chunks: number;
+  chunkBytes: number;
+  pages: number;
+  remoteChunks: number;
+  remoteChunkBytes: number;
+}
+
+const NO_CHUNKS = { chunks: 0, chunkBytes: 0, pages: 0, remoteChunks: 0, remoteChunkBytes: 0 };
 
 /** As seen from the store's directory. */
 const fileOf = (chunk: Parameters<typeof chunkPath>[1]): string =>

@@ -1,6 +1,7 @@
 /** WHAT ONE MIGRATION IS, and what they have in common. */
 import { StorageError } from "../../base/errors.ts";
-import type { Sealed } from "../envelope.ts";
+import { Malformed } from "../bytes.ts";
+import { corrupt, type Sealed } from "../envelope.ts";
 import type { KeyValueOperation, KeyValuePair, KeyValueStore } from "../key-value.ts";
 import { TABLES } from "../schema.ts";
 import type { Table } from "../table.ts";
@@ -35,6 +36,16 @@ export function* stored(
 ): Generator<Sealed> {
   const { from, to } = table.range();
   for (const { key, value } of store.range(from, to)) yield { key, value, file };
+}
+
+/** Throws BOP_CORRUPT if it is none of the table. */
+export function keyOf<Key>(table: Pick<Table<Key, unknown>, "decodeKey">, found: Sealed): Key {
+  try {
+    return table.decodeKey(found.key);
+  } catch (cause) {
+    if (!(cause instanceof Malformed)) throw cause;
+    throw corrupt(found, "the key is not one of its table", cause);
+  }
 }
 
 /** As they are, and as they will be: rows that are put anew count once. */

@@ -10,11 +10,13 @@
  * (3) `unreferenced`: states of generations from born to gone, without gone, may name it.
  *     `announced`: no restore point needs it, and it may be gone as soon as a state that is shipped
  *     has this row.
+ *     `orphaned`: a chunk that was found there, and that no row had known; it may go likewise, and is
+ *     not the chunk of that id in this store (since schema 5).
  */
 import type { RemoteGarbageRow } from "../manifest.ts";
 import { defineTable } from "../table.ts";
 
-const STATES = { unreferenced: 1, announced: 2 } as const;
+const STATES = { unreferenced: 1, announced: 2, orphaned: 3 } as const;
 
 export const remoteGarbage = defineTable({
   name: "remoteGarbage",

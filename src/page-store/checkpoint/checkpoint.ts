@@ -31,6 +31,7 @@ import {
 import type { ImageCodec } from "../../chunk/index.ts";
 import {
   type AdvancedDatabase,
+  type ChunkRow,
   type DatabaseRow,
   factsOfDatabases,
   type Manifest,
@@ -148,6 +149,11 @@ export class Checkpoint {
     const unnamed = this.#tally.unnamed([...this.#writer.written, ...this.#adoption.chunks]);
     const { remove } = this.#chunks;
     return [...remove, ...unnamed.map(({ chunk }) => chunk), ...this.#shares.removedChunks];
+  }
+
+  /** Chunks with something else than pages, which the manifest names now. */
+  get sharedChunks(): readonly ChunkRow[] {
+    return this.#shares.putChunks;
   }
 
   /** Everything but the manifest. A failure leaves the state of before. */
@@ -304,7 +310,7 @@ export class Checkpoint {
     const carryBytesMax = Math.min(compactionBytes + writer.imageBytes, compactionRoomBytes);
     const isLive = (stream: StreamId) => !pins.isDropped(stream, this.lsn);
     this.#compacted = await compact({
-      place: this.#place(),
+      place: { ...this.#place(), residency: this.#ground.commons.residency },
       slices,
       uses: this.#uses,
       carrier: new Carrying({ pins, draft, tally, writer, isLive }),

@@ -12,7 +12,7 @@
 import type { File, Storage } from "../../base/env.ts";
 import { ioError } from "../../base/errors.ts";
 import type { ChunkId, Lsn } from "../../base/units.ts";
-import type { ManifestChange } from "../../manifest/index.ts";
+import type { ChunkRow, ManifestChange } from "../../manifest/index.ts";
 import { chunkDirectory, chunkFolder, chunkName, chunkPath } from "../chunks/chunk-files.ts";
 
 export interface CheckpointParticipant {
@@ -85,6 +85,11 @@ export class Shares {
     return this.#changes.flatMap(({ removeChunks = [] }) => [...removeChunks]);
   }
 
+  /** Chunks that the manifest names, once it is committed. */
+  get putChunks(): ChunkRow[] {
+    return this.#changes.flatMap(({ putChunks = [] }) => [...putChunks]);
+  }
+
   /** Adds to a change of the manifest what the shares have to say. */
   addTo(change: ManifestChange): ManifestChange {
     const nextStreamId = this.#changes.findLast((share) => share.nextStreamId)?.nextStreamId;
@@ -92,10 +97,7 @@ export class Shares {
       ...change,
       putRecordLogs: this.#changes.flatMap(({ putRecordLogs = [] }) => [...putRecordLogs]),
       removeRecordLogs: this.#changes.flatMap(({ removeRecordLogs = [] }) => [...removeRecordLogs]),
-      putChunks: [
-        ...(change.putChunks ?? []),
-        ...this.#changes.flatMap(({ putChunks = [] }) => [...putChunks]),
-      ],
+      putChunks: [...(change.putChunks ?? []), ...this.putChunks],
       removeChunks: [...(change.removeChunks ?? []), ...this.removedChunks],
       ...(nextStreamId === undefined ? {} : { nextStreamId }),
     };

@@ -6,9 +6,10 @@
  *     An image that was packed is checked again when it is whole.
  * (2) At most `openMax` files are open; the one used longest ago is closed first. Closing waits for
  *     nobody, but `close` waits for it.
+ * (3) Where a store has a bucket, what is not here or damaged throws BytesAway: see residency/.
  */
 import type { File, Storage } from "../../base/env.ts";
-import { ioError, StorageError, systemCode } from "../../base/errors.ts";
+import { ioError, isStorageError, StorageError, systemCode } from "../../base/errors.ts";
 import { type ChunkId, chunkId } from "../../base/units.ts";
 import {
   type ChunkHeader,
@@ -20,6 +21,8 @@ import {
   recordImage,
 } from "../../chunk/index.ts";
 import { chunkOf, offsetOf } from "../maps/location.ts";
+import { BytesAway } from "../residency/pages-away.ts";
+import type { ByteRange } from "../residency/remote-chunks.ts";
 import type { Stretch } from "./chunk-stretch.ts";
 
 export interface PagePlace {
@@ -40,6 +43,19 @@ export interface ChunkFilesOptions {
   readonly directory: string;
   readonly storeId: Uint8Array;
   readonly openMax: number;
+  /** Absent: all chunks are here. */
+  readonly elsewhere?: Elsewhere | undefined;
+}
+
+/** Chunks that are not here, or that are damaged. */
+export interface Elsewhere {
+  /** Undefined: its file is here. */
+  openSync(chunk: ChunkId): File | undefined;
+  /** There is no file. Undefined if it cannot be had elsewhere. */
+  lost(chunk: ChunkId): File | undefined;
+  /** What lies in a range is not what it should be. True if it is to be read again. */
+  damaged(chunk: ChunkId, range: ByteRange, why: string): boolean;
+  isInBucket(chunk: ChunkId): boolean;
 }
 
 interface FileAtPath {
@@ -55,6 +71,7 @@ interface OpenChunk extends FileAtPath {
 }
 
 const PAGE_BYTES_MAX = 65_536;
+const HEADER_RANGE: ByteRange = { offset: 0, bytes: FILE_HEADER.sizeBytes };
 
 export function chunkDirectory(directory: string): string {
   return `${directory}/chunks`;
@@ -91,13 +108,18 @@ export class ChunkFiles {
     this.#options = options;
   }
 
-  /** Fills `into` with a page's image, or throws BOP_CORRUPT or BOP_IO. */
+  /** Chunks whose files are open, used longest ago first. */
+  get openChunks(): Iterable<ChunkId> {
+    return this.#open.keys();
+  }
+
+  /** Fills `into` with a page's image, or throws BOP_CORRUPT, BOP_IO or BytesAway. */
   read(wanted: PageWanted): void {
     const chunk = this.#chunk(chunkOf(wanted.location), wanted);
     const offset = offsetOf(wanted.location);
     const record = this.#scratch.subarray(0, chunk.headBytes + wanted.into.length);
     const { stream, pageNumber } = wanted;
-    const count = readAt(chunk, record, offset);
+    const count = this.#readRecord(chunk, record, wanted);
     const image = recordImage(record.subarray(0, count), {
       stream,
       pageNumber,
@@ -105,7 +127,10 @@ export class ChunkFiles {
       seed: chunk.seed,
       codec: chunk.codec,
     });
-    if (typeof image === "string") throw corrupt(chunk.path, image, { ...wanted, offset });
+    if (typeof image === "string") {
+      const range = { offset, bytes: record.length };
+      throw this.#damaged(range, image, wanted) ?? this.#corrupt(image, { ...wanted, offset });
+    }
     wanted.into.set(image);
   }
 
@@ -130,6 +155,31 @@ export class ChunkFiles {
     await Promise.all(this.#closing);
   }
 
+  #readRecord(chunk: OpenChunk, record: Uint8Array, wanted: PageWanted): number {
+    const offset = offsetOf(wanted.location);
+    try {
+      return chunk.file.readSync(record, offset);
+    } catch (cause) {
+      if (cause instanceof BytesAway) throw cause;
+      const failed = ioError("read", chunk.path, cause);
+      throw this.#damaged({ offset, bytes: record.length }, failed.message, wanted) ?? failed;
+    }
+  }
+
+  /** See (3). Undefined if nobody else has it. */
+  #damaged(range: ByteRange, why: string, { location }: PagePlace): BytesAway | undefined {
+    const chunk = chunkOf(location);
+    const isAgain = this.#options.elsewhere?.damaged(chunk, range, why) === true;
+    return isAgain ? new BytesAway(chunk, range) : undefined;
+  }
+
+  #corrupt(why: string, place: PagePlace & { readonly offset: number }): StorageError {
+    const { directory, elsewhere } = this.#options;
+    const chunk = chunkOf(place.location);
+    const both = elsewhere?.isInBucket(chunk) ? "; its copy in the bucket is no better" : "";
+    return corrupt(chunkPath(directory, chunk), `${why}${both}`, place);
+  }
+
   #chunk(chunk: ChunkId, wanted: PagePlace): OpenChunk {
     const open = this.#open.get(chunk) ?? this.#openChunk(chunk, wanted);
     this.#open.delete(chunk);
@@ -138,15 +188,9 @@ export class ChunkFiles {
   }
 
   #openChunk(chunk: ChunkId, wanted: PagePlace): OpenChunk {
-    const { storage, directory, storeId, openMax } = this.#options;
+    const { directory, storeId, openMax } = this.#options;
     const path = chunkPath(directory, chunk);
-    let file: File;
-    try {
-      file = storage.openSync(path);
-    } catch (cause) {
-      if (systemCode(cause) !== "ENOENT") throw ioError("open", path, cause);
-      throw corrupt(path, "the file is missing", { ...wanted, offset: offsetOf(wanted.location) });
-    }
+    const file = this.#openFile(chunk, wanted);
     let codec: ImageCodec;
     try {
       codec = this.#readHeader({ path, file }, chunk, wanted).codec;
@@ -162,21 +206,49 @@ export class ChunkFiles {
     return { path, file, seed, codec, headBytes: imageOffset(codec) };
   }
 
+  #openFile(chunk: ChunkId, wanted: PagePlace): File {
+    const { storage, directory, elsewhere } = this.#options;
+    const found = elsewhere?.openSync(chunk);
+    if (found !== undefined) return found;
+    const path = chunkPath(directory, chunk);
+    try {
+      return storage.openSync(path);
+    } catch (cause) {
+      if (systemCode(cause) !== "ENOENT") {
+        const failed = ioError("open", path, cause);
+        throw this.#damaged(HEADER_RANGE, failed.message, wanted) ?? failed;
+      }
+      const lost = elsewhere?.lost(chunk);
+      if (lost !== undefined) return lost;
+      throw corrupt(path, "the file is missing", { ...wanted, offset: offsetOf(wanted.location) });
+    }
+  }
+
   #readHeader(open: FileAtPath, chunk: ChunkId, wanted: PagePlace): ChunkHeader {
     const bytes = new Uint8Array(FILE_HEADER.sizeBytes);
-    const answer = decodeHeader(bytes.subarray(0, readAt(open, bytes, 0)));
+    const answer = decodeHeader(bytes.subarray(0, this.#readBeginning(open, bytes, wanted)));
     if (answer.type === "newer") {
       const { found, supported } = answer;
       throw new StorageError("BOP_FORMAT", `${open.path} is of ${found}, newer than ${supported}`, {
         details: { file: open.path, found, supported },
       });
     }
-    if (answer.type === "bad") throw corrupt(open.path, answer.why, { ...wanted, offset: 0 });
-    const ours = Buffer.from(this.#options.storeId).equals(answer.header.storeId);
-    if (!ours || answer.header.chunk !== chunk) {
-      throw corrupt(open.path, "another chunk lies in its place", { ...wanted, offset: 0 });
+    const ours =
+      answer.type === "header" &&
+      Buffer.from(this.#options.storeId).equals(answer.header.storeId) &&
+      answer.header.chunk === chunk;
+    if (ours) return answer.header;
+    const why = answer.type === "bad" ? answer.why : "another chunk lies in its place";
+    throw this.#damaged(HEADER_RANGE, why, wanted) ?? this.#corrupt(why, { ...wanted, offset: 0 });
+  }
+
+  #readBeginning(open: FileAtPath, into: Uint8Array, wanted: PagePlace): number {
+    try {
+      return readAt(open, into, 0);
+    } catch (error) {
+      if (!isStorageError(error, "BOP_IO")) throw error;
+      throw this.#damaged(HEADER_RANGE, error.message, wanted) ?? error;
     }
-    return answer.header;
   }
 
   #retire(chunk: ChunkId, open: Pick<OpenChunk, "file">): void {
@@ -192,6 +264,7 @@ function readAt(open: FileAtPath, into: Uint8Array, offset: number): number {
   try {
     return open.file.readSync(into, offset);
   } catch (cause) {
+    if (cause instanceof BytesAway) throw cause;
     throw ioError("read", open.path, cause);
   }
 }

@@ -5,8 +5,10 @@
  * (1) `undefined` is a chunk that cannot be read: its damage is reported to who reads a page, and
  *     does not keep other databases from being checkpointed.
  * (2) Every page that is given out passed its checksum.
+ * (3) What is not here is fetched. If it cannot be, that is a StorageError.
  */
 import type { File, Storage } from "../../base/env.ts";
+import { StorageError } from "../../base/errors.ts";
 import { type ChunkId, MIB } from "../../base/units.ts";
 import {
   type ChunkEntry,
@@ -27,12 +29,15 @@ import {
   unpackImage,
 } from "../../chunk/index.ts";
 import type { Slices } from "../checkpoint/slices.ts";
-import { chunkPath } from "./chunk-files.ts";
+import type { Residency } from "../residency/residency.ts";
 
 export interface ChunkPlace {
   readonly storage: Storage;
   readonly directory: string;
   readonly storeId: Uint8Array;
+  readonly residency: Residency;
+  /** Ends the waiting for what is not here. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ChunkToScan {
@@ -75,8 +80,9 @@ export class ChunkScan {
     of: ChunkToScan,
     slices: Slices,
   ): Promise<ChunkScan | undefined> {
-    const path = chunkPath(place.directory, of.chunk);
-    const file = await place.storage.open(path, "read").catch(() => undefined);
+    const { residency, signal } = place;
+    const options = { hold: true, ...(signal && { signal }) };
+    const file = await residency.open(of.chunk, options).catch(unlessAway);
     if (file === undefined) return undefined;
     let scan: ChunkScan | undefined;
     try {
@@ -180,6 +186,11 @@ function* spansOf(wanted: readonly ChunkEntry[]): Generator<ChunkEntry[]> {
 async function readExactly(file: File, at: number, bytes: number): Promise<Uint8Array | undefined> {
   if (at < 0) return undefined;
   const into = new Uint8Array(bytes);
-  const count = await file.read(into, at).catch(() => 0);
+  const count = await file.read(into, at).catch(unlessAway);
   return count === bytes ? into : undefined;
+}
+
+/** See (1) and (3). */
+function unlessAway(error: unknown): undefined {
+  if (error instanceof StorageError) throw error;
 }

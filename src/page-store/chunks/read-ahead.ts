@@ -11,7 +11,8 @@
  * (2) Every page of it is verified as if it had been read alone, and kept under its own location:
  *     whoever looks there, in whatever snapshot, wants this page and no other.
  * (3) What is wrong with a neighbour does not concern who asked for this page: it is not kept, and
- *     reported when it is itself read. If the stretch cannot be read, the page is read alone.
+ *     reported when it is itself read. If the stretch cannot be read, or is not here, the page is
+ *     read alone.
  * (4) The image that `load` returns is good until the next call.
  */
 
@@ -20,6 +21,7 @@ import { KIB } from "../../base/units.ts";
 import { recordBytes } from "../../chunk/index.ts";
 import type { PageCache } from "../../page-cache/index.ts";
 import { chunkOf, NOWHERE, offsetOf } from "../maps/location.ts";
+import { BytesAway } from "../residency/pages-away.ts";
 import type { ChunkFiles } from "./chunk-files.ts";
 import { imageInStretch, type Stretch } from "./chunk-stretch.ts";
 import { type AheadPage, type Miss, type Sequence, Sequences } from "./sequences.ts";
@@ -51,7 +53,7 @@ export class ReadAhead {
     this.#isUnused = (location) => cache.isAhead(location);
   }
 
-  /** The image of a page, verified. Throws BOP_CORRUPT or BOP_IO. */
+  /** The image of a page, verified. Throws BOP_CORRUPT, BOP_IO or BytesAway. */
   load(page: MissedPage): Uint8Array {
     const sequence = this.#sequences.missed(page, this.#isUnused);
     const ahead = this.#neighbours(page, sequence.window);
@@ -74,6 +76,7 @@ export class ReadAhead {
   ): Uint8Array | undefined {
     const cache = this.#cache;
     const stretch = this.#read(page, ahead);
+    if (stretch === "away") return undefined;
     const image = stretch === undefined ? undefined : imageInStretch(stretch, page);
     if (stretch === undefined || image === undefined) {
       sequence.close();
@@ -112,7 +115,7 @@ export class ReadAhead {
     return (Math.min(window, records) - 1) * recordBytesMax(pageBytes);
   }
 
-  #read(page: MissedPage, ahead: readonly AheadPage[]): Stretch | undefined {
+  #read(page: MissedPage, ahead: readonly AheadPage[]): Stretch | "away" | undefined {
     const furthest = Math.max(...ahead.map(({ location }) => offsetOf(location)));
     const bytes = furthest - offsetOf(page.location) + recordBytesMax(page.pageBytes);
     this.#stretch ??= new Uint8Array(STRETCH_BYTES_MAX);
@@ -120,6 +123,7 @@ export class ReadAhead {
       return this.#files.readStretch(page, this.#stretch.subarray(0, bytes));
     } catch (error) {
       if (error instanceof StorageError) return undefined; // See (3).
+      if (error instanceof BytesAway) return "away";
       throw error;
     }
   }

@@ -18,16 +18,23 @@ import type { ChunkRow } from "../../manifest/index.ts";
 import { chunkOf, NOWHERE } from "../maps/location.ts";
 import type { ReferenceTally } from "../maps/map-draft.ts";
 import type { LocationTally } from "../maps/map-edit.ts";
-import { ChunkUses } from "./chunk-uses.ts";
+import { ChunkUses, type UsesWorld } from "./chunk-uses.ts";
 import { planCompaction, type Space } from "./compaction-plan.ts";
+
+export interface ChunkWorld extends UsesWorld {
+  /** Told of rows when they are published. */
+  readonly named?: (rows: readonly ChunkRow[]) => void;
+}
 
 export class ChunkTable {
   /** What is known of how much of each is used. */
   readonly uses: ChunkUses;
   readonly #rows: Map<ChunkId, ChunkRow>;
+  readonly #world: ChunkWorld;
 
-  constructor(rows: readonly ChunkRow[], hasForks: () => boolean) {
-    this.uses = new ChunkUses(hasForks);
+  constructor(rows: readonly ChunkRow[], world: ChunkWorld) {
+    this.uses = new ChunkUses(world);
+    this.#world = world;
     const ofPages = rows.filter(({ kind }) => kind === "pages");
     this.#rows = new Map(ofPages.map((row) => [row.chunk, row]));
   }
@@ -57,6 +64,7 @@ export class ChunkTable {
       this.#rows.delete(chunk);
       this.uses.forget(chunk);
     }
+    this.#world.named?.(change.put);
   }
 
   /** Files, and what is used of them. */

@@ -21,17 +21,23 @@ interface Count {
 
 const WORTH_A_COUNT_SHARE = 1 / 8;
 
+export interface UsesWorld {
+  readonly hasForks: () => boolean;
+  /** It is not here, and cannot be had for now. Absent: all chunks are here. */
+  readonly rests?: (chunk: ChunkId) => boolean;
+}
+
 export class ChunkUses {
-  readonly #hasForks: () => boolean;
+  readonly #world: UsesWorld;
   readonly #counts = new Map<ChunkId, Count>();
   readonly #damaged = new Set<ChunkId>();
 
-  constructor(hasForks: () => boolean) {
-    this.#hasForks = hasForks;
+  constructor(world: UsesWorld) {
+    this.#world = world;
   }
 
   *of(rows: Iterable<ChunkRow>): Generator<ChunkUse> {
-    const hasForks = this.#hasForks();
+    const hasForks = this.#world.hasForks();
     for (const row of rows) yield this.#use(row, hasForks);
   }
 
@@ -44,14 +50,19 @@ export class ChunkUses {
     this.#counts.set(chunk, { used, references, livePages });
   }
 
-  /** It could not be read: nobody tries again before the store is opened again. */
+  /** It could not be read: nobody tries again before it is healed, or the store opened again. */
   damaged(chunk: ChunkId): void {
     this.#damaged.add(chunk);
   }
 
+  /** Its file is whole again. */
+  healed(chunk: ChunkId): void {
+    this.#damaged.delete(chunk);
+  }
+
   /** What is known once a change is published is noted here, and nowhere else before. */
   copy(): ChunkUses {
-    const copy = new ChunkUses(this.#hasForks);
+    const copy = new ChunkUses(this.#world);
     copy.adopt(this);
     return copy;
   }
@@ -74,7 +85,7 @@ export class ChunkUses {
     const usedGuess = Math.min(usedMax, livePages);
     const isKnown = count !== undefined && !isWorthACount(row, count);
     const usedMin = isKnown ? usedMax : hasForks ? 0 : usedGuess;
-    const isDamaged = this.#damaged.has(chunk);
+    const isDamaged = this.#damaged.has(chunk) || this.#world.rests?.(chunk) === true;
     const isCertain = !hasForks && references === livePages;
     return { chunk, fileBytes, pageCount, usedMax, usedMin, usedGuess, isCertain, isDamaged };
   }

@@ -9,9 +9,12 @@
  *     its LSN.
  * (2) A chunk that cannot be read stays as it is: its damage is reported to who reads the page, and
  *     does not keep other databases from being checkpointed.
- * (3) It may end at any page, and what it has carried by then is carried: the chunk is the emptier
+ * (3) One that is not here is fetched. If the bucket does not answer within the patience that there is,
+ *     such chunks are left alone for a while.
+ * (4) It may end at any page, and what it has carried by then is carried: the chunk is the emptier
  *     for the next.
  */
+import { StorageError } from "../../base/errors.ts";
 import type { ChunkId } from "../../base/units.ts";
 import type { ChunkEntry } from "../../chunk/index.ts";
 import type { ChunkRow } from "../../manifest/index.ts";
@@ -45,6 +48,8 @@ export interface CompactionGround extends CountGround {
   readonly countsMax: number;
 }
 
+const DAMAGED = "compaction could not read it";
+
 export interface CompactionResult {
   readonly compactedChunks: number;
   /** There is more that is worth it, and this was not in vain: another would get on with it. */
@@ -52,6 +57,17 @@ export interface CompactionResult {
 }
 
 export async function compact(ground: CompactionGround): Promise<CompactionResult> {
+  const { residency } = ground.place;
+  if (!residency.mayHaveRemotePages) return compactWith(ground);
+  const { signal, end } = residency.patience.begin();
+  try {
+    return await compactWith({ ...ground, place: { ...ground.place, signal } });
+  } finally {
+    end();
+  }
+}
+
+async function compactWith(ground: CompactionGround): Promise<CompactionResult> {
   const { uses, rows, limits, carrier } = ground;
   const plan = () => planCompaction(uses.of(rows()), limits);
   const { suspects } = plan();
@@ -78,16 +94,36 @@ export async function countAll(ground: CountGround): Promise<void> {
 }
 
 async function count(ground: CountGround, suspects: ReadonlySet<ChunkId>): Promise<void> {
-  const { uses, place, rows, slices } = ground;
+  const { uses, rows } = ground;
   for (const row of [...rows()].filter(({ chunk }) => suspects.has(chunk))) {
-    const scan = await ChunkScan.open(place, row, slices);
-    if (scan === undefined) {
-      uses.damaged(row.chunk);
-      continue;
-    }
+    const scan = await openScan(ground, row);
+    if (scan === "damaged") uses.damaged(row.chunk);
+    if (typeof scan === "string") continue;
     await scan.close();
     uses.counted(row, (await namedOf(ground, row.chunk, scan)).length);
   }
+}
+
+async function openScan(
+  { place, slices }: CountGround,
+  row: ChunkRow,
+): Promise<ChunkScan | "left" | "damaged"> {
+  const { residency } = place;
+  if (residency.rests(row.chunk)) return "left";
+  try {
+    const scan = await ChunkScan.open(place, row, slices);
+    if (scan === undefined) void residency.distrust(row.chunk, DAMAGED);
+    return scan ?? "damaged";
+  } catch (error) {
+    return leftAlone(place, error);
+  }
+}
+
+/** See (3). */
+function leftAlone({ residency }: ChunkPlace, error: unknown): "left" {
+  if (!(error instanceof StorageError) || error.code === "BOP_CLOSED") throw error;
+  residency.patience.rest();
+  return "left";
 }
 
 async function compactChunk(
@@ -95,12 +131,20 @@ async function compactChunk(
   row: ChunkRow,
 ): Promise<"all" | "left" | "damaged"> {
   const { place, slices, carrier } = ground;
-  const scan = await ChunkScan.open(place, row, slices);
-  if (scan === undefined) return "damaged";
+  const scan = await openScan(ground, row);
+  if (typeof scan === "string") return scan;
   try {
     const named = await namedOf(ground, row.chunk, scan);
-    for await (const page of scan.pages(named)) {
-      if (page === undefined) return "damaged";
+    const pages = scan.pages(named);
+    for (;;) {
+      const next = await pages.next().catch((error) => leftAlone(place, error));
+      if (next === "left") return "left";
+      if (next.done) break;
+      const page = next.value;
+      if (page === undefined) {
+        void place.residency.distrust(row.chunk, DAMAGED);
+        return "damaged";
+      }
       if (carrier.isFull) return "left";
       await carrier.carry(row.chunk, page);
       const pause = slices.pause();

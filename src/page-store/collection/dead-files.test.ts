@@ -10,7 +10,8 @@ const CHUNKS = [1, 2, 3].map(chunkId);
 async function filesOf(mayForget?: (diedAtLsn: Lsn) => boolean) {
   const { world, env } = simulatedEnv({ seed: 1 });
   const { storage } = env;
-  const commons = { files: { closeFile: async () => undefined }, spillers: new Set() };
+  const residency = { forget: async () => undefined };
+  const commons = { files: { closeFile: async () => undefined }, spillers: new Set(), residency };
   const dead = new DeadFiles({ storage, directory: DIRECTORY, mayForget }, commons as never);
   await world.run(async () => {
     for (const chunk of CHUNKS) {

@@ -30,10 +30,10 @@ interface DeadFile {
 
 export class DeadFiles {
   readonly #place: ChunkPlace;
-  readonly #commons: Pick<Commons, "files" | "spillers">;
+  readonly #commons: Pick<Commons, "files" | "spillers" | "residency">;
   #dead: DeadFile[] = [];
 
-  constructor(place: ChunkPlace, commons: Pick<Commons, "files" | "spillers">) {
+  constructor(place: ChunkPlace, commons: Pick<Commons, "files" | "spillers" | "residency">) {
     this.#place = place;
     this.#commons = commons;
   }
@@ -45,7 +45,7 @@ export class DeadFiles {
   /** A commit of the manifest has succeeded. */
   async remove(): Promise<void> {
     const { storage, directory, mayForget } = this.#place;
-    const { files, spillers } = this.#commons;
+    const { files, spillers, residency } = this.#commons;
     const inUse = new Set<ChunkId>();
     for (const { spilled } of spillers) for (const chunk of spilled.chunks()) inUse.add(chunk);
     const stays = ({ chunk, diedAtLsn }: DeadFile): boolean =>
@@ -53,6 +53,7 @@ export class DeadFiles {
     const removable = this.#dead.filter((dead) => !stays(dead));
     this.#dead = this.#dead.filter(stays);
     for (const { chunk } of removable) {
+      await residency.forget(chunk);
       await files.closeFile(chunk).catch(() => undefined);
       // A file that cannot be removed is a leftover, which the next open removes.
       await storage.unlink(chunkPath(directory, chunk)).catch(() => undefined);

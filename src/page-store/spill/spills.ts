@@ -3,13 +3,13 @@
  * being closed or removed while nobody waits.
  */
 import { type ChunkId, chunkId } from "../../base/units.ts";
-import type { PageStoreLimits } from "../limits.ts";
+import type { ResolvedPageStoreLimits } from "../limits.ts";
 import type { SpillGround } from "./spill.ts";
 import type { ShelfPlace, SpillShelf } from "./spill-shelf.ts";
 
 export interface SpillsParts {
   readonly place: ShelfPlace;
-  readonly limits: Required<PageStoreLimits>;
+  readonly limits: ResolvedPageStoreLimits;
   readonly generation: () => number;
   readonly nextChunkId: () => ChunkId;
   readonly durableFolders: Set<string>;

@@ -39,6 +39,8 @@ export interface RetryStats {
   readonly waiting: number;
   /** Repetitions that were not made since the budget was spent. */
   readonly overBudget: number;
+  /** What the last attempt failed with, unless one has succeeded since. */
+  readonly lastFailure: string | undefined;
 }
 
 interface Waiter {
@@ -60,6 +62,7 @@ export class Retrier {
   #attempts = 0;
   #failures = 0;
   #overBudget = 0;
+  #lastFailure: StorageError | undefined;
 
   /** `what` names the sink in errors. */
   constructor(
@@ -83,6 +86,7 @@ export class Retrier {
       failures: this.#failures,
       waiting: this.#queue.length,
       overBudget: this.#overBudget,
+      lastFailure: this.#lastFailure && `${this.#lastFailure.code}: ${this.#lastFailure.message}`,
     };
   }
 
@@ -115,11 +119,13 @@ export class Retrier {
     try {
       const value = await attempt();
       this.#budget.succeeded();
+      this.#lastFailure = undefined;
       this.#settle(ticket, "succeeded");
       return value;
     } catch (error) {
       const outcome = outcomeOf(error);
       if (outcome === "failed") this.#failures += 1;
+      if (error instanceof StorageError) this.#lastFailure = error;
       this.#settle(ticket, outcome);
       throw error;
     }

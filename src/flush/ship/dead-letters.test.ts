@@ -1,0 +1,265 @@
+import { describe, expect, test } from "vitest";
+import type { Env } from "../../base/env.ts";
+import { StorageError } from "../../base/errors.ts";
+import { seeded, simulatedWorld } from "../../io/index.ts";
+import { type Manifest, memoryStores, openManifest } from "../../manifest/index.ts";
+import { DeadLetters, type Refused } from "./dead-letters.ts";
+import type { ManifestPump } from "./ports.ts";
+import {
+  commitsInBucket,
+  Machine,
+  type OpenOptions,
+  type RunningStore,
+  STORE_ID,
+} from "./ship.fixture.ts";
+
+const HOUR = 3_600_000;
+const sealed = (machine: Machine) => machine.commits.map(({ lsn }) => lsn);
+
+/** Makes a checkpoint when the sink wants one, as a store does. */
+async function opened(
+  machine: Machine,
+  env: Env,
+  options: OpenOptions = {},
+): Promise<RunningStore> {
+  const store = await machine.open(env, options);
+  store.controller.onBaseWanted(() => void store.checkpoint());
+  await store.controller.start();
+  return store;
+}
+
+/** A store that ships, and dies with a letter of its log. */
+async function refused(machine: Machine): Promise<{ readonly id: number; readonly lsn: number }> {
+  let found = { id: 0, lsn: 0 };
+  await machine.live(async (env) => {
+    const store = await opened(machine, env);
+    await store.remote(await store.commit(100));
+    machine.service.faults.state.denied = true;
+    const lsn = await store.commit(3000);
+    await env.clock.sleep(2000);
+    const [letter] = store.controller.deadLetters;
+    expect(letter).toMatchObject({ kind: "log", bytes: expect.any(Number) });
+    expect(letter?.bytes).toBeGreaterThan(3000);
+    found = { id: letter?.id ?? 0, lsn };
+  });
+  machine.world.kill();
+  return found;
+}
+
+describe("a dead letter of the log", () => {
+  // evidence: G42
+  test("is there for the next process, which asks nothing of the bucket until it is retried", async () => {
+    const machine = new Machine(80);
+    const { id } = await refused(machine);
+    machine.service.faults.state.denied = false;
+    await machine.live(async (env) => {
+      const store = await opened(machine, env);
+      const { calls } = machine.service;
+      await store.commit(100);
+      await env.clock.sleep(HOUR / 2);
+      expect(machine.service.calls).toBe(calls);
+      expect(store.controller.facts).toMatchObject({ state: "halted", deadLetters: 1 });
+      expect(store.controller.deadLetters).toMatchObject([{ id, kind: "log" }]);
+      await store.controller.retryDeadLetter(id);
+      await store.remote(store.log.durableLsn);
+      expect(commitsInBucket(machine.service)).toEqual(sealed(machine));
+      expect(store.controller.facts).toMatchObject({ deadLetters: 0, lostWindows: [] });
+      await store.close();
+    });
+    await machine.live(async (env) => {
+      const store = await opened(machine, env);
+      expect(store.controller.facts).toMatchObject({ state: "shipping", deadLetters: 0 });
+      await store.close();
+    });
+  });
+
+  test("that is retried in vain is a new one, with what the bucket says now", async () => {
+    const machine = new Machine(81);
+    const { id } = await refused(machine);
+    await machine.live(async (env) => {
+      const store = await opened(machine, env);
+      await store.controller.retryDeadLetter(id);
+      await env.clock.sleep(1000);
+      const [letter] = store.controller.deadLetters;
+      expect(letter?.id).toBeGreaterThan(id);
+      await expect(store.controller.retryDeadLetter(id)).rejects.toThrow(RangeError);
+      await store.close();
+    });
+  });
+
+  // evidence: G42
+  test("that is discarded leaves a lost window and a new base, though the bucket refused until the next process", async () => {
+    const machine = new Machine(82);
+    const { id, lsn } = await refused(machine);
+    let given = 0;
+    await machine.live(async (env) => {
+      const store = await opened(machine, env);
+      given = store.controller.remoteLsn;
+      await store.controller.discardDeadLetter(id);
+      await env.clock.sleep(1000);
+    });
+    machine.world.kill();
+    machine.service.faults.state.denied = false;
+    await machine.live(async (env) => {
+      const store = await opened(machine, env);
+      expect(store.controller.facts).toMatchObject({ state: "shipping", deadLetters: 0 });
+      const [window] = store.controller.facts.lostWindows;
+      expect(window).toMatchObject({ letter: id, epochBefore: 1, reason: expect.any(String) });
+      expect(window?.fromLsn).toBe(given);
+      expect(window?.toLsn).toBeGreaterThanOrEqual(lsn);
+      // The checkpoint that was asked for makes the base: nothing else is needed.
+      await store.remote(await store.commit(10));
+      expect(() => commitsInBucket(machine.service)).toThrow("a gap");
+      await store.close();
+    });
+    await machine.live(async (env) => {
+      const store = await opened(machine, env);
+      expect(store.controller.facts.lostWindows).toHaveLength(1);
+      await store.remote(await store.commit(10));
+      await store.close();
+    });
+  });
+
+  // evidence: G42
+  test("is held or given up for good wherever its process dies, and its window is told once", async () => {
+    const outcomes = new Set<string>();
+    for (let seed = 0; seed < 10; seed++) {
+      const machine = new Machine(100 + seed);
+      const { id } = await refused(machine);
+      machine.service.faults.state.denied = false;
+      const { world } = machine;
+      const env = world.start();
+      const life = opened(machine, env).then(async (store) => {
+        await store.controller.discardDeadLetter(id);
+        await env.clock.sleep(HOUR);
+      });
+      life.catch(() => undefined);
+      await world.pass(world.random.fraction() * 150);
+      world.kill();
+      await machine.live(async (env) => {
+        const store = await opened(machine, env);
+        const isHeld = store.controller.deadLetters.length > 0;
+        outcomes.add(isHeld ? "held" : "given up");
+        if (isHeld) {
+          expect(store.controller.deadLetters[0]?.id, `seed ${seed}`).toBe(id);
+          await store.controller.discardDeadLetter(id);
+        }
+        await store.remote(await store.commit(10));
+        const { lostWindows } = store.controller.facts;
+        expect(
+          lostWindows.map(({ letter }) => letter),
+          `seed ${seed}`,
+        ).toEqual([id]);
+        await store.close();
+      });
+    }
+    expect(outcomes).toEqual(new Set(["held", "given up"]));
+  });
+});
+
+describe("a dead letter of states", () => {
+  /** The pump as it is, but for what `mayShip` says of its rounds. */
+  const refusing =
+    (mayShip: () => boolean) =>
+    (real: ManifestPump): ManifestPump => ({
+      start: (begin) => real.start(begin),
+      isDue: (nowMs) => real.isDue(nowMs),
+      newBase: () => real.newBase(),
+      get nextDueMs() {
+        return real.nextDueMs;
+      },
+      isSafe: (chunk) => real.isSafe(chunk),
+      onlyRemote: () => real.onlyRemote(),
+      ensureChunks: (chunks, upToLsn) => real.ensureChunks(chunks, upToLsn),
+      round: (signal) => {
+        if (mayShip()) return real.round(signal);
+        const details = {
+          store: "bucket",
+          operation: "put",
+          key: "manifest/1",
+          status: 413,
+        } as never;
+        return Promise.reject(new StorageError("BOP_SINK_REFUSED", "too large", { details }));
+      },
+    });
+
+  // evidence: G42
+  test("holds up states in the next process too, and the log goes on", async () => {
+    const machine = new Machine(90);
+    let isOpen = false;
+    const pump = refusing(() => isOpen);
+    await machine.live(async (env) => {
+      const store = await opened(machine, env, { pump });
+      await store.commit(100);
+      await env.clock.sleep(5000);
+      expect(store.controller.deadLetters).toMatchObject([{ kind: "manifest" }]);
+    });
+    machine.world.kill();
+    isOpen = true;
+    await machine.live(async (env) => {
+      const store = await opened(machine, env, { pump });
+      await store.commit(100);
+      await env.clock.sleep(5000);
+      expect(commitsInBucket(machine.service)).toEqual(sealed(machine));
+      expect(store.controller.facts).toMatchObject({ state: "halted", remoteLsn: 0 });
+      const [letter] = store.controller.deadLetters;
+      await store.controller.discardDeadLetter(letter?.id ?? 0);
+      await store.remote(store.log.durableLsn);
+      expect(store.controller.facts).toMatchObject({ deadLetters: 0, lostWindows: [] });
+      await store.close();
+    });
+  });
+});
+
+describe("letters", () => {
+  async function manifestOf(work: (open: () => Promise<Manifest>) => Promise<void>): Promise<void> {
+    const world = simulatedWorld({ seed: 3 });
+    const stores = memoryStores(seeded(4));
+    const { clock } = world.start();
+    const openStore = stores.openerFor(world.start());
+    const place = { openStore, directory: "/store/manifest", storeIdForNew: STORE_ID, clock };
+    await world.run(() => work(() => openManifest(place)));
+  }
+  const refusal: Omit<Refused, "isKept"> = {
+    ...{ kind: "log", part: "log" },
+    ...{ at: new Date(5), reason: "no", bytes: 7 },
+  };
+  const report = (error: unknown): never => {
+    throw error;
+  };
+
+  test("of another place count for nothing, and go when an epoch begins", async () => {
+    await manifestOf(async (open) => {
+      const manifest = await open();
+      const letters = new DeadLetters({ manifest, location: "s3://here", report });
+      void letters.hold({ ...refusal, isKept: true });
+      const [held] = letters.all;
+      await manifest.close();
+      const again = await open();
+      const elsewhere = new DeadLetters({ manifest: again, location: "s3://there", report });
+      expect([elsewhere.all, elsewhere.left("log"), elsewhere.struck]).toEqual([
+        [],
+        undefined,
+        [held?.id],
+      ]);
+      const here = new DeadLetters({ manifest: again, location: "s3://here", report });
+      expect([here.all, here.struck]).toEqual([[held], []]);
+      await again.close();
+    });
+  });
+
+  test("of what was refused before anything was shipped are gone with their process", async () => {
+    await manifestOf(async (open) => {
+      const manifest = await open();
+      const letters = new DeadLetters({ manifest, location: "s3://here", report });
+      const decision = letters.hold({ ...refusal, isKept: false });
+      expect(letters.all).toHaveLength(1);
+      letters.close();
+      expect(await decision).toBe("closed");
+      await manifest.close();
+      const again = await open();
+      expect(again.opened.deadLetters).toEqual([]);
+      await again.close();
+    });
+  });
+});

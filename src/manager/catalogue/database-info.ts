@@ -1,0 +1,23 @@
+/** WHAT USERS SEE OF A DATABASE, without opening it. */
+import type { DatabaseInfo } from "../api.ts";
+import { lastGoodSample } from "../scrub/store-scrub.ts";
+import type { Store } from "../store.ts";
+import type { CatalogueAt } from "./catalogue.ts";
+import type { CatalogueRow } from "./catalogue-row.ts";
+import { slugOf } from "./slugs.ts";
+
+export function infoOf(store: Store, row: CatalogueRow, at: CatalogueAt): DatabaseInfo {
+  const { name, engine, stream, createdAtMs, origin } = row;
+  const { pageCount, pageBytes } = store.durableSize(stream);
+  return {
+    name,
+    slug: slugOf(name),
+    engine,
+    pageBytes: pageBytes === 0 ? row.pageBytes : pageBytes,
+    sizeBytes: pageCount * pageBytes,
+    createdAt: new Date(createdAtMs),
+    forkedFrom: origin && { name: at.row(origin.stream)?.name, lsn: origin.lsn },
+    snapshots: at.snapshots.count(stream),
+    triedAt: lastGoodSample(store, stream),
+  };
+}

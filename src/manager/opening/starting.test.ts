@@ -1,0 +1,282 @@
+/** Stores that start in an empty directory from what their sink holds. */
+import { beforeEach, describe, expect, test } from "vitest";
+import { type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
+import { memoryStores } from "../../manifest/index.ts";
+import {
+  ForwardingStore,
+  type ObjectStore,
+  type SimulatedService,
+  SimulatedStore,
+  type StoreCall,
+  simulatedService,
+} from "../../sink/index.ts";
+import { prepareEngines } from "../../sqlite/index.ts";
+import type { Database } from "../api.ts";
+import { Manager } from "../manager.ts";
+import type { ManagerOptions } from "../options.ts";
+import { type VerifyReport, verifyStore } from "../verify/verify.ts";
+
+type Rest = Omit<ManagerOptions, "directory" | "env" | "openKeyValueStore">;
+
+const SEGMENT_BYTES = 1024 * 1024;
+const ROW_BYTES = 8000;
+/** A chunk that is smaller is fetched as a whole, with what it has of others. */
+const FETCHED_WHOLE_BYTES = 1024 * 1024;
+
+class WatchedStore extends ForwardingStore {
+  readonly #onCall: () => void;
+
+  constructor(store: ObjectStore, onCall: () => void = () => {}) {
+    super(store);
+    this.#onCall = onCall;
+  }
+
+  protected override around<T>(_call: StoreCall, send: () => Promise<T>): Promise<T> {
+    this.#onCall();
+    return send();
+  }
+}
+
+/** Machines with one bucket; each has a disk, which is a directory here. */
+class Machines {
+  readonly world: SimulatedWorld;
+  readonly service: SimulatedService;
+  readonly #stores: ReturnType<typeof memoryStores>;
+
+  constructor(seed: number) {
+    this.service = simulatedService(seed);
+    this.world = simulatedWorld({ seed });
+    this.#stores = memoryStores(seeded(seed));
+  }
+
+  open(disk: string, options: Rest = {}, onCall?: () => void): Promise<Manager> {
+    const env = this.world.start();
+    const { clock } = env;
+    const given = new SimulatedStore({ service: this.service, clock, latencyMsMax: 20 });
+    const sink = new WatchedStore(given, onCall);
+    return Manager.open({
+      directory: `/${disk}`,
+      env,
+      openKeyValueStore: this.#stores.openerFor(env),
+      sink,
+      segmentBytes: SEGMENT_BYTES,
+      inlineFlushMs: 0,
+      flushIntervalMs: 50,
+      startFromSink: true,
+      ...options,
+    });
+  }
+
+  /** Opens it as a directory whose sink is not given. */
+  withoutSink(disk: string): Promise<Manager> {
+    const env = this.world.start();
+    const openKeyValueStore = this.#stores.openerFor(env);
+    const segmentBytes = SEGMENT_BYTES;
+    return Manager.open({ directory: `/${disk}`, env, openKeyValueStore, segmentBytes });
+  }
+
+  /** Something lies there that is opened as any other store is. */
+  async isStore(disk: string): Promise<boolean> {
+    const { storage } = this.world.start();
+    const isMarked = (await storage.stat(`/${disk}/restoring`)) !== undefined;
+    return !isMarked && (await storage.stat(`/${disk}/superblock`)) !== undefined;
+  }
+
+  verify(disk: string, { withSink }: { readonly withSink: boolean }): Promise<VerifyReport> {
+    const env = this.world.start();
+    const openKeyValueStore = this.#stores.openerFor(env);
+    const sink = new SimulatedStore({ service: this.service, clock: env.clock });
+    const place = { env, directory: `/${disk}`, openKeyValueStore };
+    return verifyStore({ ...place, ...(withSink && { sink }) });
+  }
+}
+
+const alone = (seed: number, work: (machines: Machines) => Promise<void>) => () => {
+  const machines = new Machines(seed);
+  return machines.world.run(() => work(machines));
+};
+
+const INSERT = "insert into t (body) values (?)";
+
+/** A database of so many bytes. */
+async function filled(manager: Manager, name: string, bytes: number): Promise<Database> {
+  const database = await manager.database(name);
+  await database.exec("create table if not exists t (id integer primary key, body text)");
+  await database.transaction(async (tx) => {
+    for (let at = 0; at < bytes; at += ROW_BYTES)
+      await tx.prepare(INSERT).run("x".repeat(ROW_BYTES));
+  });
+  return database;
+}
+
+function residencyOf(manager: Manager) {
+  const { residency } = manager.diagnostics();
+  if (residency === undefined) throw new Error("a store with a sink has one");
+  return residency;
+}
+
+const countIn = async (manager: Manager, name: string) =>
+  (await manager.database(name)).prepare("select count(*) from t").pluck<number>().get();
+
+beforeEach(() => prepareEngines("sqlite", 4));
+
+describe("a store that starts from its sink", () => {
+  test(
+    "has every commit that was acknowledged, and goes on in the bucket",
+    alone(1, async (machines) => {
+      const first = await machines.open("first", { durability: "remote" });
+      await filled(first, "one", 80_000);
+      await first.checkpoint();
+      const one = await first.database("one");
+      await one.prepare(INSERT).run("in the log only");
+      const before = await countIn(first, "one");
+      await first.close();
+      const second = await machines.open("second", { durability: "remote" });
+      expect(await countIn(second, "one")).toBe(before);
+      expect(second.diagnostics().residency?.startedFrom?.objects).toBeGreaterThan(2);
+      await (await second.database("one")).prepare(INSERT).run("goes on");
+      await second.close();
+      const third = await machines.open("third");
+      expect(await countIn(third, "one")).toBe((before ?? 0) + 1);
+      await third.close();
+    }),
+  );
+
+  test(
+    "is a new one where the sink holds none, and opens as any other where it has one",
+    alone(2, async (machines) => {
+      const first = await machines.open("first");
+      expect(first.diagnostics().residency).toMatchObject({ startedFrom: undefined });
+      await filled(first, "one", 1000);
+      await first.close();
+      const again = await machines.open("first");
+      expect(again.diagnostics().residency).toMatchObject({ startedFrom: undefined });
+      expect(await countIn(again, "one")).toBe(1);
+      await again.close();
+    }),
+  );
+
+  test(
+    "takes up one that never committed anything",
+    alone(3, async (machines) => {
+      const first = await machines.open("first");
+      await first.close();
+      const second = await machines.open("second");
+      expect(await second.list()).toEqual([]);
+      await filled(second, "one", 1000);
+      await second.close();
+      const third = await machines.open("third");
+      expect(await countIn(third, "one")).toBe(1);
+      await third.close();
+    }),
+  );
+
+  // evidence: G41
+  test("reads no more objects for a large store than for a small one, and then only what is asked for", async () => {
+    const costs: { readonly objects: number; readonly bytes: number }[] = [];
+    for (const size of [24_000, 1_600_000]) {
+      const machines = new Machines(4);
+      await machines.world.run(async () => {
+        const first = await machines.open("first");
+        for (const name of ["one", "two", "three"]) await filled(first, name, size);
+        await first.checkpoint();
+        await first.close();
+        const second = await machines.open("second", { cacheBytes: 2 ** 20 });
+        const { startedFrom, fetchedBytes } = residencyOf(second);
+        expect(fetchedBytes).toBe(0);
+        expect(await countIn(second, "two")).toBe(size / ROW_BYTES);
+        const read = residencyOf(second);
+        expect(read.fetchedBytes).toBeGreaterThan(0);
+        expect(read.fetchedBytes).toBeLessThan(1.2 * size + FETCHED_WHOLE_BYTES);
+        costs.push({ objects: startedFrom?.objects ?? 0, bytes: startedFrom?.bytes ?? 0 });
+        await second.close();
+      });
+    }
+    const [small, large] = costs;
+    // How often log and states were shipped is a matter of time.
+    expect(large?.objects).toBeLessThan((small?.objects ?? 0) + 4);
+    expect(large?.bytes).toBeLessThan((small?.bytes ?? 0) + 20_000);
+  });
+
+  // evidence: G41
+  test(
+    "takes the bucket from a writer that goes on meanwhile, with all that it had acknowledged",
+    alone(5, async (machines) => {
+      const old = await machines.open("first", { durability: "remote" });
+      const one = await filled(old, "one", 20_000);
+      const told: string[] = [];
+      const writing = (async () => {
+        for (let n = 0; ; n += 1) {
+          await one.prepare(INSERT).run(`late ${n}`);
+          told.push(`late ${n}`);
+          if (n % 5 === 4) await old.checkpoint();
+        }
+      })().catch((error: unknown) => error);
+      await machines.world.start().clock.sleep(400);
+      const second = await machines.open("second");
+      expect(await writing).toMatchObject({ code: "BOP_FENCED" });
+      const two = await second.database("one");
+      const bodies = await two.prepare("select body from t").pluck<string>().all();
+      expect(told.length).toBeGreaterThan(3);
+      expect(bodies).toEqual(expect.arrayContaining(told));
+      await old.close();
+      await second.close();
+    }),
+  );
+
+  test(
+    "that is cut off at any step begins again, and is no store before",
+    alone(6, async (machines) => {
+      const first = await machines.open("first");
+      await filled(first, "one", 48_000);
+      await first.close();
+      for (const failing of [1, 3, 6, 10, 15, 22]) {
+        const disk = `cut-${failing}`;
+        let calls = 0;
+        machines.service.faults.state.down = false;
+        const cut = machines.open(disk, { sinkTimeoutMs: 0 }, () => {
+          calls += 1;
+          if (calls >= failing) machines.service.faults.state.down = true;
+        });
+        const outcome = await cut.catch((error: unknown) => error);
+        machines.service.faults.state.down = false;
+        if (!(outcome instanceof Error)) await (outcome as Manager).close();
+        else {
+          expect(outcome).toMatchObject({ code: "BOP_SINK_UNAVAILABLE" });
+          const unmarked = await machines.isStore(disk);
+          expect(unmarked).toBe(false);
+        }
+        const again = await machines.open(disk);
+        expect(await countIn(again, "one")).toBe(6);
+        await again.close();
+      }
+    }),
+  );
+});
+
+describe("a store some chunks of which are only in its sink", () => {
+  test(
+    "says so when it is opened without, verifies with it and without",
+    alone(7, async (machines) => {
+      const first = await machines.open("first");
+      await filled(first, "one", 100_000);
+      await first.close();
+      const second = await machines.open("second");
+      await second.close();
+      const alone = await machines.withoutSink("second");
+      const reading = countIn(alone, "one");
+      await expect(reading).rejects.toMatchObject({
+        code: "BOP_SINK_UNAVAILABLE",
+        message: expect.stringMatching(/open the store with that sink/),
+      });
+      await alone.close();
+      const blind = await machines.verify("second", { withSink: false });
+      expect(blind).toMatchObject({ isSound: true, checked: { chunks: 0, pages: 0 } });
+      expect(blind.checked.remoteChunks).toBeGreaterThan(0);
+      const seeing = await machines.verify("second", { withSink: true });
+      expect(seeing.isSound).toBe(true);
+      expect(seeing.checked.chunks).toBe(blind.checked.remoteChunks);
+      expect(seeing.checked.pages).toBeGreaterThan(5);
+    }),
+  );
+});

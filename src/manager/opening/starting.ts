@@ -1,0 +1,77 @@
+/**
+ * STARTING FROM THE SINK: a directory that holds no store takes up the one that the sink holds, before
+ * it is opened as any other.
+ *
+ *   empty ──fill──► marked: rows, log, superblock ──opened, the bucket is ours──settle──► a store
+ *                     └── cut off, or the bucket has moved on: fill again
+ *
+ * (1) Chunks stay in the bucket until they are read: what is read here are rows (8 bytes for each page,
+ *     and some for each database) and the log behind the newest state.
+ * (2) Nobody is served before the epoch is claimed and disk and bucket were compared. So what is
+ *     served is all that the bucket has, whoever wrote to it until then. A writer that went on while
+ *     rows and log were read is ended by the claim; then they are read again, and cannot go on again.
+ * (3) Until then the directory is marked. Opening it otherwise is refused; what lies there counts for
+ *     nothing, also what the opening itself wrote.
+ * (4) A sink that holds no store begins with this one, as without the option.
+ */
+import type { Env } from "../../base/env.ts";
+import { isStorageError } from "../../base/errors.ts";
+import { MIB } from "../../base/units.ts";
+import { openLmdbStore } from "../../manifest/index.ts";
+import { finishRestore, isStartCutOff, openBucket, restoreStore } from "../../restore/index.ts";
+import type { ReadCounts } from "../../sink/index.ts";
+import type { ResolvedOptions } from "../options.ts";
+import { hasStore } from "./directories.ts";
+
+/** What it took to start. */
+export interface StartedFrom {
+  /** Objects, requests and bytes until the store could be opened. */
+  readonly reads: ReadCounts;
+}
+
+/** Segments that the log is written to are no smaller. */
+const SEGMENT_BYTES_MIN = MIB;
+
+/** Undefined if there is nothing to take up: a store is here, or none is in the sink. */
+export async function startFromSink(
+  options: ResolvedOptions,
+  env: Env,
+): Promise<StartedFrom | undefined> {
+  const { startFromSink: isWanted, sink, directory, segmentBytes } = options;
+  if (!isWanted || sink === undefined || !(await isFree(env, directory))) return undefined;
+  const opened = await openBucket(sink, { env }).catch((error: unknown) => {
+    if (isStorageError(error, "BOP_NO_RESTORE_POINT")) return undefined; // See (4).
+    throw error;
+  });
+  if (opened === undefined) return undefined;
+  try {
+    const { reads } = await restoreStore({
+      env,
+      openKeyValueStore: options.openKeyValueStore ?? openLmdbStore,
+      directory,
+      segmentBytes: Math.max(segmentBytes, SEGMENT_BYTES_MIN),
+      bucket: opened.bucket,
+      objects: opened.objects,
+      lazy: true,
+      starts: true,
+    });
+    return { reads };
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The store is open, and its bucket is its own: see (2). */
+export function settleStart({ storage }: Env, directory: string): Promise<void> {
+  return finishRestore({ storage, directory });
+}
+
+/** Somebody else wrote to the bucket after it was read: see (2). */
+export function hasMovedOn(error: unknown): boolean {
+  return isStorageError(error, "BOP_SINK_AHEAD") || isStorageError(error, "BOP_DIVERGED");
+}
+
+async function isFree(env: Env, directory: string): Promise<boolean> {
+  const { storage } = env;
+  return (await isStartCutOff({ storage, directory })) || !(await hasStore(env, directory));
+}

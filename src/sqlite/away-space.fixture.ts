@@ -1,0 +1,36 @@
+/**
+ * PAGES THAT ARE AWAY, for tests: a page space of which one read, the n-th, finds its page away. Asked
+ * again, the page is there.
+ */
+import { type MemoryPageSpace, type PageSpace, PagesAway } from "../page-store/index.ts";
+
+export class AwaySpace {
+  readonly space: PageSpace;
+  /** Reads that were made. */
+  reads = 0;
+  /** Number of the read that misses; 0: none. */
+  missAt = 0;
+  misses = 0;
+
+  constructor(memory: MemoryPageSpace) {
+    this.space = {
+      get newestLsn() {
+        return memory.newestLsn;
+      },
+      transactionMemoryBytes: memory.transactionMemoryBytes,
+      pin: (atMost) => memory.pin(atMost),
+      unpin: (snapshot) => memory.unpin(snapshot),
+      takeBuffer: (pageBytes) => memory.takeBuffer(pageBytes),
+      spill: () => memory.spill(),
+      stage: (change) => memory.stage(change),
+      read: (snapshot, pageNumber) => {
+        this.reads += 1;
+        if (this.reads === this.missAt) {
+          this.misses += 1;
+          throw new PagesAway({ database: "it", pageNumber }, () => Promise.resolve());
+        }
+        return memory.read(snapshot, pageNumber);
+      },
+    };
+  }
+}
