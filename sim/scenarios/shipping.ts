@@ -109,7 +109,7 @@ async function interruptedLife(run: Run): Promise<void> {
     const isCutOff = end !== "replaced" && random.chance(0.6);
     if (isCutOff) life.planCrash(1 + random.below(options.changesMax * 3), how);
     void outages(run, life);
-    void letters(run, life, manager);
+    void letters(run, life, { manager, isCalm: false });
     const working = random.chance(0.8) ? work({ life, manager }, found) : Promise.resolve();
     working.catch(() => undefined); // Of one that is replaced while it works nobody hears.
     const isLeftAtWork = end === "replaced" && random.chance(0.5);
@@ -118,7 +118,9 @@ async function interruptedLife(run: Run): Promise<void> {
     if (random.chance(0.05)) await life.env.clock.sleep(QUIET_MS);
     if (!isLeftAtWork && random.chance(0.3)) await manager.close();
   });
-  service.faults.state.down = service.faults.state.denied = false;
+  // Not the one that it began with, if there was nothing to restore from.
+  const { state } = run.service.faults;
+  state.down = state.denied = false;
   tally.add(`lives that ended: ${end}`);
   // One that is replaced is still there, and ships on, until the next crash.
   if (survived && end !== "replaced") simulation.end(how);
@@ -142,15 +144,15 @@ async function outages({ simulation, service }: Run, { env }: Life): Promise<voi
   }
 }
 
-/** Now and then the service refuses for a while. See (4). */
+/** Letters that are there are decided on, those of lives before too; some are made. See (4). */
 async function letters(
   { simulation, service }: Run,
   { env, isAlive }: Life,
-  manager: Manager,
+  { manager, isCalm }: { readonly manager: Manager; readonly isCalm: boolean },
 ): Promise<void> {
   const { random, tally } = simulation;
-  if (random.chance(0.6)) return;
   const { state } = service.faults;
+  const refuses = !isCalm && random.chance(0.4);
   const fromMs = env.clock.monotonicMs() + random.fraction() * 2000;
   const toMs = fromMs + random.fraction() * OUTAGE_MS_MAX;
   try {
@@ -158,9 +160,9 @@ async function letters(
       await env.clock.sleep(random.fraction() * LETTERS_MS);
       if (!isAlive()) return; // It was replaced.
       const nowMs = env.clock.monotonicMs();
-      state.denied = nowMs >= fromMs && nowMs < toMs;
+      state.denied = refuses && nowMs >= fromMs && nowMs < toMs;
       for (const { id, kind } of manager.deadLetters()) {
-        const isGivenUp = random.chance(0.2);
+        const isGivenUp = !isCalm && random.chance(0.2);
         tally.add(`dead letters: ${kind} ${isGivenUp ? "discarded" : "retried"}`);
         await manager[isGivenUp ? "discardDeadLetter" : "retryDeadLetter"](id);
       }
@@ -250,6 +252,7 @@ async function lastLives(run: Run): Promise<void> {
   await world.pass(ALL_LANDED_MS);
   await simulation.live(async (life) => {
     const manager = await open(run, life);
+    void letters(run, life, { manager, isCalm: true });
     await verify(life, manager);
     await manager.checkpoint();
     const { durableLsn } = manager.diagnostics().log;
@@ -262,6 +265,7 @@ async function lastLives(run: Run): Promise<void> {
   places.lose();
   await simulation.live(async (life) => {
     const manager = await open(run, life);
+    void letters(run, life, { manager, isCalm: true });
     await verify(life, manager);
     await manager.close();
   });
