@@ -105,11 +105,11 @@ async function interruptedLife(run: Run): Promise<void> {
   service.faults.failSometimes(run.faultChance, { except: ["missing"] });
   const survived = await simulation.live(async (life) => {
     const manager = await open(run, life);
+    void letters(run, life, { manager, isCalm: false });
     const found = await verify(life, manager);
     const isCutOff = end !== "replaced" && random.chance(0.6);
     if (isCutOff) life.planCrash(1 + random.below(options.changesMax * 3), how);
     void outages(run, life);
-    void letters(run, life, { manager, isCalm: false });
     const working = random.chance(0.8) ? work({ life, manager }, found) : Promise.resolve();
     working.catch(() => undefined); // Of one that is replaced while it works nobody hears.
     const isLeftAtWork = end === "replaced" && random.chance(0.5);
