@@ -19,7 +19,7 @@
  */
 import type { StorageError } from "../../base/errors.ts";
 import { StateTable } from "../../base/state-table.ts";
-import { closedError } from "../queries/seat-runner.ts";
+import { closedError } from "../queries/closed.ts";
 
 export type StoreState = "open" | "read-only" | "closing" | "closed";
 

@@ -13,12 +13,13 @@ import type { Disposer } from "../../base/env.ts";
 import type { StorageError } from "../../base/errors.ts";
 import { PagesAway } from "../../page-store/index.ts";
 import type { Connection, StatementDescription, Transaction, TransactionOptions } from "../api.ts";
+import { closedError } from "./closed.ts";
 import { HandleRunner } from "./handle-runner.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { withPages } from "./page-waits.ts";
 import { QueryableBase } from "./queryable.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
-import { closedError, SeatRunner } from "./seat-runner.ts";
+import { SeatRunner } from "./seat-runner.ts";
 import { Session } from "./session.ts";
 import { transactOn } from "./transaction.ts";
 

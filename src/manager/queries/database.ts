@@ -18,12 +18,12 @@ import type { Relations } from "../families/relations.ts";
 import { waitDurable } from "../gates/wait-durable.ts";
 import { refuseUnknown } from "../options.ts";
 import { exportDatabase, TRANSFER_OPTIONS } from "../transfer/export.ts";
+import { closedError } from "./closed.ts";
 import { PinnedConnection } from "./connection.ts";
 import { HandleRunner } from "./handle-runner.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { executeForm, QueryableBase } from "./queryable.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
-import { closedError } from "./seat-runner.ts";
 import { Session } from "./session.ts";
 import { transact } from "./transaction.ts";
 

@@ -18,13 +18,14 @@
  *
  * It is over 400 lines because order, writer and transaction of a seat are one state.
  */
-import { StorageError } from "../../base/errors.ts";
+import type { StorageError } from "../../base/errors.ts";
 import { type Lsn, lsn } from "../../base/units.ts";
 import { PagesAway } from "../../page-store/index.ts";
 import type { PreparedStatement } from "../../sqlite/index.ts";
 import type { StatementDescription } from "../api.ts";
 import type { OutputGate } from "../gates/gate.ts";
 import { acquireWriter } from "./acquire-writer.ts";
+import { closedError } from "./closed.ts";
 import { interrupted } from "./interrupted.ts";
 import { RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
@@ -479,9 +480,4 @@ function collectRows(statement: PreparedStatement, read: RowCall["read"]): unkno
   const rows: unknown[] = [];
   while (statement.step()) rows.push(read(statement));
   return rows;
-}
-
-/** The error of a handle, connection or transaction that has ended. */
-export function closedError(what: string): StorageError {
-  return new StorageError("BOP_CLOSED", `the ${what} is closed`, { details: { what } });
 }

@@ -20,11 +20,12 @@ import { laterLsn } from "../../base/units.ts";
 import type { Durability, Transaction, TransactionOptions } from "../api.ts";
 import { durabilityOf } from "../gates/levels.ts";
 import { refuseUnknown } from "../options.ts";
+import { closedError } from "./closed.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { withPages } from "./page-waits.ts";
 import { QueryableBase } from "./queryable.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
-import { closedError, SeatRunner } from "./seat-runner.ts";
+import { SeatRunner } from "./seat-runner.ts";
 import type { Session } from "./session.ts";
 import type { Hold } from "./work.ts";
 

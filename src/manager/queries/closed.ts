@@ -1,0 +1,7 @@
+/** WHAT IS SAID OF A HANDLE that has ended, whatever was held by it. */
+import { StorageError } from "../../base/errors.ts";
+
+/** The error of a handle, connection or transaction that has ended. */
+export function closedError(what: string): StorageError {
+  return new StorageError("BOP_CLOSED", `the ${what} is closed`, { details: { what } });
+}
