@@ -1,7 +1,11 @@
-/** NAMES, MOMENTS AND SIZES ON THE COMMAND LINE: what cannot be one is wrong usage, found before a store is opened. */
+/**
+ * NAMES, PLACES, MOMENTS AND SIZES ON THE COMMAND LINE: what cannot be one is wrong usage, found before a
+ * store is opened.
+ */
 import { Argument, InvalidArgumentError } from "commander";
 import { GIB, KIB, MIB } from "../base/units.ts";
 import { databaseName, snapshotName } from "../manager/index.ts";
+import { parseLocation } from "../sink/index.ts";
 
 const TIB = 1024 * GIB;
 
@@ -23,7 +27,13 @@ export function checkedSnapshot(text: string): string {
   return checked(text, snapshotName);
 }
 
-function checked(text: string, check: (text: string) => string): string {
+/** A folder or bucket, as its URL. */
+export function checkedPlace(url: string): string {
+  checked(url, parseLocation);
+  return url;
+}
+
+function checked<T>(text: string, check: (text: string) => T): T {
   try {
     return check(text);
   } catch (error) {

@@ -9,8 +9,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Option } from "commander";
 import { Manager, type ManagerOptions } from "../manager/index.ts";
-import { parseLocation } from "../sink/index.ts";
-import { sizeOf } from "./arguments.ts";
+import { checkedPlace, sizeOf } from "./arguments.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { sizeText } from "./output.ts";
 import { visible } from "./visible.ts";
@@ -53,7 +52,9 @@ export function ioOption(): Option {
 
 /** `--sink`, of every command that changes a store: see sink-options.ts. */
 export function sinkOption(): Option {
-  return new Option("--sink <url>", "where it is shipped: see docs/sinks.md").env("BOP_SINK");
+  return new Option("--sink <url>", "where it is shipped: see docs/sinks.md")
+    .env("BOP_SINK")
+    .argParser((url) => (url === NO_SINK ? url : checkedPlace(url)));
 }
 
 /** `--durability`, along with it. */
@@ -116,8 +117,7 @@ export function shippedOptions({
   diskBytes,
   startFromSink = false,
 }: Shipped): Pick<ManagerOptions, "sink" | "durability" | "limits" | "startFromSink"> {
-  const hasSink = sink !== undefined && sink !== NO_SINK;
-  if (!hasSink) {
+  if (sink === undefined || sink === NO_SINK) {
     const needs = { "--durability remote": durability === "remote", "--disk-bytes": diskBytes };
     for (const [option, value] of Object.entries({
       ...needs,
@@ -125,7 +125,7 @@ export function shippedOptions({
     })) {
       if (value) throw new UsageError(`${option} needs --sink, or BOP_SINK`);
     }
-  } else checkedSink(sink);
+  }
   return {
     ...(sink !== undefined && { sink }),
     ...(durability && { durability }),
@@ -135,15 +135,6 @@ export function shippedOptions({
 }
 
 type Shipped = Pick<StoreOptions, "sink" | "durability" | "diskBytes" | "startFromSink">;
-
-/** A URL that names no sink is wrong usage. */
-function checkedSink(url: string): void {
-  try {
-    parseLocation(url);
-  } catch (error) {
-    throw new UsageError(`--sink: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
 
 /** Opens a store, and says on standard error what takes so long, if it does. */
 export async function openTelling(

@@ -29,6 +29,8 @@ describe("wrong usage", () => {
     [["create", "tab\tname"], /cannot be printed/],
     [["list", "surplus"], /too many arguments/],
     [["drop", "notes"], /add --yes/],
+    [["restore", "--from", "/backup"], /"\/backup" is no sink: want file:\/\//],
+    [["status", "--sink", "ftp://x"], /'--sink <url>' argument 'ftp:\/\/x'/],
     [[], /Usage: bop/],
   ])("%j ends with 2, says what is wrong, and tries nothing", async (argv, message) => {
     const untouched = join(folder, "untouched");

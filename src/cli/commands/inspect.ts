@@ -53,7 +53,8 @@ async function run(file: string, options: InspectOptions): Promise<void> {
     const advice = /\.chunk$/.test(path)
       ? "it may be only in the sink of the store: `bop verify --sink` tells, and reads it there"
       : "name a file of a store; `bop verify` looks at a whole store";
-    throw new CommandError(`there is no file ${path}`, advice);
+    const what = kind === undefined ? "there is no file" : "not a file but a directory:";
+    throw new CommandError(`${what} ${path}`, advice);
   }
   const source = await FileSource.open(storage, path);
   try {

@@ -1,7 +1,7 @@
 /** `bop restore`: a store, or one database, out of a folder or bucket. */
 import { Command } from "commander";
 import { type DatabaseRestoreReport, Manager, type RestoreReport } from "../../manager/index.ts";
-import { checkedName, momentOf } from "../arguments.ts";
+import { checkedName, checkedPlace, momentOf } from "../arguments.ts";
 import { CommandError, UsageError } from "../exit.ts";
 import { Output, sizeText } from "../output.ts";
 import { progressBar } from "../progress.ts";
@@ -33,7 +33,11 @@ export function restoreCommand(): Command {
         "in --directory: under a new name (--as), or over the one that has its name, which stays " +
         "under another. A restore of a store that was cut off goes on when it is begun again.",
     )
-    .requiredOption("--from <url>", "where it was shipped to: file:///backup, s3://bucket/prefix")
+    .requiredOption(
+      "--from <url>",
+      "where it was shipped to: file:///backup, s3://bucket/prefix",
+      checkedPlace,
+    )
     .option("--database <name>", "only this database, as it was called then", checkedName)
     .option("--as <name>", "name of the restored database", checkedName)
     .option("--at <moment>", "a time, as 2026-11-22T12:00:00Z, or a position in the log", momentOf)

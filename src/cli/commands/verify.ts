@@ -12,6 +12,7 @@ import {
   verifyStore,
 } from "../../manager/index.ts";
 import { openLmdbStore } from "../../manifest/index.ts";
+import { checkedPlace } from "../arguments.ts";
 import { EXIT } from "../exit.ts";
 import { Output, sizeText } from "../output.ts";
 import { directoryOption, jsonOption, refuseWithoutStore, type StoreOptions } from "../store.ts";
@@ -33,7 +34,11 @@ export function verifyCommand(): Command {
     .argument("[directory]", "the store; the same as --directory")
     .option("--repair", "cut a damaged log where the damage begins; says what that loses, and asks")
     .option("-y, --yes", "with --repair: do not ask; without a terminal to ask at, it only says")
-    .option("--sink <url>", "read and check there what is only in the sink of the store")
+    .option(
+      "--sink <url>",
+      "read and check there what is only in the sink of the store",
+      checkedPlace,
+    )
     .addOption(directoryOption())
     .addOption(jsonOption())
     .addHelpText(
