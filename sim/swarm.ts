@@ -39,6 +39,8 @@ export interface SwarmOptions {
   readonly io: "standard" | "direct";
   readonly writeTimeoutMs: number;
   readonly transactionMemoryBytes: number;
+  /** 8 MiB by default. */
+  readonly maxTransactionBytes?: number;
   /** The past that is kept; by default that of the store. */
   readonly historyMs?: number;
   readonly historyBytes?: number;
@@ -82,6 +84,7 @@ export function storeLimits(options: SwarmOptions) {
   const { engine, segmentBytes, checkpointLogBytes, overlayBytes } = options;
   const { inlineFlushMs, maxConnections, transactionMemoryBytes, io, writeTimeoutMs } = options;
   const { historyMs, historyBytes, checkpointAgeMs, compression } = options;
+  const { maxTransactionBytes = 8 * MIB } = options;
   const limits = { engine, segmentBytes, checkpointLogBytes, overlayBytes };
   return {
     ...limits,
@@ -95,7 +98,7 @@ export function storeLimits(options: SwarmOptions) {
     io,
     limits: { writeTimeoutMs },
     cacheBytes: MIB,
-    maxTransactionBytes: 8 * MIB,
+    maxTransactionBytes,
     scrub: NEVER, // Its reads would stand between those of the others; it has a scenario of its own.
   };
 }
