@@ -9,29 +9,18 @@ import { isStorageError, type StorageError } from "../base/errors.ts";
 import { checkEnvelope, type Sealed } from "./envelope.ts";
 import type { KeyValueStore } from "./key-value.ts";
 import { STATE_KEY, STORE_KEY, type TableName, tableOfKey } from "./keys.ts";
-import type {
-  ChunkRow,
-  DatabaseRow,
-  HistoryRow,
-  MapRowChange,
-  MapVersionRow,
-  RecordLogRow,
-  RemoteChunkRow,
-  ShippingRow,
-  SnapshotRow,
-} from "./manifest.ts";
 import { tableOf } from "./schema.ts";
-import { chunks } from "./tables/chunks.ts";
-import { databases } from "./tables/databases.ts";
+import { type ChunkRow, chunks } from "./tables/chunks.ts";
+import { type DatabaseRow, databases } from "./tables/databases.ts";
 import { type ForkRow, forks } from "./tables/forks.ts";
-import { history } from "./tables/history.ts";
-import { mapVersions } from "./tables/map-versions.ts";
-import { pageMap } from "./tables/page-map.ts";
-import { recordLogs } from "./tables/record-logs.ts";
-import { remoteChunks } from "./tables/remote-chunks.ts";
+import { type HistoryRow, history } from "./tables/history.ts";
+import { type MapVersionRow, mapVersions } from "./tables/map-versions.ts";
+import { type MapRowChange, pageMap } from "./tables/page-map.ts";
+import { type RecordLogRow, recordLogs } from "./tables/record-logs.ts";
+import { type RemoteChunkRow, remoteChunks } from "./tables/remote-chunks.ts";
 import { segments } from "./tables/segments.ts";
-import { shipping } from "./tables/shipping.ts";
-import { snapshots } from "./tables/snapshots.ts";
+import { type ShippingRow, shipping } from "./tables/shipping.ts";
+import { type SnapshotRow, snapshots } from "./tables/snapshots.ts";
 import { decodeState, decodeStore, type StateValue, type StoreValue } from "./tables/state.ts";
 
 export interface ManifestAudit {

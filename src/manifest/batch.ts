@@ -9,7 +9,7 @@
 import { laterLsn, lsn } from "../base/units.ts";
 import type { ChangeLogRequest } from "./change-log-core.ts";
 import { isPending } from "./job-state.ts";
-import type { ManifestChange } from "./manifest.ts";
+import type { ManifestChange } from "./manifest-change.ts";
 import { type Operation, put, remove, removeRange } from "./table.ts";
 import { chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";

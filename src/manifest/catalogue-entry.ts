@@ -21,7 +21,7 @@ import { StorageError } from "../base/errors.ts";
 import { type Lsn, lsn, type StreamId, streamId } from "../base/units.ts";
 import { ByteReader, ByteWriter, Malformed } from "./bytes.ts";
 import { unknownVersion } from "./envelope.ts";
-import type { Moment } from "./manifest.ts";
+import type { Moment } from "./moment.ts";
 import { ENGINES } from "./tables/databases.ts";
 
 const VERSION = 1;

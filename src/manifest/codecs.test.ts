@@ -8,9 +8,8 @@ import {
   encodeCatalogueEntry,
 } from "./catalogue-entry.ts";
 import { seal } from "./envelope.ts";
-import type { DatabaseRow } from "./manifest.ts";
 import { TABLES } from "./schema.ts";
-import { databases } from "./tables/databases.ts";
+import { type DatabaseRow, databases } from "./tables/databases.ts";
 import { mapOf, pageMap } from "./tables/page-map.ts";
 import { segments } from "./tables/segments.ts";
 import { decodeState, decodeStore } from "./tables/state.ts";

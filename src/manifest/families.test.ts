@@ -2,8 +2,10 @@
 import { describe, expect, test } from "vitest";
 import { lsn, streamId } from "../base/units.ts";
 import { DIRECTORY, databaseRow, manifestWorld } from "./manifest.fixture.ts";
-import type { DatabaseRow, ManifestChange, SnapshotRow } from "./manifest.ts";
+import type { ManifestChange } from "./manifest-change.ts";
+import type { DatabaseRow } from "./tables/databases.ts";
 import { forks, forksOf } from "./tables/forks.ts";
+import type { SnapshotRow } from "./tables/snapshots.ts";
 
 /** A fork that was made at an LSN of the one before. */
 function forkRow(stream: number, origin: number, more: Partial<DatabaseRow> = {}): DatabaseRow {

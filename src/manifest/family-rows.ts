@@ -7,12 +7,11 @@
 import type { ChunkId, StreamId } from "../base/units.ts";
 import type { KeyValuePair } from "./key-value.ts";
 import { type KeyRange, nextAfter, STATE_KEY, STORE_KEY } from "./keys.ts";
-import type { DatabaseRow, MapRowChange } from "./manifest.ts";
 import { chunks } from "./tables/chunks.ts";
-import { databases } from "./tables/databases.ts";
+import { type DatabaseRow, databases } from "./tables/databases.ts";
 import { mapVersionsOf } from "./tables/map-versions.ts";
 import { names } from "./tables/names.ts";
-import { chunkOfLocation, mapOf, pageMap } from "./tables/page-map.ts";
+import { chunkOfLocation, type MapRowChange, mapOf, pageMap } from "./tables/page-map.ts";
 import { remoteChunks } from "./tables/remote-chunks.ts";
 
 export const FAMILY_ROWS = Object.freeze({

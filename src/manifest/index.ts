@@ -1,7 +1,8 @@
 /**
  * MANIFEST: what exists.
  *
- *   manifest         what is known, and how it is changed
+ *   manifest         what is known, and what can be asked of it
+ *   manifest-change  how it is changed; moment: a database at an LSN
  *   open-manifest    the same over a key-value store: reading it all, handing changes to the writer
  *   batch            what callers hand over: operations, marks, changes
  *   writer           the one: batches that wait together become one commit
@@ -12,7 +13,7 @@
  *   journal          batches that are accepted now and take place afterwards; batch-codec: as bytes
  *   generations      watermarks, and who waits for them
  *   migrations       stores of older schemas: migrations/ has them
- *   schema           all tables: table says what one is, tables/ has them
+ *   schema           all tables: table says what one is, tables/ has them with their rows
  *   pace             lets others run
  *   audit            every row and what is wrong with it, for verification
  *   audit-mirror     how far the mirror can be believed
@@ -82,37 +83,11 @@ export type {
   OpenKeyValueStore,
 } from "./key-value.ts";
 export { openLmdbStore } from "./lmdb-store.ts";
-export type {
-  ChunkRow,
-  DatabaseRow,
-  DeadLetterRow,
-  EpochRow,
-  HistoryRow,
-  LostWindowRow,
-  Manifest,
-  ManifestChange,
-  ManifestState,
-  MapRow,
-  MapRowChange,
-  MapRowKey,
-  MapVersionKey,
-  MapVersionRow,
-  Moment,
-  RecordLogRow,
-  RemoteChainKey,
-  RemoteChainRow,
-  RemoteChunkRow,
-  RemoteGarbageRow,
-  RemoteState,
-  ScrubKey,
-  ScrubRow,
-  ShippingRow,
-  SnapshotKey,
-  SnapshotRow,
-} from "./manifest.ts";
-export { MAP_ROW_PAGES } from "./manifest.ts";
+export type { Manifest, ManifestState } from "./manifest.ts";
+export type { ManifestChange } from "./manifest-change.ts";
 export { type CommitFault, type MemoryStores, memoryStores } from "./memory-store.ts";
 export { ManifestMirror, type MirrorStats } from "./mirror.ts";
+export type { Moment } from "./moment.ts";
 export { type ManifestOptions, openManifest } from "./open-manifest.ts";
 export {
   claimOwnership,
@@ -136,3 +111,23 @@ export {
 export { encodeRemoteRows, isRemotePlace, type RemoteFact, remoteFactOf } from "./remote-rows.ts";
 export { type RowCut, RowFeed, type RowFeedOptions } from "./row-feed.ts";
 export { garbageOf } from "./row-indexes.ts";
+export type { ChunkRow } from "./tables/chunks.ts";
+export type { DatabaseRow } from "./tables/databases.ts";
+export type { DeadLetterRow } from "./tables/dead-letters.ts";
+export type { EpochRow } from "./tables/epochs.ts";
+export type { HistoryRow } from "./tables/history.ts";
+export type { LostWindowRow } from "./tables/lost-windows.ts";
+export type { MapVersionKey, MapVersionRow } from "./tables/map-versions.ts";
+export {
+  MAP_ROW_PAGES,
+  type MapRow,
+  type MapRowChange,
+  type MapRowKey,
+} from "./tables/page-map.ts";
+export type { RecordLogRow } from "./tables/record-logs.ts";
+export type { RemoteChainKey, RemoteChainRow, RemoteState } from "./tables/remote-chains.ts";
+export type { RemoteChunkRow } from "./tables/remote-chunks.ts";
+export type { RemoteGarbageRow } from "./tables/remote-garbage.ts";
+export type { ScrubKey, ScrubRow } from "./tables/scrubs.ts";
+export type { ShippingRow } from "./tables/shipping.ts";
+export type { SnapshotKey, SnapshotRow } from "./tables/snapshots.ts";

@@ -3,10 +3,9 @@ import { AssertionError } from "../base/assert.ts";
 import { CATALOGUE_STREAM, type StreamId } from "../base/units.ts";
 import { broken, type Checked, type Context, type RowInvariant, rows } from "./invariant.ts";
 import { LiveTally } from "./live-tally.ts";
-import type { ChunkRow, MapVersionRow } from "./manifest.ts";
-import { chunks } from "./tables/chunks.ts";
+import { type ChunkRow, chunks } from "./tables/chunks.ts";
 import { databases } from "./tables/databases.ts";
-import { mapVersions } from "./tables/map-versions.ts";
+import { type MapVersionRow, mapVersions } from "./tables/map-versions.ts";
 import { pageMap } from "./tables/page-map.ts";
 
 const OF_CHUNKS: readonly RowInvariant<ChunkRow>[] = [

@@ -1,13 +1,12 @@
 /** WHAT MUST HOLD OF DATABASES, RECORD LOGS AND SNAPSHOTS. */
 import type { RowChange } from "./draft.ts";
 import { type Checked, type RowInvariant, rows } from "./invariant.ts";
-import type { DatabaseRow, SnapshotRow } from "./manifest.ts";
-import { databases } from "./tables/databases.ts";
+import { type DatabaseRow, databases } from "./tables/databases.ts";
 import { forksOf } from "./tables/forks.ts";
 import { mapVersionsOf } from "./tables/map-versions.ts";
 import { mapOf } from "./tables/page-map.ts";
 import { recordLogs } from "./tables/record-logs.ts";
-import { snapshots, snapshotsOf } from "./tables/snapshots.ts";
+import { type SnapshotRow, snapshots, snapshotsOf } from "./tables/snapshots.ts";
 
 interface StreamRow {
   readonly stream: number;

@@ -23,9 +23,8 @@ import type { Batch, Receipt } from "./batch.ts";
 import { decodeOperations, encodeOperations } from "./batch-codec.ts";
 import { ByteReader, ByteWriter, Malformed } from "./bytes.ts";
 import { corrupt } from "./envelope.ts";
-import type { DeadLetterRow } from "./manifest.ts";
 import { type Operation, put, remove } from "./table.ts";
-import { deadLetters } from "./tables/dead-letters.ts";
+import { type DeadLetterRow, deadLetters } from "./tables/dead-letters.ts";
 import { type PendingBatchRow, pendingBatches } from "./tables/pending-batches.ts";
 
 export interface JournalLimits {

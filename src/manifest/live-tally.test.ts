@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { chunkId, lsn, streamId } from "../base/units.ts";
 import type { RowChange } from "./draft.ts";
 import { LiveTally } from "./live-tally.ts";
-import type { ChunkRow, MapRowChange } from "./manifest.ts";
+import type { ChunkRow } from "./tables/chunks.ts";
+import type { MapRowChange } from "./tables/page-map.ts";
 
 const PAGES = 512;
 const CHUNKS = [1, 2, 3].map(chunkId);

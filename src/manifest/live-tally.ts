@@ -9,8 +9,8 @@
  */
 import type { ChunkId, StreamId } from "../base/units.ts";
 import type { RowChange } from "./draft.ts";
-import { type ChunkRow, MAP_ROW_PAGES, type MapRowChange } from "./manifest.ts";
-import { chunkOfLocation } from "./tables/page-map.ts";
+import type { ChunkRow } from "./tables/chunks.ts";
+import { chunkOfLocation, MAP_ROW_PAGES, type MapRowChange } from "./tables/page-map.ts";
 
 /** Versions that are held for (2). What goes beyond them is counted at once. */
 const GONE_MAX = 4096;

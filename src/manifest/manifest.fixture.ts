@@ -1,9 +1,13 @@
 /** A manifest in a simulated world, and rows for it: what tests of this folder share. */
 import { chunkId, lsn, streamId } from "../base/units.ts";
 import { type SimulatedWorld, seeded, simulatedWorld } from "../io/index.ts";
-import type { ChunkRow, DatabaseRow, Manifest, MapRowChange, RecordLogRow } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
 import { type MemoryStores, memoryStores } from "./memory-store.ts";
 import { type ManifestOptions, openManifest } from "./open-manifest.ts";
+import type { ChunkRow } from "./tables/chunks.ts";
+import type { DatabaseRow } from "./tables/databases.ts";
+import type { MapRowChange } from "./tables/page-map.ts";
+import type { RecordLogRow } from "./tables/record-logs.ts";
 
 export const STORE_ID = Uint8Array.from({ length: 16 }, (_, at) => at);
 export const DIRECTORY = "/store/manifest";

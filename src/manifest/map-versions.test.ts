@@ -10,7 +10,9 @@ import {
   PAGES,
   versionOf,
 } from "./manifest.fixture.ts";
-import type { Manifest, ManifestChange, MapVersionRow } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
+import type { ManifestChange } from "./manifest-change.ts";
+import type { MapVersionRow } from "./tables/map-versions.ts";
 
 const STREAM = streamId(1);
 

@@ -17,14 +17,8 @@ import { Generations, type WaitOptions } from "./generations.ts";
 import { JOURNAL_LIMITS, Journal, type JournalLimits } from "./journal.ts";
 import type { KeyValueStore, OpenKeyValueStore } from "./key-value.ts";
 import { STATE_KEY, STORE_KEY } from "./keys.ts";
-import type {
-  Manifest,
-  ManifestChange,
-  ManifestState,
-  ManifestStats,
-  MapRow,
-  MapRowChange,
-} from "./manifest.ts";
+import type { Manifest, ManifestState, ManifestStats } from "./manifest.ts";
+import type { ManifestChange } from "./manifest-change.ts";
 import { required } from "./migrations/migration.ts";
 import { migrate } from "./migrations.ts";
 import { Pace } from "./pace.ts";
@@ -38,7 +32,13 @@ import { history } from "./tables/history.ts";
 import { jobs } from "./tables/jobs.ts";
 import { lostWindows } from "./tables/lost-windows.ts";
 import { mapVersions } from "./tables/map-versions.ts";
-import { pageMap, versionsOf, versionsUpTo } from "./tables/page-map.ts";
+import {
+  type MapRow,
+  type MapRowChange,
+  pageMap,
+  versionsOf,
+  versionsUpTo,
+} from "./tables/page-map.ts";
 import { pendingBatches } from "./tables/pending-batches.ts";
 import { recordLogs } from "./tables/record-logs.ts";
 import { remoteChains } from "./tables/remote-chains.ts";

@@ -14,7 +14,6 @@ import { unknownVersion } from "./envelope.ts";
 import { firstRows } from "./first-rows.ts";
 import type { KeyValueOperation, KeyValuePair, KeyValueStore } from "./key-value.ts";
 import { STATE_KEY, STORE_KEY, TABLE } from "./keys.ts";
-import type { ChunkRow, RemoteChunkRow } from "./manifest.ts";
 import { mirrorPath } from "./mirror.ts";
 import {
   decodeMirrorEntry,
@@ -25,8 +24,8 @@ import {
   type MirrorPlace,
   mirrorPayloadBytes,
 } from "./mirror-format.ts";
-import { chunks } from "./tables/chunks.ts";
-import { remoteChunks } from "./tables/remote-chunks.ts";
+import { type ChunkRow, chunks } from "./tables/chunks.ts";
+import { type RemoteChunkRow, remoteChunks } from "./tables/remote-chunks.ts";
 import { segments } from "./tables/segments.ts";
 import { decodeState, decodeStore, encodeState, type StateValue } from "./tables/state.ts";
 

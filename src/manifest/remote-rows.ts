@@ -5,21 +5,12 @@
 import type { ChunkId } from "../base/units.ts";
 import type { KeyValueOperation, KeyValuePair } from "./key-value.ts";
 import { TABLE } from "./keys.ts";
-import type {
-  ChunkRow,
-  EpochRow,
-  RemoteChainKey,
-  RemoteChainRow,
-  RemoteChunkRow,
-  RemoteGarbageRow,
-  ShippingRow,
-} from "./manifest.ts";
-import { chunks } from "./tables/chunks.ts";
-import { epochs } from "./tables/epochs.ts";
-import { remoteChains } from "./tables/remote-chains.ts";
-import { remoteChunks } from "./tables/remote-chunks.ts";
-import { remoteGarbage } from "./tables/remote-garbage.ts";
-import { SHIPPING, type ShippingKey, shipping } from "./tables/shipping.ts";
+import { type ChunkRow, chunks } from "./tables/chunks.ts";
+import { type EpochRow, epochs } from "./tables/epochs.ts";
+import { type RemoteChainKey, type RemoteChainRow, remoteChains } from "./tables/remote-chains.ts";
+import { type RemoteChunkRow, remoteChunks } from "./tables/remote-chunks.ts";
+import { type RemoteGarbageRow, remoteGarbage } from "./tables/remote-garbage.ts";
+import { SHIPPING, type ShippingKey, type ShippingRow, shipping } from "./tables/shipping.ts";
 
 /** Without `row` there is none any more. */
 export type RemoteFact =

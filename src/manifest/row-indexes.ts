@@ -15,14 +15,13 @@ import { assert } from "../base/assert.ts";
 import type { ChunkId, StreamId } from "../base/units.ts";
 import { bucketKey } from "../sink/index.ts";
 import type { Draft, RowChange } from "./draft.ts";
-import type { DatabaseRow, RemoteChunkRow, RemoteGarbageRow } from "./manifest.ts";
 import { chunks } from "./tables/chunks.ts";
-import { databases } from "./tables/databases.ts";
+import { type DatabaseRow, databases } from "./tables/databases.ts";
 import { type ForkRow, forks } from "./tables/forks.ts";
 import { type NameKey, names } from "./tables/names.ts";
 import { recordLogs } from "./tables/record-logs.ts";
-import { remoteChunks } from "./tables/remote-chunks.ts";
-import { remoteGarbage } from "./tables/remote-garbage.ts";
+import { type RemoteChunkRow, remoteChunks } from "./tables/remote-chunks.ts";
+import { type RemoteGarbageRow, remoteGarbage } from "./tables/remote-garbage.ts";
 
 interface Named {
   readonly stream: StreamId;

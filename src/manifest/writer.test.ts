@@ -11,7 +11,8 @@ import {
   mapRow,
   PAGES,
 } from "./manifest.fixture.ts";
-import type { Manifest, ManifestChange } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
+import type { ManifestChange } from "./manifest-change.ts";
 import { put, remove, removeRange } from "./table.ts";
 import { databases } from "./tables/databases.ts";
 import { names } from "./tables/names.ts";

@@ -6,9 +6,25 @@
  *
  * (1) Persistent: the numbers of kinds are never changed or used again.
  */
-import { chunkId } from "../../base/units.ts";
-import type { ChunkRow } from "../manifest.ts";
+import { type ChunkId, chunkId } from "../../base/units.ts";
 import { defineTable } from "../table.ts";
+
+export interface ChunkRow {
+  readonly chunk: ChunkId;
+  readonly kind: "pages" | "records";
+  readonly fileBytes: number;
+  readonly pageCount: number;
+  /**
+   * Locations that the newest versions of page maps name in it; of a chunk of records its entries in
+   * use. A hint for what is worth rewriting.
+   */
+  readonly livePages: number;
+  /**
+   * Locations that all rows of the page map name in it, of every stream and version: forks and
+   * versions may name a page many times. Of a chunk of records 1. At 0 the row goes.
+   */
+  readonly references: number;
+}
 
 const KINDS = { pages: 1, records: 2 } as const;
 

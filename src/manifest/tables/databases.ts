@@ -8,9 +8,33 @@
  *
  * (1) Persistent: the numbers of states and engines are never changed or used again.
  */
-import { lsn, streamId } from "../../base/units.ts";
-import type { DatabaseRow } from "../manifest.ts";
+import { type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
+import type { Moment } from "../moment.ts";
 import { defineTable } from "../table.ts";
+
+export interface DatabaseRow {
+  readonly stream: StreamId;
+  /** `importing` ones are removed when a store opens; a `dropped` one is a tombstone. */
+  readonly state: "live" | "importing" | "dropped";
+  readonly name: string;
+  readonly engine: "sqlite" | "libsql";
+  readonly pageBytes: number;
+  /** As of `checkpointLsn`; 0 for a database without a checkpointed page. */
+  readonly pageCount: number;
+  /** LSN of its newest commit at or below `checkpointLsn`. */
+  readonly lsn: Lsn;
+  readonly createdAtMs: number;
+  /** LSN of the entry since which others see it; 0 if that was before schema 3. */
+  readonly createdLsn: Lsn;
+  /** Root of the family: its own stream if it is no fork. Records of its pages bear it. */
+  readonly family: StreamId;
+  /** Where it was forked from. Stays when it reads nothing through its origin any more. */
+  readonly origin?: Moment;
+  /** It reads nothing through its origin. True for what is no fork. */
+  readonly flat: boolean;
+  /** LSN of the frame that dropped it; the tombstone stays while the log or a pin needs it. */
+  readonly droppedLsn?: Lsn;
+}
 
 /** Used by migrations too. */
 export const STATES = { live: 1, importing: 2, dropped: 3 } as const;

@@ -9,8 +9,23 @@
  * (1) Persistent: the numbers of kinds are never changed or used again.
  * (2) Entries of the journal and all dead letters share one row of sequences.
  */
-import type { DeadLetterRow } from "../manifest.ts";
 import { defineTable } from "../table.ts";
+
+/** What could not be done, and waits until somebody decides. */
+export interface DeadLetterRow {
+  readonly sequence: number;
+  /** `batch`: of the journal. The others: kinds of what is shipped. */
+  readonly kind: "batch" | "log" | "chunk" | "manifest";
+  readonly atMs: number;
+  readonly attempts: number;
+  /** What it was about, as the name of an object. */
+  readonly subject: string;
+  readonly reason: string;
+  /** What waits behind it, as far as it was known when it was refused. */
+  readonly bytes: number;
+  /** What is needed to try again, in a format of the kind's own. */
+  readonly body: Uint8Array;
+}
 
 export const KINDS = { batch: 1, log: 2, chunk: 3, manifest: 4 } as const;
 

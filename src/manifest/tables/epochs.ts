@@ -5,9 +5,15 @@
  *   key    epoch u64
  *   value  start lsn u64, claimed at ms u64
  */
-import { lsn } from "../../base/units.ts";
-import type { EpochRow } from "../manifest.ts";
+import { type Lsn, lsn } from "../../base/units.ts";
 import { defineTable } from "../table.ts";
+
+/** A writer that had the bucket, and where its part of the log begins. */
+export interface EpochRow {
+  readonly epoch: number;
+  readonly startLsn: Lsn;
+  readonly claimedAtMs: number;
+}
 
 export const epochs = defineTable({
   name: "epochs",

@@ -5,9 +5,20 @@
  *   key    sequence u64
  *   value  first lsn u64, end lsn u64, created at ms u64, file bytes u64, is copy u8
  */
-import { lsn, type SegmentSequence, segmentSequence } from "../../base/units.ts";
-import type { HistoryRow } from "../manifest.ts";
+import { type Lsn, lsn, type SegmentSequence, segmentSequence } from "../../base/units.ts";
 import { defineTable } from "../table.ts";
+
+/** A segment of the log that no recovery reads any more. */
+export interface HistoryRow {
+  readonly sequence: SegmentSequence;
+  readonly firstLsn: Lsn;
+  readonly endLsn: Lsn;
+  /** When it was taken into use: nothing in the segments before it is newer. */
+  readonly createdAtMs: number;
+  readonly fileBytes: number;
+  /** Its batches lie in a file of their size, not in the one that they were written to. */
+  readonly isCopy: boolean;
+}
 
 export const history = defineTable({
   name: "history",

@@ -9,9 +9,21 @@
  *     begins at or above the other is.
  * (2) The row is there before the first object of its epoch is, in the commit that strikes the letter.
  */
-import { lsn } from "../../base/units.ts";
-import type { LostWindowRow } from "../manifest.ts";
+import { type Lsn, lsn } from "../../base/units.ts";
 import { defineTable } from "../table.ts";
+
+/** A part of the log that the bucket never got. */
+export interface LostWindowRow {
+  /** The first epoch that the bucket has behind the window; the newest before it. */
+  readonly epoch: number;
+  readonly epochBefore: number;
+  readonly fromLsn: Lsn;
+  readonly toLsn: Lsn;
+  readonly discardedAtMs: number;
+  /** Sequence of the dead letter that was discarded, and what it said. */
+  readonly letter: number;
+  readonly reason: string;
+}
 
 export const lostWindows = defineTable({
   name: "lostWindows",

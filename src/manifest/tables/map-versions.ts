@@ -8,10 +8,28 @@
  * (1) A database has rows here only while it has two versions or more, and then for the newest too:
  *     the only version of a page map is what the row of the database says.
  */
-import { lsn, type StreamId, streamId } from "../../base/units.ts";
+import { type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
 import { type ByteReader, Malformed } from "../bytes.ts";
-import type { MapVersionKey, MapVersionRow } from "../manifest.ts";
 import { defineTable } from "../table.ts";
+
+export interface MapVersionKey {
+  readonly stream: StreamId;
+  readonly lsn: Lsn;
+}
+
+/** The state of the page map of one database at one LSN, its station. */
+export interface MapVersionRow {
+  /** 0: a checkpoint of the whole store, of which only `lsn` and `createdAtMs` count. */
+  readonly stream: StreamId;
+  readonly lsn: Lsn;
+  readonly pageCount: number;
+  readonly pageBytes: number;
+  /** Newest commit of the stream at or below `lsn`. */
+  readonly commitLsn: Lsn;
+  readonly createdAtMs: number;
+  /** Indexes of rows that this version wrote, sorted; none for the oldest version there is. */
+  readonly changedRows: readonly number[];
+}
 
 export const mapVersions = defineTable({
   name: "mapVersions",

@@ -14,8 +14,29 @@ import { assert } from "../../base/assert.ts";
 import { type ChunkId, chunkId, type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
 import { type ByteReader, Malformed } from "../bytes.ts";
 import type { KeyRange } from "../keys.ts";
-import { MAP_ROW_PAGES, type MapRowChange, type MapRowKey } from "../manifest.ts";
 import { defineTable } from "../table.ts";
+
+/** Pages in one row of the page map. */
+export const MAP_ROW_PAGES = 512;
+
+export interface MapRowKey {
+  readonly stream: StreamId;
+  readonly rowIndex: number;
+  /** From here on, up to the next version of the row. */
+  readonly fromLsn: Lsn;
+}
+
+/** A version of a row of the page map. */
+export interface MapRow {
+  readonly fromLsn: Lsn;
+  /**
+   * 512 locations (see page-store/location.ts); 0 for a page that has none. One of zeros alone hides
+   * an older version, or the row of an origin; where there is neither, it need not be stored.
+   */
+  readonly locations: Float64Array;
+}
+
+export interface MapRowChange extends MapRowKey, MapRow {}
 
 const OFFSETS_PER_CHUNK = 2 ** 24;
 

@@ -9,9 +9,22 @@
  *     databases.
  * (2) The body is the record log's own encoding, with a version of its own; nothing here reads it.
  */
-import { lsn, streamId } from "../../base/units.ts";
-import type { RecordLogRow } from "../manifest.ts";
+import { type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
 import { defineTable } from "../table.ts";
+
+export interface RecordLogRow {
+  readonly stream: StreamId;
+  /** A `dropped` one is a tombstone. */
+  readonly state: "live" | "dropped";
+  /** Names of record logs and names of databases do not meet. */
+  readonly name: string;
+  readonly createdAtMs: number;
+  /** LSN of its newest commit that `body` knows of. */
+  readonly lsn: Lsn;
+  readonly droppedLsn?: Lsn;
+  /** What was checkpointed of it, in the record log's own format. */
+  readonly body: Uint8Array;
+}
 
 const STATES = { live: 1, dropped: 3 } as const;
 

@@ -13,10 +13,36 @@
  * (3) A row is there before the object of its first state is. What the row says of the last state may
  *     be behind what the bucket holds.
  */
-import { lsn } from "../../base/units.ts";
+import { type Lsn, lsn } from "../../base/units.ts";
 import type { ByteReader, ByteWriter } from "../bytes.ts";
-import type { RemoteChainKey, RemoteChainRow, RemoteState } from "../manifest.ts";
 import { defineTable } from "../table.ts";
+
+export interface RemoteChainKey {
+  readonly epoch: number;
+  readonly number: number;
+}
+
+/** A state of the manifest that lies in the bucket. */
+export interface RemoteState {
+  readonly generation: number;
+  readonly checkpointLsn: Lsn;
+  /** No row of it names a higher LSN. */
+  readonly maxLsn: Lsn;
+  readonly wallMs: number;
+  /** Objects of the log before this one end at or below `walLsn`. */
+  readonly walEpoch: number;
+  readonly walNumber: number;
+  readonly walLsn: Lsn;
+}
+
+/** A base and its batches. */
+export interface RemoteChainRow extends RemoteChainKey {
+  readonly wholeNumber: number;
+  readonly lastNumber: number;
+  readonly bytes: number;
+  readonly first: RemoteState;
+  readonly last: RemoteState;
+}
 
 export const remoteChains = defineTable({
   name: "remoteChains",

@@ -10,9 +10,19 @@
  *     it (at the named LSN) lies above the checkpoint. Then the row turns into one of garbage
  *     (row-indexes.ts).
  */
-import { chunkId, lsn } from "../../base/units.ts";
-import type { RemoteChunkRow } from "../manifest.ts";
+import { type ChunkId, chunkId, type Lsn, lsn } from "../../base/units.ts";
 import { defineTable } from "../table.ts";
+
+/** A chunk that lies in the bucket. */
+export interface RemoteChunkRow {
+  readonly chunk: ChunkId;
+  /** Of its key. */
+  readonly epoch: number;
+  readonly fileBytes: number;
+  readonly bornGeneration: number;
+  /** LSN up to which the log may name it; 0 if only the page map does. */
+  readonly namedLsn: Lsn;
+}
 
 export const remoteChunks = defineTable({
   name: "remoteChunks",

@@ -13,8 +13,17 @@
  *     `orphaned`: a chunk that was found there, and that no row had known; it may go likewise, and is
  *     not the chunk of that id in this store (since schema 5).
  */
-import type { RemoteGarbageRow } from "../manifest.ts";
 import { defineTable } from "../table.ts";
+
+/** Objects of the bucket that nothing will name again. */
+export interface RemoteGarbageRow {
+  readonly key: string;
+  readonly state: "unreferenced" | "announced" | "orphaned";
+  readonly count: number;
+  readonly bytes: number;
+  readonly bornGeneration: number;
+  readonly goneGeneration: number;
+}
 
 const STATES = { unreferenced: 1, announced: 2, orphaned: 3 } as const;
 

@@ -8,10 +8,29 @@
  * (1) Persistent: the numbers of parts are never changed or used again.
  * (2) A pass that is cut off goes on where its body says, which is in a format of the part's own.
  */
-import { streamId } from "../../base/units.ts";
+import { type StreamId, streamId } from "../../base/units.ts";
 import { Malformed } from "../bytes.ts";
-import type { ScrubKey, ScrubRow } from "../manifest.ts";
 import { defineTable } from "../table.ts";
+
+export interface ScrubKey {
+  /** A pass over this disk, one over the bucket, or a database that was restored to try it. */
+  readonly part: "local" | "remote" | "database";
+  /** 0 unless it is a database. */
+  readonly stream: StreamId;
+}
+
+/** When something was read again last, and what came of it. */
+export interface ScrubRow extends ScrubKey {
+  /** End of the last try without a problem; 0 if there is none. */
+  readonly lastGoodMs: number;
+  readonly lastTriedMs: number;
+  /** Read by the last try. */
+  readonly bytes: number;
+  /** Of the last try; empty if it had none. */
+  readonly problem: string;
+  /** What is needed to go on, in a format of the part's own. */
+  readonly body: Uint8Array;
+}
 
 const PARTS = { local: 1, remote: 2, database: 3 } as const;
 

@@ -10,9 +10,25 @@
  * (2) Restored: this disk was made of the state before the manifest number, in that epoch, and of the
  *     log up to the shipped LSN; it has put no state of its own since.
  */
-import { lsn } from "../../base/units.ts";
-import type { ShippingRow } from "../manifest.ts";
+import { type Lsn, lsn } from "../../base/units.ts";
 import { defineTable } from "../table.ts";
+
+/** How far the store has come in its bucket. */
+export interface ShippingRow {
+  /** Which bucket it is: what is known of another one is of no use here. */
+  readonly bucket: string;
+  readonly epoch: number;
+  /** Next numbers of that epoch. */
+  readonly walNumber: number;
+  readonly manifestNumber: number;
+  readonly shippedLsn: Lsn;
+  readonly shippedGeneration: number;
+  /** Every epoch below is fenced. */
+  readonly fencedBelow: number;
+  readonly atMs: number;
+  /** The disk was made of what the row says, and has shipped no state of its own since. */
+  readonly restored: boolean;
+}
 
 /** The key of the one row. */
 export type ShippingKey = "shipping";

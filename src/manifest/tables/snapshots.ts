@@ -5,9 +5,23 @@
  *   key    stream u32 (0: of the whole store), name (UTF-8)
  *   value  lsn u64, created at ms u64
  */
-import { lsn, type StreamId, streamId } from "../../base/units.ts";
-import type { SnapshotKey, SnapshotRow } from "../manifest.ts";
+import { type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
 import { defineTable } from "../table.ts";
+
+export interface SnapshotKey {
+  readonly stream: StreamId;
+  readonly name: string;
+}
+
+/** A moment that is kept under a name. */
+export interface SnapshotRow {
+  /** 0: of every database that there was at the moment. */
+  readonly stream: StreamId;
+  readonly name: string;
+  /** The moment: durable before the row is written. */
+  readonly lsn: Lsn;
+  readonly createdAtMs: number;
+}
 
 export const snapshots = defineTable({
   name: "snapshots",
