@@ -3,7 +3,7 @@ import { bytesBetween, laterLsn } from "../base/units.ts";
 import type { ChangeLog } from "../manifest/index.ts";
 import type { PageStore } from "../page-store/index.ts";
 import type { Log } from "../write/index.ts";
-import type { Diagnostics, PinnedLog } from "./api.ts";
+import type { Diagnostics, PinnedLog } from "./api/diagnostics.ts";
 import type { ChangeLogFacts } from "./changes/change.ts";
 import type { Parts } from "./opening/open-store.ts";
 import { scrubFacts } from "./scrub/store-scrub.ts";

@@ -1,7 +1,7 @@
 /** The last thing that went wrong where nobody waited for the answer; diagnostics show it. */
 import type { Clock } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
-import type { FaultContext } from "./api.ts";
+import type { FaultContext } from "./api/diagnostics.ts";
 
 export class FaultKeeper {
   readonly #clock: Clock;

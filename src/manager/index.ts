@@ -2,8 +2,9 @@
  * MANAGER: composes everything below into open, use, close.
  *
  *   manager       databases by name, over an open store
- *   api           the public types
- *   options       what a store can be told; limit-options: how much of it
+ *   api/          what programs hold and are told: types, and nothing else
+ *   options       what a store can be told; limit-options: how much of it; resolve-options checks it
+ *                 all, once; refuse-unknown: what nobody knows
  *   store         the layers of an open store, and what its parts ask of each other
  *   diagnostics   what users see of it; faults: what went wrong last
  *   opening/      the steps from a directory to an open store: directories: is one there? open-store
@@ -23,7 +24,8 @@
  *   changes/      who reads the change log: change-feed, change-reader, change
  *   jobs/         work in the background, and what it does
  *   logs/         record logs by name
- *   shipping/     the sink: opened, looked at, shipped to, restored from
+ *   shipping/     the sink: opened, looked at, shipped to (shipper: what is asked of who does),
+ *                 restored from
  *   transfer/     SQLite files in and out
  *   scrub/        is it still what was written? Read again in the background: scrubber, pass and
  *                 pass-plan (when), local-area and bucket-area (what), sample, and what heals it
@@ -36,33 +38,25 @@ export type {
   RestorePoints,
   RestoreRange,
 } from "../restore/index.ts";
+export type { Connection, Transaction, TransactionOptions } from "./api/connection.ts";
 export type {
   BatchStatement,
-  Connection,
   Database,
   DatabaseInfo,
   DatabaseOptions,
-  Diagnostics,
-  Durability,
-  DurableOptions,
+  ExportOptions,
+} from "./api/database.ts";
+export type { Diagnostics, FaultContext } from "./api/diagnostics.ts";
+export type { LogInfo, LogOptions } from "./api/logs.ts";
+export type { ListOptions } from "./api/manager.ts";
+export type {
   ExecOptions,
   ExecuteOptions,
   ExecuteResult,
-  ExportOptions,
-  FaultContext,
-  ListOptions,
-  LogInfo,
-  LogOptions,
   Queryable,
-  Row,
-  RunResult,
-  Statement,
   StatementDescription,
-  StatementParameters,
-  Transaction,
-  TransactionOptions,
-  TransferOptions,
-} from "./api.ts";
+} from "./api/queryable.ts";
+export type { Row, RunResult, Statement, StatementParameters } from "./api/statement.ts";
 export { databaseName, snapshotName } from "./catalogue/names.ts";
 export { nameOfSlug, slugOf } from "./catalogue/slugs.ts";
 export type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./changes/change.ts";
@@ -75,6 +69,7 @@ export type {
   ForkOptions,
   SnapshotInfo,
 } from "./families/family.ts";
+export type { Durability, DurableOptions } from "./gates/durability.ts";
 export type { JobHandle, JobInfo } from "./jobs/job.ts";
 export type { LimitOptions } from "./limit-options.ts";
 export { Manager } from "./manager.ts";
@@ -101,6 +96,7 @@ export type {
 export type { DeadLetterInfo, LostWindow, SinkFacts, SinkState } from "./shipping/sink-facts.ts";
 export type { RetentionOptions } from "./shipping/sink-options.ts";
 export { FileSource } from "./transfer/file-source.ts";
+export type { TransferOptions } from "./transfer/transfer-options.ts";
 export type { Finding } from "./verify/findings.ts";
 export {
   type Facts,

@@ -11,19 +11,10 @@ import type { LogMember, LogWritten, RecordLog } from "../record-log/index.ts";
 import type { RestorePoints } from "../restore/index.ts";
 import type { ObjectStore } from "../sink/index.ts";
 import { openSqliteFile } from "../sqlite-file/index.ts";
-import type {
-  Database,
-  DatabaseInfo,
-  DatabaseOptions,
-  Diagnostics,
-  Durability,
-  DurableOptions,
-  ListOptions,
-  LogInfo,
-  LogOptions,
-  Manager as ManagerApi,
-  TransferOptions,
-} from "./api.ts";
+import type { Database, DatabaseInfo, DatabaseOptions } from "./api/database.ts";
+import type { Diagnostics } from "./api/diagnostics.ts";
+import type { LogInfo, LogOptions } from "./api/logs.ts";
+import type { ListOptions, Manager as ManagerApi } from "./api/manager.ts";
 import { type CatalogueRow, nameTaken } from "./catalogue/catalogue-row.ts";
 import { infoOf } from "./catalogue/database-info.ts";
 import { type DatabaseName, databaseName } from "./catalogue/names.ts";
@@ -37,19 +28,16 @@ import {
 import type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./changes/change.ts";
 import type { CollectOptions, CollectReport, FamilyNode, SnapshotInfo } from "./families/family.ts";
 import { collect, treesOf, withSizes } from "./families/relations.ts";
-import { durabilityOf } from "./gates/levels.ts";
+import { type Durability, type DurableOptions, durabilityOf } from "./gates/durability.ts";
 import { waitDurable } from "./gates/wait-durable.ts";
 import type { JobHandle, JobInfo } from "./jobs/job.ts";
 import { maxBacklog } from "./limit-options.ts";
 import { openStore } from "./opening/opening.ts";
-import {
-  engineKind,
-  type ManagerOptions,
-  refuseUnknown,
-  resolveManagerOptions,
-} from "./options.ts";
+import type { ManagerOptions } from "./options.ts";
 import { DatabaseHandle } from "./queries/database.ts";
 import type { OpenDatabase } from "./queries/open-database.ts";
+import { refuseUnknown } from "./refuse-unknown.ts";
+import { engineKind, resolveManagerOptions } from "./resolve-options.ts";
 import type { ScrubReport, ScrubRequest } from "./scrub/scrub.ts";
 import { scrubNow } from "./scrub/store-scrub.ts";
 import { pointsOf, restoreInto, restoreWhole } from "./shipping/restore.ts";
@@ -63,6 +51,7 @@ import { deadLettersOf, letterKeeper } from "./shipping/shipping.ts";
 import type { DeadLetterInfo } from "./shipping/sink-facts.ts";
 import type { Store } from "./store.ts";
 import { importFile } from "./transfer/import.ts";
+import type { TransferOptions } from "./transfer/transfer-options.ts";
 
 const DEFAULT_PAGE_BYTES = 4096;
 const LIST_LIMIT_DEFAULT = 1000;

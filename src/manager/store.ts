@@ -21,7 +21,7 @@ import type {
   PublishedFacts,
 } from "../page-store/index.ts";
 import type { Log } from "../write/index.ts";
-import type { Diagnostics, Durability } from "./api.ts";
+import type { Diagnostics } from "./api/diagnostics.ts";
 import type { Catalogue } from "./catalogue/catalogue.ts";
 import type { CatalogueRow } from "./catalogue/catalogue-row.ts";
 import { Materialiser } from "./catalogue/materialiser.ts";
@@ -30,6 +30,7 @@ import { Checkpointer } from "./checkpoints/checkpointer.ts";
 import { diagnosticsOf } from "./diagnostics.ts";
 import { type Relations, relationsOf } from "./families/relations.ts";
 import { FaultKeeper } from "./faults.ts";
+import type { Durability } from "./gates/durability.ts";
 import type { OutputGate } from "./gates/gate.ts";
 import { type Levels, levelsOf } from "./gates/levels.ts";
 import { checkIntegrity } from "./jobs/integrity-check.ts";
@@ -41,16 +42,17 @@ import { Lifecycle } from "./opening/lifecycle.ts";
 import type { Parts } from "./opening/open-store.ts";
 import { logFailed, notShipped } from "./opening/read-only.ts";
 import type { StartedFrom } from "./opening/starting.ts";
-import type { ResolvedOptions } from "./options.ts";
 import { closedError } from "./queries/closed.ts";
 import { Engines } from "./queries/engines.ts";
 import { Fleet } from "./queries/fleet.ts";
 import { OpenDatabase } from "./queries/open-database.ts";
 import { Readers } from "./queries/readers.ts";
 import { RunQueue } from "./queries/run-queue.ts";
+import type { ResolvedOptions } from "./resolve-options.ts";
 import type { Scrubber } from "./scrub/scrubber.ts";
 import { scrubberOf } from "./scrub/store-scrub.ts";
-import { type Shipped, type Shipping, shippingOf } from "./shipping/shipping.ts";
+import type { Shipped } from "./shipping/shipper.ts";
+import { type Shipping, shippingOf } from "./shipping/shipping.ts";
 import type { ImportTarget } from "./transfer/import.ts";
 
 export class Store {

@@ -1,5 +1,5 @@
 /** WHAT USERS SEE OF A DATABASE, without opening it. */
-import type { DatabaseInfo } from "../api.ts";
+import type { DatabaseInfo } from "../api/database.ts";
 import { lastGoodSample } from "../scrub/store-scrub.ts";
 import type { Store } from "../store.ts";
 import type { CatalogueAt } from "./catalogue.ts";

@@ -1,8 +1,8 @@
 /** WHAT A DATABASE IS REFUSED FOR, by name: it is not there, not ready, or not what was asked for. */
 import { isStorageError, StorageError } from "../../base/errors.ts";
 import type { Lsn } from "../../base/units.ts";
-import type { DatabaseOptions } from "../api.ts";
-import { engineKind } from "../options.ts";
+import type { DatabaseOptions } from "../api/database.ts";
+import { engineKind } from "../resolve-options.ts";
 import type { CatalogueRow } from "./catalogue-row.ts";
 
 /** Options say what a new database shall be; one that is there must not be taken for another. */

@@ -22,7 +22,7 @@ import type { PageStore } from "../../page-store/index.ts";
 import type { Log } from "../../write/index.ts";
 import type { Catalogue } from "../catalogue/catalogue.ts";
 import { cursorName } from "../catalogue/names.ts";
-import { refuseUnknown } from "../options.ts";
+import { refuseUnknown } from "../refuse-unknown.ts";
 import type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./change.ts";
 import { ChangeReader } from "./change-reader.ts";
 

@@ -1,6 +1,8 @@
 /** FORKS AND SNAPSHOTS as users see them: what databases and the manager give. See docs/forks.md. */
 import type { EngineKind } from "../../sqlite/index.ts";
-import type { Connection, Queryable, TransferOptions } from "../api.ts";
+import type { Connection } from "../api/connection.ts";
+import type { Queryable } from "../api/queryable.ts";
+import type { TransferOptions } from "../transfer/transfer-options.ts";
 
 export type { CollectReport } from "../../page-store/index.ts";
 

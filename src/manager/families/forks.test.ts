@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { seeded, simulatedWorld } from "../../io/index.ts";
 import { memoryStores } from "../../manifest/index.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
-import type { Database } from "../api.ts";
+import type { Database } from "../api/database.ts";
 import { Manager } from "../manager.ts";
 import type { ManagerOptions } from "../options.ts";
 

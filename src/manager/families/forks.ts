@@ -14,9 +14,9 @@ import type { Log } from "../../write/index.ts";
 import type { Catalogue } from "../catalogue/catalogue.ts";
 import { type DatabaseName, databaseName } from "../catalogue/names.ts";
 import type { Door } from "../opening/door.ts";
-import { refuseUnknown } from "../options.ts";
 import type { OpenDatabase } from "../queries/open-database.ts";
 import type { Session } from "../queries/session.ts";
+import { refuseUnknown } from "../refuse-unknown.ts";
 import type { ForkOptions } from "./family.ts";
 import type { Snapshots } from "./snapshots.ts";
 

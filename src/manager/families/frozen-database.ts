@@ -10,7 +10,7 @@
 import { StorageError } from "../../base/errors.ts";
 import type { FrozenSpace } from "../../page-store/index.ts";
 import type { EngineKind } from "../../sqlite/index.ts";
-import type { Connection, TransferOptions } from "../api.ts";
+import type { Connection } from "../api/connection.ts";
 import { closedError } from "../queries/closed.ts";
 import { PinnedConnection } from "../queries/connection.ts";
 import { HandleRunner } from "../queries/handle-runner.ts";
@@ -20,6 +20,7 @@ import { Readers } from "../queries/readers.ts";
 import type { Call, RowCall, Runner } from "../queries/runner.ts";
 import { Session } from "../queries/session.ts";
 import { exportDatabase } from "../transfer/export.ts";
+import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { DatabaseSnapshot, SnapshotInfo } from "./family.ts";
 
 export class FrozenMoment {

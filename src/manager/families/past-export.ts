@@ -13,9 +13,9 @@ import type { Env, File } from "../../base/env.ts";
 import type { Lsn } from "../../base/units.ts";
 import type { PageStore, Snapshot } from "../../page-store/index.ts";
 import type { ReplayedCommit, ReplayedFrame } from "../../write/index.ts";
-import type { TransferOptions } from "../api.ts";
 import type { OpenDatabase } from "../queries/open-database.ts";
 import { intoNewFile, writePages } from "../transfer/export.ts";
+import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { PastMoment } from "./forks.ts";
 import { choose, gone, momentIn, type PastGround, rowOf } from "./past-fork.ts";
 

@@ -2,10 +2,10 @@
 import type { Lsn, StreamId } from "../../base/units.ts";
 import type { CollectReport, PageStore } from "../../page-store/index.ts";
 import type { Log } from "../../write/index.ts";
-import type { TransferOptions } from "../api.ts";
 import type { CatalogueRow } from "../catalogue/catalogue-row.ts";
 import type { DurableGround } from "../gates/wait-durable.ts";
 import type { Store } from "../store.ts";
+import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { FamilyNode } from "./family.ts";
 import { familyTree } from "./family-tree.ts";
 import { Forks } from "./forks.ts";

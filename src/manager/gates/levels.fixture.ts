@@ -6,9 +6,10 @@ import { memoryStores } from "../../manifest/index.ts";
 import { SimulatedStore, simulatedService } from "../../sink/index.ts";
 import { StoreManager } from "../manager.ts";
 import { openStore } from "../opening/opening.ts";
-import { type ManagerOptions, resolveManagerOptions } from "../options.ts";
+import type { ManagerOptions } from "../options.ts";
+import { resolveManagerOptions } from "../resolve-options.ts";
 import type { Sink } from "../shipping/open-sink.ts";
-import type { Shipper } from "../shipping/shipping.ts";
+import type { Shipper } from "../shipping/shipper.ts";
 import type { SinkFacts } from "../shipping/sink-facts.ts";
 
 /** Ships by hand: what is durable when `ship` is called, and nothing by itself. */

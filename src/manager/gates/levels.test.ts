@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { StorageError } from "../../base/errors.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
-import type { Database } from "../api.ts";
-import { resolveManagerOptions } from "../options.ts";
+import type { Database } from "../api/database.ts";
+import { resolveManagerOptions } from "../resolve-options.ts";
 import { type HandShipped, shippedByHand } from "./levels.fixture.ts";
 
 const COUNT = "select count(*) from note";

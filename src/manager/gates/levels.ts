@@ -12,13 +12,11 @@
  *     answer waits until the sink has all of it.
  */
 import type { Lsn, StreamId } from "../../base/units.ts";
-import type { Durability } from "../api.ts";
 import type { Parts } from "../opening/open-store.ts";
-import type { Shipper } from "../shipping/shipping.ts";
+import type { Shipper } from "../shipping/shipper.ts";
+import type { Durability } from "./durability.ts";
 import { OutputGate } from "./gate.ts";
 import { RemoteGate } from "./remote-gate.ts";
-
-const LEVELS: readonly Durability[] = ["local", "remote"];
 
 export interface LevelsOptions {
   readonly durableLsn: Lsn;
@@ -80,10 +78,4 @@ export function levelsOf({ options, log, catalogue }: Parts, shipper?: Shipper):
     remote: shipper && { lsn: shipper.remoteLsn, wanted: (lsn) => shipper.wanted(lsn) },
     originOf: (stream) => catalogue.row(stream)?.origin?.stream,
   });
-}
-
-/** Throws a TypeError for what is no level. */
-export function durabilityOf(what: string, level: unknown): Durability {
-  if (LEVELS.includes(level as Durability)) return level as Durability;
-  throw new TypeError(`${what}: durability is ${JSON.stringify(level)}; want ${LEVELS.join(", ")}`);
 }

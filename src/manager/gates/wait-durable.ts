@@ -1,8 +1,7 @@
 /** WAITING UNTIL THE LOG IS DURABLE up to an LSN that a caller names, at a level that he names. */
 import { type Lsn, lsn } from "../../base/units.ts";
-import type { Durability, DurableOptions } from "../api.ts";
-import { refuseUnknown } from "../options.ts";
-import { durabilityOf } from "./levels.ts";
+import { refuseUnknown } from "../refuse-unknown.ts";
+import { type Durability, type DurableOptions, durabilityOf } from "./durability.ts";
 
 export interface DurableGround {
   readonly newestLsn: Lsn;

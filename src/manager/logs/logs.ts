@@ -25,9 +25,10 @@ import {
   type RecordLogs,
   type RecordLogsStats,
 } from "../../record-log/index.ts";
-import type { ListOptions, LogInfo, LogOptions } from "../api.ts";
+import type { LogInfo, LogOptions } from "../api/logs.ts";
+import type { ListOptions } from "../api/manager.ts";
 import { recordLogName } from "../catalogue/names.ts";
-import { refuseUnknown } from "../options.ts";
+import { refuseUnknown } from "../refuse-unknown.ts";
 import { type LogCatalogue, type LogRow, logNameTaken } from "./log-catalogue.ts";
 
 const LIST_LIMIT_DEFAULT = 1000;

@@ -47,7 +47,7 @@ import { Catalogue } from "../catalogue/catalogue.ts";
 import { tellPages } from "../catalogue/page-effects.ts";
 import { HistoryWindow } from "../families/history-window.ts";
 import { LogCatalogue } from "../logs/log-catalogue.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { ResolvedOptions } from "../resolve-options.ts";
 import { SinkHold } from "../shipping/sink-hold.ts";
 import { hasSuperblock, makeDirectories } from "./directories.ts";
 import { HealedFiles } from "./healed-files.ts";

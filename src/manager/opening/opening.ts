@@ -9,10 +9,10 @@
  */
 import type { Env } from "../../base/env.ts";
 import { refuseUnfinishedRestore } from "../../restore/index.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { ResolvedOptions } from "../resolve-options.ts";
 import { flushController } from "../shipping/flush-controller-of.ts";
 import { openSink } from "../shipping/open-sink.ts";
-import type { ShipperOf } from "../shipping/shipping.ts";
+import type { ShipperOf } from "../shipping/shipper.ts";
 import { Store } from "../store.ts";
 import { hasStore } from "./directories.ts";
 import { assemble, worldOf } from "./open-store.ts";

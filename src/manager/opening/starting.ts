@@ -20,7 +20,7 @@ import { MIB } from "../../base/units.ts";
 import { openLmdbStore } from "../../manifest/index.ts";
 import { finishRestore, isStartCutOff, openBucket, restoreStore } from "../../restore/index.ts";
 import type { ReadCounts } from "../../sink/index.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { ResolvedOptions } from "../resolve-options.ts";
 import { hasStore } from "./directories.ts";
 
 /** What it took to start. */

@@ -11,7 +11,7 @@
  *     fail it there.
  */
 import { type PreparedStatement, SqliteError } from "../../sqlite/index.ts";
-import type { ExecuteResult } from "../api.ts";
+import type { ExecuteResult } from "../api/queryable.ts";
 import { interrupted } from "./interrupted.ts";
 import type { Seat } from "./seat.ts";
 import type { BatchMember, Outcome } from "./work.ts";

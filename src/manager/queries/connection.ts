@@ -12,7 +12,8 @@
 import type { Disposer } from "../../base/env.ts";
 import type { StorageError } from "../../base/errors.ts";
 import { PagesAway } from "../../page-store/index.ts";
-import type { Connection, StatementDescription, Transaction, TransactionOptions } from "../api.ts";
+import type { Connection, Transaction, TransactionOptions } from "../api/connection.ts";
+import type { StatementDescription } from "../api/queryable.ts";
 import { closedError } from "./closed.ts";
 import { HandleRunner } from "./handle-runner.ts";
 import type { OpenDatabase } from "./open-database.ts";

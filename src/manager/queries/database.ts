@@ -1,22 +1,15 @@
 /** A database in the user's hands: a session without a connection of its own. */
 import type { StorageError } from "../../base/errors.ts";
 import type { EngineKind } from "../../sqlite/index.ts";
-import type {
-  BatchStatement,
-  Connection,
-  Database,
-  DurableOptions,
-  ExecuteOptions,
-  ExecuteResult,
-  ExportOptions,
-  Transaction,
-  TransactionOptions,
-} from "../api.ts";
+import type { Connection, Transaction, TransactionOptions } from "../api/connection.ts";
+import type { BatchStatement, Database, ExportOptions } from "../api/database.ts";
+import type { ExecuteOptions, ExecuteResult } from "../api/queryable.ts";
 import type { DatabaseSnapshot, ForkOptions, SnapshotInfo } from "../families/family.ts";
 import { momentOf, runQueued } from "../families/forks.ts";
 import type { Relations } from "../families/relations.ts";
+import type { DurableOptions } from "../gates/durability.ts";
 import { waitDurable } from "../gates/wait-durable.ts";
-import { refuseUnknown } from "../options.ts";
+import { refuseUnknown } from "../refuse-unknown.ts";
 import { exportDatabase, TRANSFER_OPTIONS } from "../transfer/export.ts";
 import { closedError } from "./closed.ts";
 import { PinnedConnection } from "./connection.ts";

@@ -19,7 +19,7 @@ import type { StorageError } from "../../base/errors.ts";
 import type { Lsn } from "../../base/units.ts";
 import { PagesAway } from "../../page-store/index.ts";
 import { type PreparedStatement, SqliteError } from "../../sqlite/index.ts";
-import type { ExecuteResult, StatementDescription } from "../api.ts";
+import type { ExecuteResult, StatementDescription } from "../api/queryable.ts";
 import { refusedAtTheDoor } from "./group.ts";
 import { interrupted } from "./interrupted.ts";
 import { type FirstRow, RowIterator, type Source } from "./iterator.ts";

@@ -26,7 +26,7 @@ import {
   type WriteLock,
   writeLock,
 } from "../../sqlite/index.ts";
-import type { Durability } from "../api.ts";
+import type { Durability } from "../gates/durability.ts";
 import type { OutputGate } from "../gates/gate.ts";
 import type { Levels } from "../gates/levels.ts";
 import { type PageResidency, PageWaits } from "./page-waits.ts";

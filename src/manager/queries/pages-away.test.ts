@@ -10,11 +10,12 @@ import { memoryStores } from "../../manifest/index.ts";
 import { PagesAway, type Snapshot } from "../../page-store/index.ts";
 import { SimulatedStore, simulatedService } from "../../sink/index.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
-import type { Connection, Database } from "../api.ts";
+import type { Connection } from "../api/connection.ts";
+import type { Database } from "../api/database.ts";
 import { databaseName } from "../catalogue/names.ts";
 import { StoreManager } from "../manager.ts";
 import { openStore } from "../opening/opening.ts";
-import { resolveManagerOptions } from "../options.ts";
+import { resolveManagerOptions } from "../resolve-options.ts";
 
 type Rng = ReturnType<typeof seeded>;
 

@@ -5,11 +5,10 @@ import type {
   ExecuteOptions,
   ExecuteResult,
   Queryable,
-  Row,
-  Statement,
   StatementDescription,
-} from "../api.ts";
-import { refuseUnknown } from "../options.ts";
+} from "../api/queryable.ts";
+import type { Row, Statement } from "../api/statement.ts";
+import { refuseUnknown } from "../refuse-unknown.ts";
 import type { Runner } from "./runner.ts";
 import { allShape, executeShape, rowReader } from "./shapes.ts";
 import { PlainStatement } from "./statement.ts";

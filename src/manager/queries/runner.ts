@@ -3,7 +3,7 @@
  * and the connections beneath.
  */
 import type { ColumnInfo, SqlParameters } from "../../sqlite/index.ts";
-import type { StatementDescription } from "../api.ts";
+import type { StatementDescription } from "../api/queryable.ts";
 import type { RowReader } from "./shapes.ts";
 import type { Shape } from "./work.ts";
 

@@ -22,7 +22,7 @@ import type { StorageError } from "../../base/errors.ts";
 import { type Lsn, lsn } from "../../base/units.ts";
 import { PagesAway } from "../../page-store/index.ts";
 import type { PreparedStatement } from "../../sqlite/index.ts";
-import type { StatementDescription } from "../api.ts";
+import type { StatementDescription } from "../api/queryable.ts";
 import type { OutputGate } from "../gates/gate.ts";
 import { acquireWriter } from "./acquire-writer.ts";
 import { closedError } from "./closed.ts";

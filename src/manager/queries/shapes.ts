@@ -7,7 +7,8 @@
  */
 import { StorageError } from "../../base/errors.ts";
 import type { IntegerMode, PreparedStatement, SqlValue } from "../../sqlite/index.ts";
-import type { ExecuteResult, Row, RunResult } from "../api.ts";
+import type { ExecuteResult } from "../api/queryable.ts";
+import type { Row, RunResult } from "../api/statement.ts";
 import type { Seat } from "./seat.ts";
 import type { Shape } from "./work.ts";
 

@@ -1,6 +1,6 @@
 /** A statement in the user's hands: a text, the shape of its rows, and where it runs. */
 import type { ColumnInfo, IntegerMode, SqlParameters, SqlValue } from "../../sqlite/index.ts";
-import type { Row, RunResult, Statement, StatementParameters } from "../api.ts";
+import type { Row, RunResult, Statement, StatementParameters } from "../api/statement.ts";
 import { type Call, columnsOf, type Runner } from "./runner.ts";
 import { allShape, getShape, type RowForm, type RowReader, RUN, rowReader } from "./shapes.ts";
 import type { Shape } from "./work.ts";

@@ -9,7 +9,7 @@
  */
 import type { Lsn } from "../../base/units.ts";
 import type { PreparedStatement, SqlParameters } from "../../sqlite/index.ts";
-import type { ExecuteResult } from "../api.ts";
+import type { ExecuteResult } from "../api/queryable.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 

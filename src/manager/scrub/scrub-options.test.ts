@@ -1,6 +1,6 @@
 /** What can be said of scrubbing, and what is refused before anything is opened. */
 import { describe, expect, test } from "vitest";
-import { resolveManagerOptions } from "../options.ts";
+import { resolveManagerOptions } from "../resolve-options.ts";
 import { ScrubbedStore } from "./scrub.fixture.ts";
 
 const scrubOf = (scrub: object) => resolveManagerOptions({ directory: "/d", scrub }).scrub;

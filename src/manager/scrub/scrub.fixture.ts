@@ -5,7 +5,7 @@ import { type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
 import { memoryStores } from "../../manifest/index.ts";
 import { type SimulatedService, SimulatedStore, simulatedService } from "../../sink/index.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
-import type { Database } from "../api.ts";
+import type { Database } from "../api/database.ts";
 import { Manager } from "../manager.ts";
 import type { ManagerOptions } from "../options.ts";
 

@@ -5,7 +5,7 @@ import type { ChunkRow } from "../../manifest/index.ts";
 import { chunkPath } from "../../page-store/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
 import { databaseName } from "../catalogue/names.ts";
-import { refuseUnknown } from "../options.ts";
+import { refuseUnknown } from "../refuse-unknown.ts";
 import type { Store } from "../store.ts";
 import { BucketArea, type BucketGround } from "./bucket-area.ts";
 import { healSegment } from "./heal-segment.ts";

@@ -3,7 +3,7 @@ import { present } from "../../base/assert.ts";
 import { FlushController, ManifestShipper } from "../../flush/index.ts";
 import type { ManifestState } from "../../manifest/index.ts";
 import { chunkPath } from "../../page-store/index.ts";
-import type { ShipperOf } from "./shipping.ts";
+import type { ShipperOf } from "./shipper.ts";
 
 /** An epoch is followed by the next so often that what it made can become garbage in its time. */
 const EPOCHS_IN_WINDOW = 8;

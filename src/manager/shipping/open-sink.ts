@@ -27,7 +27,7 @@ import {
   Retrier,
   RetryingStore,
 } from "../../sink/index.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { ResolvedOptions } from "../resolve-options.ts";
 import { NO_SINK } from "./sink-options.ts";
 
 export interface Sink {

@@ -3,7 +3,7 @@ import type { Env } from "../../base/env.ts";
 import type { OpenKeyValueStore } from "../../manifest/index.ts";
 import type { RestoreMoment, StoreRestoreReport } from "../../restore/index.ts";
 import type { ObjectStore, ReadCounts } from "../../sink/index.ts";
-import type { TransferOptions } from "../api.ts";
+import type { TransferOptions } from "../transfer/transfer-options.ts";
 
 /** Restores a whole store: see Manager.restore. */
 export interface RestoreOptions extends TransferOptions {

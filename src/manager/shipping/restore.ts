@@ -28,7 +28,7 @@ import {
 import type { ObjectStore } from "../../sink/index.ts";
 import { nameTaken } from "../catalogue/catalogue-row.ts";
 import { type DatabaseName, databaseName } from "../catalogue/names.ts";
-import { refuseUnknown } from "../options.ts";
+import { refuseUnknown } from "../refuse-unknown.ts";
 import type { Store } from "../store.ts";
 import { importFile } from "../transfer/import.ts";
 import type {

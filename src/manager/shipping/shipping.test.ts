@@ -12,7 +12,7 @@ import {
   simulatedService,
 } from "../../sink/index.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
-import type { Database } from "../api.ts";
+import type { Database } from "../api/database.ts";
 import { Manager } from "../manager.ts";
 import type { ManagerOptions } from "../options.ts";
 

@@ -15,7 +15,7 @@ import { BucketArchive, ChunkFetcher } from "../../flush/index.ts";
 import { type ManifestState, type OpenKeyValueStore, RowFeed } from "../../manifest/index.ts";
 import type { RemoteChunks } from "../../page-store/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
-import type { ResolvedOptions } from "../options.ts";
+import type { ResolvedOptions } from "../resolve-options.ts";
 import { absentSink } from "./absent-sink.ts";
 import { NO_SINK } from "./sink-options.ts";
 

@@ -1,8 +1,6 @@
 /** OPTIONS about the sink that are objects, or need more than a range to be checked. */
-import type { ObjectStore } from "../../sink/index.ts";
-import { parseLocation } from "../../sink/index.ts";
-import type { Durability } from "../api.ts";
-import { durabilityOf } from "../gates/levels.ts";
+import { type ObjectStore, parseLocation } from "../../sink/index.ts";
+import { type Durability, durabilityOf } from "../gates/durability.ts";
 import type { ResolvedLimits } from "../limit-options.ts";
 
 /** Which states of the store the sink keeps, so that they can be restored. */

@@ -9,11 +9,11 @@ import type { Env, File } from "../../base/env.ts";
 import { ioError, StorageError, systemCode } from "../../base/errors.ts";
 import { MIB, pageNumber } from "../../base/units.ts";
 import type { PageSpace, Snapshot } from "../../page-store/index.ts";
-import type { TransferOptions } from "../api.ts";
-import { refuseUnknown } from "../options.ts";
 import type { OpenDatabase } from "../queries/open-database.ts";
 import { LongRead, type PageWaits } from "../queries/page-waits.ts";
 import type { Session } from "../queries/session.ts";
+import { refuseUnknown } from "../refuse-unknown.ts";
+import type { TransferOptions } from "./transfer-options.ts";
 
 /** Bytes written between two turns of the event loop. */
 const SLICE_BYTES = MIB;

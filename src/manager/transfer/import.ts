@@ -15,8 +15,8 @@ import { MIB } from "../../base/units.ts";
 import type { PageSpace } from "../../page-store/index.ts";
 import { type SqliteConnection, SqliteError } from "../../sqlite/index.ts";
 import type { Log } from "../../write/index.ts";
-import type { TransferOptions } from "../api.ts";
 import { type PageWaits, withPages } from "../queries/page-waits.ts";
+import type { TransferOptions } from "./transfer-options.ts";
 
 /** Bytes that are read at once, and that one commit carries in the log. */
 const PIECE_BYTES = 4 * MIB;

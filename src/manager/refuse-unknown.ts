@@ -1,0 +1,13 @@
+/** OPTIONS THAT NOBODY KNOWS: a misspelt one must not be silently without effect. */
+
+/** A misspelt option must not be silently without effect: it is refused by name. */
+export function refuseUnknown(what: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TypeError(`${what}: options must be an object`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw new TypeError(`${what}: unknown option "${name}"; known are ${known.join(", ")}`);
+    }
+  }
+}
