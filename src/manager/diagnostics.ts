@@ -7,14 +7,14 @@ import type { Diagnostics, PinnedLog } from "./api/diagnostics.ts";
 import type { ChangeLogFacts } from "./changes/change.ts";
 import type { Parts } from "./opening/open-store.ts";
 import { scrubFacts } from "./scrub/store-scrub.ts";
-import type { Store } from "./store.ts";
+import type { StoreGround } from "./store-ground.ts";
 
 /** Databases and record logs that `log.pinned` names. */
 const PINNED_MAX = 10;
 const BUSIEST_MAX = 10;
 
 export function diagnosticsOf(
-  store: Store,
+  store: StoreGround,
   { log, pages }: { readonly log: Log; readonly pages: PageStore },
 ): Diagnostics {
   const { stats } = pages;
@@ -80,7 +80,7 @@ export function diagnosticsOf(
 }
 
 function busiest(
-  { catalogue }: Store,
+  { catalogue }: StoreGround,
   { log, pages }: { readonly log: Log; readonly pages: PageStore },
 ): Diagnostics["databases"]["busiest"] {
   const changed = pages.holdsLog().filter(({ changedPages = 0 }) => changedPages > 0);
@@ -93,7 +93,7 @@ function busiest(
 
 /** Who holds the oldest log, most first: see `pinned` of the public type. */
 function pinnedStreams(
-  { catalogue, logs }: Store,
+  { catalogue, logs }: StoreGround,
   { log, pages }: { readonly log: Log; readonly pages: PageStore },
 ): PinnedLog[] {
   const databases = pages.holdsLog().map(({ stream, fromLsn }) => {
@@ -120,7 +120,7 @@ function historyFacts(
 
 /** Undefined where every chunk is on this disk, and has to be. */
 function residencyFacts(
-  { parts, started, options }: Store,
+  { parts, started, options }: StoreGround,
   { residency }: PageStore,
 ): Diagnostics["residency"] {
   if (parts.remote === undefined) return undefined;

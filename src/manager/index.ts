@@ -5,7 +5,7 @@
  *   api/          what programs hold and are told: types, and nothing else
  *   options       what a store can be told; limit-options: how much of it; resolve-options checks it
  *                 all, once; refuse-unknown: what nobody knows
- *   store         the layers of an open store, and what its parts ask of each other
+ *   store         the layers of an open store; store-ground: what its parts know of it
  *   diagnostics   what users see of it; faults: what went wrong last
  *   opening/      the steps from a directory to an open store: directories: is one there? open-store
  *                 puts the layers together, superblocks says where to begin; lifecycle: its states;

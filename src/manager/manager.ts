@@ -47,8 +47,8 @@ import type {
   RestoreOptions,
   RestoreReport,
 } from "./shipping/restore-options.ts";
-import { deadLettersOf, letterKeeper } from "./shipping/shipping.ts";
 import type { DeadLetterInfo } from "./shipping/sink-facts.ts";
+import { deadLettersOf, letterKeeper } from "./shipping/store-shipping.ts";
 import type { Store } from "./store.ts";
 import { importFile } from "./transfer/import.ts";
 import type { TransferOptions } from "./transfer/transfer-options.ts";

@@ -52,10 +52,12 @@ import type { ResolvedOptions } from "./resolve-options.ts";
 import type { Scrubber } from "./scrub/scrubber.ts";
 import { scrubberOf } from "./scrub/store-scrub.ts";
 import type { Shipped } from "./shipping/shipper.ts";
-import { type Shipping, shippingOf } from "./shipping/shipping.ts";
+import type { Shipping } from "./shipping/shipping.ts";
+import { shippingOf } from "./shipping/store-shipping.ts";
+import type { StoreGround } from "./store-ground.ts";
 import type { ImportTarget } from "./transfer/import.ts";
 
-export class Store {
+export class Store implements StoreGround {
   readonly options: ResolvedOptions;
   readonly env: Env;
   readonly lifecycle = new Lifecycle();

@@ -1,12 +1,12 @@
 /** WHAT USERS SEE OF A DATABASE, without opening it. */
 import type { DatabaseInfo } from "../api/database.ts";
 import { lastGoodSample } from "../scrub/store-scrub.ts";
-import type { Store } from "../store.ts";
+import type { StoreGround } from "../store-ground.ts";
 import type { CatalogueAt } from "./catalogue.ts";
 import type { CatalogueRow } from "./catalogue-row.ts";
 import { slugOf } from "./slugs.ts";
 
-export function infoOf(store: Store, row: CatalogueRow, at: CatalogueAt): DatabaseInfo {
+export function infoOf(store: StoreGround, row: CatalogueRow, at: CatalogueAt): DatabaseInfo {
   const { name, engine, stream, createdAtMs, origin } = row;
   const { pageCount, pageBytes } = store.durableSize(stream);
   return {

@@ -4,7 +4,7 @@ import type { CollectReport, PageStore } from "../../page-store/index.ts";
 import type { Log } from "../../write/index.ts";
 import type { CatalogueRow } from "../catalogue/catalogue-row.ts";
 import type { DurableGround } from "../gates/wait-durable.ts";
-import type { Store } from "../store.ts";
+import type { StoreGround } from "../store-ground.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { FamilyNode } from "./family.ts";
 import { familyTree } from "./family-tree.ts";
@@ -22,7 +22,7 @@ export interface Relations {
 }
 
 export function relationsOf(
-  store: Store,
+  store: StoreGround,
   { log, pages }: { readonly log: Log; readonly pages: PageStore },
 ): Relations {
   const { catalogue, door, fleet, env, lifecycle } = store;
@@ -80,7 +80,7 @@ export function relationsOf(
  * may still lie in the log that a crash has left.
  */
 export async function withSizes(
-  store: Store,
+  store: StoreGround,
   list: () => readonly CatalogueRow[],
 ): Promise<readonly CatalogueRow[]> {
   const { pages } = store.parts;
@@ -93,7 +93,10 @@ export async function withSizes(
 }
 
 /** The trees of these families, as they are durably. */
-export async function treesOf(store: Store, families?: readonly StreamId[]): Promise<FamilyNode[]> {
+export async function treesOf(
+  store: StoreGround,
+  families?: readonly StreamId[],
+): Promise<FamilyNode[]> {
   const wanted = () => families ?? store.catalogue.at(store.gate.durableLsn).roots();
   const members = () => {
     const at = store.catalogue.at(store.gate.durableLsn);
@@ -118,7 +121,7 @@ export async function treesOf(store: Store, families?: readonly StreamId[]): Pro
  * What was let go a moment ago is gone once a checkpoint has it; and what only that was reading, with
  * the next one.
  */
-export async function collect(store: Store, dryRun: boolean): Promise<CollectReport> {
+export async function collect(store: StoreGround, dryRun: boolean): Promise<CollectReport> {
   const { catalogue, lifecycle, parts } = store;
   lifecycle.assertOpen();
   for (let left = Number.POSITIVE_INFINITY; !dryRun; ) {

@@ -1,7 +1,7 @@
 /** WHAT RECORD LOGS GET OF AN OPEN STORE: its log, its gate, its door. They have the store's level. */
 import type { Lsn } from "../../base/units.ts";
 import type { Log } from "../../write/index.ts";
-import type { Store } from "../store.ts";
+import type { StoreGround } from "../store-ground.ts";
 import { Logs } from "./logs.ts";
 
 export interface LogHostGround {
@@ -9,7 +9,7 @@ export interface LogHostGround {
   readonly kick: () => void;
 }
 
-export function logsOf(store: Store, { log, kick }: LogHostGround): Logs {
+export function logsOf(store: StoreGround, { log, kick }: LogHostGround): Logs {
   const { lifecycle, env, parts } = store;
   const { catalogue, logCatalogue, recordLogs } = parts;
   const { gate } = store.levels;

@@ -10,11 +10,11 @@ import { isStorageError, StorageError } from "../../base/errors.ts";
 import { bytesBetween } from "../../base/units.ts";
 import type { PageStore } from "../../page-store/index.ts";
 import type { Log } from "../../write/index.ts";
-import type { Store } from "../store.ts";
+import type { StoreGround } from "../store-ground.ts";
 
 /** See (1). What is not durable may not be read any more, and nothing more can be written. */
 export function logFailed(
-  store: Store,
+  store: StoreGround,
   { log, pages }: { readonly log: Log; readonly pages: PageStore },
   error: StorageError,
 ): void {
@@ -39,7 +39,11 @@ export function logFailed(
 }
 
 /** See (2). `error` says who has the bucket, or how it differs from this disk. */
-export function bucketLost(store: Store, log: Pick<Log, "durableLsn">, error: StorageError): void {
+export function bucketLost(
+  store: StoreGround,
+  log: Pick<Log, "durableLsn">,
+  error: StorageError,
+): void {
   const { lifecycle, levels, faults, fleet } = store;
   if (levels.remote === undefined || levels.remote.hasFailed) return;
   const why = counted(error, bytesBetween(levels.remote.durableLsn, log.durableLsn));
@@ -52,7 +56,7 @@ export function bucketLost(store: Store, log: Pick<Log, "durableLsn">, error: St
 }
 
 /** For those who wait for the sink when the store is closed: what they did is durable here. */
-export function notShipped(store: Store, log: Pick<Log, "durableLsn">): void {
+export function notShipped(store: StoreGround, log: Pick<Log, "durableLsn">): void {
   const { remote } = store.levels;
   if (remote === undefined || remote.hasFailed) return;
   const message =

@@ -13,15 +13,10 @@ import type { ObjectStore } from "../../sink/index.ts";
 import { SqliteError } from "../../sqlite/index.ts";
 import { FrozenMoment } from "../families/frozen-database.ts";
 import { checkIntegrity } from "../jobs/integrity-check.ts";
-import type { Store } from "../store.ts";
+import type { StoreGround } from "../store-ground.ts";
 import { FilePages } from "./file-pages.ts";
 import type { PacedReads } from "./paced-reads.ts";
-
-export interface Sample {
-  readonly bytes: number;
-  /** What is wrong; empty if nothing is. */
-  readonly problem: string;
-}
+import type { Sample } from "./scrubber.ts";
 
 const STEP_BYTES = MIB;
 /** What SQLite says when it cannot make sense of the pages. */
@@ -29,7 +24,7 @@ const BROKEN = ["SQLITE_CORRUPT", "SQLITE_NOTADB"];
 
 /** Undefined: see (3). Rejects if it cannot be told now, with BOP_SINK_UNAVAILABLE for one. */
 export async function trySample(
-  store: Store,
+  store: StoreGround,
   { stream, bucket }: { readonly stream: StreamId; readonly bucket: ObjectStore },
   reads: PacedReads,
 ): Promise<Sample | undefined> {
@@ -64,7 +59,7 @@ export async function trySample(
 }
 
 /** Its newest commit, if that is acknowledged; 0 if nothing is that can be told. */
-async function acknowledgedOf(store: Store, stream: StreamId): Promise<number> {
+async function acknowledgedOf(store: StoreGround, stream: StreamId): Promise<number> {
   const { newestLsn } = (await store.database(stream)).space;
   const remoteLsn = store.shipping?.shipper.remoteLsn ?? 0;
   return newestLsn <= remoteLsn ? newestLsn : 0;
@@ -77,7 +72,7 @@ interface Trial {
 }
 
 async function look(
-  store: Store,
+  store: StoreGround,
   { past, stream, acknowledgedLsn }: Trial,
   reads: PacedReads,
 ): Promise<Sample> {
@@ -115,7 +110,7 @@ async function look(
 }
 
 /** The check waits until there is room: it is not worth a store that cannot go on. */
-async function refuseWithoutRoom({ env, options }: Store, bytes: number): Promise<void> {
+async function refuseWithoutRoom({ env, options }: StoreGround, bytes: number): Promise<void> {
   const free = await env.storage.freeBytes(options.directory);
   if (free - bytes > options.limits.reserveBytes) return;
   const message = `no room to restore ${bytes} bytes for a try; ${free} are free`;
@@ -130,7 +125,10 @@ interface Pages {
   readonly signal: AbortSignal;
 }
 
-async function integrityOf(store: Store, { stream, pages, lsn, signal }: Pages): Promise<string> {
+async function integrityOf(
+  store: StoreGround,
+  { stream, pages, lsn, signal }: Pages,
+): Promise<string> {
   const live = await store.database(stream);
   const createdAt = new Date(store.env.clock.wallMs());
   const info = { name: "scrub", scope: "database", lsn, createdAt } as const;

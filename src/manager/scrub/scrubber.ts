@@ -18,7 +18,6 @@ import type { Found, ScrubArea, ScrubPiece } from "./area.ts";
 import { chooseSample, type SampleRow, sampleDueInMs } from "./choose-sample.ts";
 import { PacedReads } from "./paced-reads.ts";
 import { isAway, Pass } from "./pass.ts";
-import type { Sample } from "./sample.ts";
 import type { ScrubFinding, ScrubProgress, ScrubReport } from "./scrub.ts";
 import type { ResolvedScrub } from "./scrub-options.ts";
 import {
@@ -29,6 +28,12 @@ import {
   NEW_PASS,
   type PassName,
 } from "./scrub-rows.ts";
+
+export interface Sample {
+  readonly bytes: number;
+  /** What is wrong; empty if nothing is. */
+  readonly problem: string;
+}
 
 export interface ScrubberGround {
   readonly clock: Clock;

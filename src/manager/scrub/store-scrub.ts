@@ -6,7 +6,7 @@ import { chunkPath } from "../../page-store/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
 import { databaseName } from "../catalogue/names.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
-import type { Store } from "../store.ts";
+import type { StoreGround } from "../store-ground.ts";
 import { BucketArea, type BucketGround } from "./bucket-area.ts";
 import { healSegment } from "./heal-segment.ts";
 import { LocalArea, type LocalGround } from "./local-area.ts";
@@ -31,7 +31,7 @@ const ITS_OWN = ["shipping", "halted"];
 /** It never will be again, or nobody asks it any more. */
 const LOST = ["fenced", "diverged", "closed"];
 
-export function scrubberOf(store: Store): Scrubber {
+export function scrubberOf(store: StoreGround): Scrubber {
   const { env, options, parts, catalogue, faults } = store;
   const { clock, random, storage } = env;
   return new Scrubber({
@@ -49,7 +49,7 @@ export function scrubberOf(store: Store): Scrubber {
   });
 }
 
-function localGround(store: Store): LocalGround {
+function localGround(store: StoreGround): LocalGround {
   const { env, options, parts, catalogue, checkpointer } = store;
   const { pages, recordLogs, log, hold, mirror, storeId } = parts;
   const { directory } = options;
@@ -87,12 +87,14 @@ function localGround(store: Store): LocalGround {
   };
 }
 
-function* namedChunks({ parts }: Store): Generator<Pick<ChunkRow, "chunk" | "kind" | "fileBytes">> {
+function* namedChunks({
+  parts,
+}: StoreGround): Generator<Pick<ChunkRow, "chunk" | "kind" | "fileBytes">> {
   yield* parts.pages.chunks.rows();
   yield* parts.recordLogs.chunks.values();
 }
 
-function remoteScrub(store: Store, bucket: ObjectStore): RemoteScrub {
+function remoteScrub(store: StoreGround, bucket: ObjectStore): RemoteScrub {
   return {
     area: new BucketArea(bucketGround(store, bucket)),
     isThere: () => !LOST.includes(stateOf(store)),
@@ -100,9 +102,9 @@ function remoteScrub(store: Store, bucket: ObjectStore): RemoteScrub {
   };
 }
 
-const stateOf = ({ shipping }: Store): string => shipping?.shipper.facts.state ?? "closed";
+const stateOf = ({ shipping }: StoreGround): string => shipping?.shipper.facts.state ?? "closed";
 
-function bucketGround(store: Store, bucket: ObjectStore): BucketGround {
+function bucketGround(store: StoreGround, bucket: ObjectStore): BucketGround {
   const { env, options, parts } = store;
   const { hold, log, storeId } = parts;
   const { directory } = options;
@@ -133,7 +135,7 @@ function bucketGround(store: Store, bucket: ObjectStore): BucketGround {
 }
 
 /** See Manager.scrub. */
-export async function scrubNow(store: Store, request: ScrubRequest): Promise<ScrubReport> {
+export async function scrubNow(store: StoreGround, request: ScrubRequest): Promise<ScrubReport> {
   refuseUnknown("scrub", request, REQUEST);
   const { database, onProgress, signal, maxBytesPerSecond } = request;
   store.lifecycle.assertOpen();
@@ -152,7 +154,7 @@ export async function scrubNow(store: Store, request: ScrubRequest): Promise<Scr
   return store.scrubber.now({ parts, stream, bytesPerSecond, onProgress, signal });
 }
 
-function liveStream({ catalogue }: Store, name: string): StreamId {
+function liveStream({ catalogue }: StoreGround, name: string): StreamId {
   const row = catalogue.find(databaseName(name));
   if (row?.state === "live") return row.stream;
   const message = `there is no database named ${JSON.stringify(name)}`;
@@ -160,7 +162,7 @@ function liveStream({ catalogue }: Store, name: string): StreamId {
 }
 
 /** For diagnostics. */
-export function scrubFacts(store: Store): ScrubFacts {
+export function scrubFacts(store: StoreGround): ScrubFacts {
   const { scrubber, options, parts } = store;
   const { localEveryMs, remoteEveryMs } = options.scrub;
   const hasSink = parts.hold.bucket !== undefined;
@@ -174,7 +176,7 @@ export function scrubFacts(store: Store): ScrubFacts {
 }
 
 /** When a database was last restored from the sink and found whole. */
-export function lastGoodSample({ scrubber }: Store, stream: StreamId): Date | undefined {
+export function lastGoodSample({ scrubber }: StoreGround, stream: StreamId): Date | undefined {
   return dateOf(scrubber.samples.get(stream)?.lastGoodMs ?? 0);
 }
 
@@ -194,7 +196,7 @@ function passFacts(
   };
 }
 
-function sampleFacts({ scrubber, catalogue, options }: Store): ScrubSamples {
+function sampleFacts({ scrubber, catalogue, options }: StoreGround): ScrubSamples {
   let [lastMs, goodDatabases] = [0, 0];
   const all: (ScrubbedDatabase & { readonly atMs: number })[] = [];
   for (const { stream, state, name } of catalogue.rows()) {

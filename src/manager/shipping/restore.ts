@@ -29,7 +29,7 @@ import type { ObjectStore } from "../../sink/index.ts";
 import { nameTaken } from "../catalogue/catalogue-row.ts";
 import { type DatabaseName, databaseName } from "../catalogue/names.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
-import type { Store } from "../store.ts";
+import type { StoreGround } from "../store-ground.ts";
 import { importFile } from "../transfer/import.ts";
 import type {
   DatabaseRestoreOptions,
@@ -89,7 +89,7 @@ export async function pointsOf(
 
 /** See manager.restore. */
 export async function restoreInto(
-  store: Store,
+  store: StoreGround,
   options: DatabaseRestoreOptions,
 ): Promise<DatabaseRestoreReport> {
   const known = ["database", "at", "as", "from", "dryRun", ...TRANSFER_OPTIONS];
@@ -126,7 +126,7 @@ interface Putting {
 
 /** Resolves when it is durable, with the name that what was replaced has now. */
 async function put(
-  store: Store,
+  store: StoreGround,
   { source, past, name }: Putting,
   { onProgress, signal }: DatabaseRestoreOptions,
 ): Promise<DatabaseName | undefined> {
@@ -158,7 +158,7 @@ async function put(
 
 /** It gets its name, or the one of the database that has it. */
 async function publish(
-  store: Store,
+  store: StoreGround,
   stream: StreamId,
   name: DatabaseName,
 ): Promise<DatabaseName | undefined> {
@@ -188,13 +188,13 @@ function replacedError(name: DatabaseName): StorageError {
   return new StorageError("BOP_CLOSED", message, { details: { what } });
 }
 
-async function enter(store: Store): Promise<void> {
+async function enter(store: StoreGround): Promise<void> {
   const opened = store.door.enter();
   if (opened !== undefined) await opened;
 }
 
 /** A name made of another, which nobody has. */
-function freeName({ catalogue, env }: Store, name: DatabaseName, what: string): DatabaseName {
+function freeName({ catalogue, env }: StoreGround, name: DatabaseName, what: string): DatabaseName {
   for (
     let unique = "";
     ;
@@ -210,7 +210,7 @@ function freeName({ catalogue, env }: Store, name: DatabaseName, what: string): 
 }
 
 /** `20261122-120000`, in UTC. */
-function stampOf({ env }: Store): string {
+function stampOf({ env }: StoreGround): string {
   const text = new Date(env.clock.wallMs()).toISOString();
   return text.slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-");
 }
@@ -223,7 +223,7 @@ function reportOf(
   return { ...done, lsn, sizeBytes: pageCount * pageBytes, reads, chunks: past.plan() };
 }
 
-function sinkOf({ options }: Store): string | ObjectStore {
+function sinkOf({ options }: StoreGround): string | ObjectStore {
   const { sink } = options;
   if (sink !== undefined && sink !== NO_SINK) return sink;
   throw new TypeError("restore: this store has no sink; say where to restore from");

@@ -16,16 +16,11 @@
  * (4) A store that an earlier process left with dead letters is opened without waiting for its sink:
  *     it is there for whoever is to decide.
  */
-import { present } from "../../base/assert.ts";
 import type { Clock } from "../../base/env.ts";
 import { isStorageError, StorageError } from "../../base/errors.ts";
-import { lettersOfRows } from "../../flush/index.ts";
 import type { FaultKeeper } from "../faults.ts";
 import type { RemoteGate } from "../gates/remote-gate.ts";
-import { bucketLost } from "../opening/read-only.ts";
-import type { Store } from "../store.ts";
 import type { Shipped, Shipper } from "./shipper.ts";
-import type { DeadLetterInfo } from "./sink-facts.ts";
 
 interface ShippingGround extends Shipped {
   readonly gate: RemoteGate;
@@ -35,37 +30,6 @@ interface ShippingGround extends Shipped {
   /** What the sink holds may go from this disk. */
   readonly shippedState: () => void;
   readonly checkpoint: () => void;
-}
-
-/** Shipping for a store, which hears of what becomes of it. */
-export function shippingOf(store: Store, shipped: Shipped): Shipping {
-  const { faults, parts, env, levels } = store;
-  const gate = present(levels.remote, "a store with a sink has a gate for it");
-  const lost = (error: StorageError) => bucketLost(store, parts.log, error);
-  const shippedState = () => {
-    parts.pages.residency.evict().catch((error: unknown) => faults.record("residency", error));
-  };
-  const checkpoint = () => {
-    store.checkpointer.now().catch((error: unknown) => faults.record("checkpoint", error));
-  };
-  const { clock } = env;
-  return new Shipping({ ...shipped, gate, clock, faults, lost, shippedState, checkpoint });
-}
-
-/** What the sink refused; without the sink, what is known here of that. */
-export function deadLettersOf({ shipping, parts }: Store): readonly DeadLetterInfo[] {
-  if (shipping !== undefined) return shipping.shipper.deadLetters;
-  return lettersOfRows(parts.manifest.opened.deadLetters).map(({ letter }) => letter);
-}
-
-/** Who can retry or discard that letter. Throws a RangeError if there is none. */
-export function letterKeeper(store: Store, letter: number): Shipper {
-  store.lifecycle.assertOpen();
-  if (deadLettersOf(store).every(({ id }) => id !== letter)) {
-    throw new RangeError(`there is no dead letter ${letter}`);
-  }
-  if (store.shipping !== undefined) return store.shipping.shipper;
-  throw new RangeError(`dead letter ${letter} is about a sink: open the store with it to decide`);
 }
 
 /** For as long as that, at least. */
