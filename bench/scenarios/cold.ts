@@ -11,8 +11,9 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Manager } from "../../src/index.ts";
-import { callers, type Metric, type Round, type Scenario, type Side } from "../harness.ts";
+import { callers, type Round, type Scenario, type Side } from "../harness.ts";
 import { late } from "../late-store.ts";
+import { counted, opened, took } from "../metrics.ts";
 import { openFolderStore, openOurs } from "../ours.ts";
 
 const MANY = 1000;
@@ -127,34 +128,9 @@ function restores(name: string, place: Place, delayMs: number): Side {
   });
 }
 
-const taken: Metric = {
-  name: "time",
-  unit: "s",
-  better: "less",
-  of: ({ seconds }) => seconds,
-  targets: [],
-};
-const opened: Metric = {
-  name: "open",
-  unit: "s",
-  better: "less",
-  of: ({ counts }) => (counts?.openMs === undefined ? undefined : counts.openMs / 1000),
-  targets: [],
-};
-const requests: Metric = {
-  name: "objects",
-  unit: "requests",
-  better: "less",
-  of: ({ counts }) => counts?.objects,
-  targets: [],
-};
-const bytes: Metric = {
-  name: "bytes",
-  unit: "MiB",
-  better: "less",
-  of: ({ counts }) => (counts?.bytes === undefined ? undefined : counts.bytes / 2 ** 20),
-  targets: [],
-};
+const taken = took("time");
+const requests = counted("objects", { count: "objects", unit: "requests" });
+const bytes = counted("bytes", { count: "bytes", unit: "MiB", perUnit: 2 ** 20 });
 
 const shipped = new Set<string>();
 

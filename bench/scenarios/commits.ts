@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { callers, type Metric, percentile, type Scenario, type Side } from "../harness.ts";
+import { callers, type Metric, type Scenario, type Side } from "../harness.ts";
+import { latency, perSecond } from "../metrics.ts";
 import { openOurs } from "../ours.ts";
 import { HandBatched, openPeer, type PeerDatabase } from "../peer.ts";
 import {
@@ -109,26 +110,17 @@ function verifyPeer(database: PeerDatabase, written: number): void {
   assert.deepEqual(database.pragma("integrity_check"), [{ integrity_check: "ok" }]);
 }
 
-const perSecond = (targets: Metric["targets"]): Metric => ({
-  name: "durable commits",
-  unit: "/s",
-  better: "more",
-  of: ({ operations, seconds }) => operations / seconds,
-  targets,
-});
+const rate = (targets: Metric["targets"]) => perSecond("durable commits", targets);
 
 const medianLatency: Metric = {
-  name: "latency p50",
-  unit: "µs",
-  better: "less",
-  of: ({ latenciesMs }) => percentile(latenciesMs ?? [], 50) * 1000,
+  ...latency(50, { name: "latency p50" }),
   targets: [{ against: "better-sqlite3", atMost: 1 }],
 };
 
 export const commitOne: Scenario = {
   name: "commit-1",
   what: "one row inserted, durable; one caller",
-  metrics: [medianLatency, perSecond([])],
+  metrics: [medianLatency, rate([])],
   async open({ directory, scale }) {
     const shape = { callers: 1, withIndex: false, operations: Math.ceil(4000 * scale) };
     return [await ours(shape, directory), peer(shape, directory)];
@@ -139,7 +131,7 @@ export const commitMany: Scenario = {
   name: "commit-64",
   what: "one row inserted, durable; 64 callers, one database",
   metrics: [
-    perSecond([
+    rate([
       { against: "better-sqlite3", atLeast: 20 },
       { against: "hand-batched", atLeast: 0.8 },
     ]),
@@ -150,7 +142,7 @@ export const commitMany: Scenario = {
 export const commitManyIndexed: Scenario = {
   name: "commit-64-text-index",
   what: "the same, with an index on random text",
-  metrics: [perSecond([{ against: "better-sqlite3", atLeast: 12 }])],
+  metrics: [rate([{ against: "better-sqlite3", atLeast: 12 }])],
   open: (context) => against64({ ...context, withIndex: true }),
 };
 

@@ -8,6 +8,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Metric, Round, Scenario, Side } from "../harness.ts";
+import { counted, perSecond } from "../metrics.ts";
 
 const TOTAL_MIB = 2048;
 const MIB = 2 ** 20;
@@ -47,21 +48,12 @@ class Process implements Side {
   async close(): Promise<void> {}
 }
 
-const speed: Metric = {
-  name: "written",
-  unit: "MiB/s",
-  better: "more",
-  of: ({ operations, seconds }) => operations / seconds,
-  targets: [],
-};
-
-const memory: Metric = {
-  name: "peak of memory",
+const speed: Metric = { ...perSecond("written"), unit: "MiB/s" };
+const memory = counted("peak of memory", {
+  count: "peakMiB",
   unit: "MiB",
-  better: "less",
-  of: ({ counts }) => counts?.peakMiB,
   targets: [{ atMost: 512 }],
-};
+});
 
 export const largeTransaction: Scenario = {
   name: "large-transaction",

@@ -6,14 +6,8 @@
  * The time of the processor is that of the whole process, other threads and the callers included.
  */
 import { join } from "node:path";
-import {
-  callers,
-  type Metric,
-  percentile,
-  type Round,
-  type Scenario,
-  type Side,
-} from "../harness.ts";
+import { callers, type Metric, type Round, type Scenario, type Side } from "../harness.ts";
+import { latency } from "../metrics.ts";
 import { openOurs } from "../ours.ts";
 import { openPeer } from "../peer.ts";
 import {
@@ -97,14 +91,6 @@ function peer(size: Size): Side {
     close: async () => database.close(),
   };
 }
-
-const latency = (percent: number): Metric => ({
-  name: `p${percent}`,
-  unit: "µs",
-  better: "less",
-  of: ({ latenciesMs }) => percentile(latenciesMs ?? [], percent) * 1000,
-  targets: [],
-});
 
 const METRICS: readonly Metric[] = [
   latency(50),

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { callers, type Metric, percentile, type Scenario, type Side } from "../harness.ts";
+import { callers, type Scenario, type Side } from "../harness.ts";
+import { counted, latency, perSecond } from "../metrics.ts";
 
 const DIST = join(import.meta.dirname, "../../dist");
 const ALONE = 200;
@@ -95,36 +96,16 @@ async function blocked(act: () => Promise<unknown>): Promise<[ms: number, blocke
   return [ms, Math.max(longest, performance.now() - last)];
 }
 
-const counted = (name: string, unit: string, count: string): Metric => ({
-  name,
-  unit,
-  better: count === "batchesPerCommit" ? "more" : "less",
-  of: ({ counts }) => counts?.[count],
-  targets: [],
-});
-
 export const manifestWriter: Scenario = {
   name: "manifest-writer",
   what: "a batch of one row, durable; 64 callers",
   metrics: [
-    {
-      name: "batches",
-      unit: "/s",
-      better: "more",
-      of: ({ operations, seconds }) => operations / seconds,
-      targets: [],
-    },
-    counted("batches in a commit", "", "batchesPerCommit"),
-    {
-      name: "one caller, p50",
-      unit: "ms",
-      better: "less",
-      of: ({ latenciesMs }) => percentile(latenciesMs ?? [], 50),
-      targets: [],
-    },
-    counted("10,000 rows in one batch", "ms", "largeMs"),
-    counted("event loop held up by it", "ms", "blockedMs"),
-    counted("opened, 100,000 databases", "ms", "openMsPer100k"),
+    perSecond("batches"),
+    counted("batches in a commit", { count: "batchesPerCommit", unit: "", better: "more" }),
+    latency(50, { name: "one caller, p50", unit: "ms" }),
+    counted("10,000 rows in one batch", { count: "largeMs", unit: "ms" }),
+    counted("event loop held up by it", { count: "blockedMs", unit: "ms" }),
+    counted("opened, 100,000 databases", { count: "openMsPer100k", unit: "ms" }),
   ],
   open: async ({ directory }) => [await open(join(directory, "manifest"))],
 };

@@ -16,6 +16,7 @@ import {
   type Scenario,
   type Side,
 } from "../harness.ts";
+import { counted, perSecond } from "../metrics.ts";
 import { openOurs } from "../ours.ts";
 
 const DATABASES = 100_000;
@@ -108,36 +109,27 @@ async function timed<T>(work: () => Promise<T>): Promise<[result: T, ms: number]
   return [result, performance.now() - began];
 }
 
-/** `target` is the most that it may be. */
-function counted(name: string, unit: string, from: { count: string; target?: number }): Metric {
-  return {
-    name,
-    unit,
-    better: "less",
-    of: ({ counts }) => counts?.[from.count],
-    targets: from.target === undefined ? [] : [{ atMost: from.target }],
-  };
-}
-
-const speed: Metric = {
-  name: "created",
-  unit: "databases/s",
-  better: "more",
-  of: ({ operations, seconds }) => operations / seconds,
-  targets: [],
-};
+const speed: Metric = { ...perSecond("created"), unit: "databases/s" };
 
 export const manifestFleet: Scenario = {
   name: "manifest-fleet",
   what: "one of 100,000 databases created by 64 callers; then listed, found and opened again",
   metrics: [
     speed,
-    counted("flushes per creation", "flushes", { count: "flushesPerCreate", target: 0.05 }),
-    counted("store opened again", "ms", { count: "openMs" }),
-    counted("memory of a closed database", "bytes", { count: "bytesEach", target: 4096 }),
-    counted("first page of a list", "ms", { count: "firstPageMs" }),
-    counted("page of a list", "ms", { count: "pageMs", target: 20 }),
-    counted("found by name", "ms", { count: "lookupMs", target: 1 }),
+    counted("flushes per creation", {
+      count: "flushesPerCreate",
+      unit: "flushes",
+      targets: [{ atMost: 0.05 }],
+    }),
+    counted("store opened again", { count: "openMs", unit: "ms" }),
+    counted("memory of a closed database", {
+      count: "bytesEach",
+      unit: "bytes",
+      targets: [{ atMost: 4096 }],
+    }),
+    counted("first page of a list", { count: "firstPageMs", unit: "ms" }),
+    counted("page of a list", { count: "pageMs", unit: "ms", targets: [{ atMost: 20 }] }),
+    counted("found by name", { count: "lookupMs", unit: "ms", targets: [{ atMost: 1 }] }),
   ],
   rounds: 1,
   async open({ directory, scale }) {

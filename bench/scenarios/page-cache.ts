@@ -11,6 +11,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Metric, Scenario, Side } from "../harness.ts";
+import { counted } from "../metrics.ts";
 import { scramble } from "../workload.ts";
 
 const BENCH = join(import.meta.dirname, "..");
@@ -172,13 +173,8 @@ function capacityOf(cache: Awaited<ReturnType<typeof ours>>): number {
   return cache.stats.frames;
 }
 
-const rate = (name: string, count: string): Metric => ({
-  name,
-  unit: "/s",
-  better: "more",
-  of: ({ counts }) => counts?.[count],
-  targets: [],
-});
+const rate = (name: string, count: string): Metric =>
+  counted(name, { count, unit: "/s", better: "more" });
 
 export const pageCache: Scenario = {
   name: "page-cache",

@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Context, Metric, Round, Scenario, Side } from "../harness.ts";
-import { percentile } from "../harness.ts";
+import { counted, latency } from "../metrics.ts";
 import { openOurs } from "../ours.ts";
 import { OURS } from "../report.ts";
 
@@ -43,13 +43,8 @@ function dropSystemCache(): void {
 }
 
 /** What a process told under `key`; rates are better the more they are, all else the less. */
-const count = (name: string, unit: string, key: string): Metric => ({
-  name,
-  unit,
-  better: unit.endsWith("/s") ? "more" : "less",
-  of: ({ counts }) => counts?.[key],
-  targets: [],
-});
+const count = (name: string, unit: string, key: string): Metric =>
+  counted(name, { count: key, unit, better: unit.endsWith("/s") ? "more" : "less" });
 
 /** A side each of whose rounds is a process that says what it took. */
 function told(name: string, round: (index: number) => Promise<Round>): Side {
@@ -91,10 +86,7 @@ async function forks(name: string, mib: number, { directory, scale }: Context): 
 }
 
 const forkMs: Metric = {
-  name: "fork",
-  unit: "ms",
-  better: "less",
-  of: ({ latenciesMs = [] }) => percentile(latenciesMs, 50),
+  ...latency(50, { name: "fork", unit: "ms" }),
   targets: [{ atMost: 5 }, { against: "16 MiB", atMost: 2 }],
 };
 

@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Metric, Scenario, Side } from "../harness.ts";
+import type { Scenario, Side } from "../harness.ts";
+import { perSecond } from "../metrics.ts";
 import { openOurs } from "../ours.ts";
 import { openPeer } from "../peer.ts";
 import { scramble } from "../workload.ts";
@@ -126,18 +127,12 @@ function peer(kind: Kind, directory: string): Side {
   };
 }
 
-const perSecond = (atLeast: number): Metric => ({
-  name: "reads",
-  unit: "/s",
-  better: "more",
-  of: ({ operations, seconds }) => operations / seconds,
-  targets: [{ against: "better-sqlite3", atLeast }],
-});
+const reads = (atLeast: number) => perSecond("reads", [{ against: "better-sqlite3", atLeast }]);
 
 export const pointSelect: Scenario = {
   name: "point-select",
   what: "one row of three columns by its key, as an object",
-  metrics: [perSecond(1.8)],
+  metrics: [reads(1.8)],
   open: async ({ directory, scale }) => [
     await ours(point(scale), directory),
     peer(point(scale), directory),
@@ -147,7 +142,7 @@ export const pointSelect: Scenario = {
 export const rangeSelect: Scenario = {
   name: "range-100",
   what: "100 rows of three columns by an index, as objects",
-  metrics: [perSecond(2)],
+  metrics: [reads(2)],
   open: async ({ directory, scale }) => [
     await ours(range(scale), directory),
     peer(range(scale), directory),

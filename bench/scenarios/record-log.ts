@@ -9,7 +9,8 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { crc32 } from "node:zlib";
-import { callers, type Metric, percentile, type Scenario, type Side } from "../harness.ts";
+import { callers, type Metric, type Scenario, type Side } from "../harness.ts";
+import { latency, perSecond } from "../metrics.ts";
 import { openOurs } from "../ours.ts";
 
 const ENTRY_BYTES = 256;
@@ -196,32 +197,18 @@ async function bareGroup(shape: Shape, directory: string): Promise<Side> {
   };
 }
 
-const perSecond = (targets: Metric["targets"]): Metric => ({
-  name: "durable appends",
-  unit: "/s",
-  better: "more",
-  of: ({ operations, seconds }) => operations / seconds,
-  targets,
-});
-
-const latency = (percent: number): Metric => ({
-  name: `latency p${percent}`,
-  unit: "µs",
-  better: "less",
-  of: ({ latenciesMs }) => percentile(latenciesMs ?? [], percent) * 1000,
-  targets: [],
-});
+const rate = (targets: Metric["targets"]) => perSecond("durable appends", targets);
+const latencies = [50, 99].map((p) => latency(p, { name: `latency p${p}` }));
 
 export const logMany: Scenario = {
   name: "log-64",
   what: "an entry of 256 bytes appended to a record log, durable; 64 callers",
   metrics: [
-    perSecond([
+    rate([
       { against: "lmdb", atLeast: 3 },
       { against: "bare group commit", atLeast: 0.6 },
     ]),
-    latency(50),
-    latency(99),
+    ...latencies,
   ],
   async open({ directory, scale }) {
     const shape = { callers: 64, operations: Math.ceil(64_000 * scale) };
@@ -238,7 +225,7 @@ export const logMany: Scenario = {
 export const logOne: Scenario = {
   name: "log-1",
   what: "an entry of 256 bytes appended to a record log, durable; one caller",
-  metrics: [perSecond([{ against: "bare loop", atLeast: 0.95 }]), latency(50), latency(99)],
+  metrics: [rate([{ against: "bare loop", atLeast: 0.95 }]), ...latencies],
   async open({ directory, scale }) {
     const shape = { callers: 1, operations: Math.ceil(4000 * scale) };
     return [

@@ -8,15 +8,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Manager } from "../../src/index.ts";
-import {
-  callers,
-  type Metric,
-  percentile,
-  type Round,
-  type Scenario,
-  type Side,
-} from "../harness.ts";
+import { callers, type Metric, type Round, type Scenario, type Side } from "../harness.ts";
 import { late } from "../late-store.ts";
+import { latency, perSecond } from "../metrics.ts";
 import { openFolderStore, openOurs } from "../ours.ts";
 import { NOTE_INSERT, NOTE_ROWS, NOTE_TABLE, note, numbers, verifyNotes } from "../workload.ts";
 
@@ -129,27 +123,9 @@ class Load {
 const count = (round: Round, name: string): number => round.counts?.[name] ?? Number.NaN;
 
 const METRICS: readonly Metric[] = [
-  {
-    name: "commits",
-    unit: "/s",
-    better: "more",
-    of: ({ operations, seconds }) => operations / seconds,
-    targets: [],
-  },
-  {
-    name: "p50",
-    unit: "ms",
-    better: "less",
-    of: ({ latenciesMs }) => percentile(latenciesMs ?? [], 50),
-    targets: [],
-  },
-  {
-    name: "p99",
-    unit: "ms",
-    better: "less",
-    of: ({ latenciesMs }) => percentile(latenciesMs ?? [], 99),
-    targets: [],
-  },
+  perSecond("commits"),
+  latency(50, { unit: "ms" }),
+  latency(99, { unit: "ms" }),
   {
     name: "puts, 1,000 commits",
     unit: "",

@@ -13,6 +13,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { callers, type Metric, type Round, type Scenario, type Side } from "../harness.ts";
 import { deviceBytesWritten } from "../machine.ts";
+import { perSecond } from "../metrics.ts";
 import { openOurs } from "../ours.ts";
 import { HandBatched, openPeer, type PeerDatabase } from "../peer.ts";
 import {
@@ -179,13 +180,7 @@ export const commitTenants: Scenario = {
   name: "commit-64-1000db",
   what: "one row inserted, durable; 64 callers over 1,000 databases",
   metrics: [
-    {
-      name: "durable commits",
-      unit: "/s",
-      better: "more",
-      of: ({ operations, seconds }) => operations / seconds,
-      targets: [{ against: "better-sqlite3", atLeast: 10 }],
-    },
+    perSecond("durable commits", [{ against: "better-sqlite3", atLeast: 10 }]),
     perCommit("flushes", "", [{ atMost: 0.05 }]),
     perCommit("logBytes", "B", []),
   ],

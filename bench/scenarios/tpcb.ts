@@ -9,7 +9,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Manager } from "../../src/index.ts";
-import { callers, type Metric, type Scenario, type Side } from "../harness.ts";
+import { callers, type Scenario, type Side } from "../harness.ts";
+import { perSecond } from "../metrics.ts";
 import { openOurs } from "../ours.ts";
 import { openPeer } from "../peer.ts";
 import { scramble } from "../workload.ts";
@@ -140,18 +141,13 @@ function peer(options: { readonly directory: string; readonly operations: number
   };
 }
 
-const perSecond = (atLeast: number): Metric => ({
-  name: "transactions",
-  unit: "/s",
-  better: "more",
-  of: ({ operations, seconds }) => operations / seconds,
-  targets: [{ against: "better-sqlite3", atLeast }],
-});
+const transactions = (atLeast: number) =>
+  perSecond("transactions", [{ against: "better-sqlite3", atLeast }]);
 
 export const tpcbBatches: Scenario = {
   name: "tpcb-16-batch",
   what: "a TPC-B-like transaction as a batch, durable; 16 callers",
-  metrics: [perSecond(4)],
+  metrics: [transactions(4)],
   async open({ directory, scale }) {
     const operations = Math.ceil(16_000 * scale);
     const batch = await ours(
@@ -177,7 +173,7 @@ function closures(reveal: "durable" | "committed"): Scenario {
   return {
     name: `tpcb-16-closure-${reveal}`,
     what: `the same as a closure that awaits each of its statements; reveal: "${reveal}"`,
-    metrics: [perSecond(2.5)],
+    metrics: [transactions(2.5)],
     async open({ directory, scale }) {
       const operations = Math.ceil(16_000 * scale);
       const closure = await ours(
