@@ -1,19 +1,11 @@
 /** Stores that start in an empty directory from what their sink holds. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
-import { memoryStores } from "../../manifest/index.ts";
-import {
-  ForwardingStore,
-  type ObjectStore,
-  type SimulatedService,
-  SimulatedStore,
-  type StoreCall,
-  simulatedService,
-} from "../../sink/index.ts";
+import { ForwardingStore, type ObjectStore, type StoreCall } from "../../sink/index.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
 import type { Database } from "../api/database.ts";
 import { Manager } from "../manager.ts";
 import type { ManagerOptions } from "../options.ts";
+import { Machines } from "../shipping/machines.fixture.ts";
 import { type VerifyReport, verifyStore } from "../verify/verify.ts";
 
 type Rest = Omit<ManagerOptions, "directory" | "env" | "openKeyValueStore">;
@@ -37,28 +29,13 @@ class WatchedStore extends ForwardingStore {
   }
 }
 
-/** Machines with one bucket; each has a disk, which is a directory here. */
-class Machines {
-  readonly world: SimulatedWorld;
-  readonly service: SimulatedService;
-  readonly #stores: ReturnType<typeof memoryStores>;
-
-  constructor(seed: number) {
-    this.service = simulatedService(seed);
-    this.world = simulatedWorld({ seed });
-    this.#stores = memoryStores(seeded(seed));
-  }
-
+/** Machines that start from their bucket. */
+class Starting extends Machines {
   open(disk: string, options: Rest = {}, onCall?: () => void): Promise<Manager> {
-    const env = this.world.start();
-    const { clock } = env;
-    const given = new SimulatedStore({ service: this.service, clock, latencyMsMax: 20 });
-    const sink = new WatchedStore(given, onCall);
+    const place = this.disk(disk);
     return Manager.open({
-      directory: `/${disk}`,
-      env,
-      openKeyValueStore: this.#stores.openerFor(env),
-      sink,
+      ...place,
+      sink: new WatchedStore(this.bucket(place.env, 20), onCall),
       segmentBytes: SEGMENT_BYTES,
       inlineFlushMs: 0,
       flushIntervalMs: 50,
@@ -69,10 +46,7 @@ class Machines {
 
   /** Opens it as a directory whose sink is not given. */
   withoutSink(disk: string): Promise<Manager> {
-    const env = this.world.start();
-    const openKeyValueStore = this.#stores.openerFor(env);
-    const segmentBytes = SEGMENT_BYTES;
-    return Manager.open({ directory: `/${disk}`, env, openKeyValueStore, segmentBytes });
+    return Manager.open({ ...this.disk(disk), segmentBytes: SEGMENT_BYTES });
   }
 
   /** Something lies there that is opened as any other store is. */
@@ -83,16 +57,13 @@ class Machines {
   }
 
   verify(disk: string, { withSink }: { readonly withSink: boolean }): Promise<VerifyReport> {
-    const env = this.world.start();
-    const openKeyValueStore = this.#stores.openerFor(env);
-    const sink = new SimulatedStore({ service: this.service, clock: env.clock });
-    const place = { env, directory: `/${disk}`, openKeyValueStore };
-    return verifyStore({ ...place, ...(withSink && { sink }) });
+    const place = this.disk(disk);
+    return verifyStore({ ...place, ...(withSink && { sink: this.bucket(place.env) }) });
   }
 }
 
-const alone = (seed: number, work: (machines: Machines) => Promise<void>) => () => {
-  const machines = new Machines(seed);
+const alone = (seed: number, work: (machines: Starting) => Promise<void>) => () => {
+  const machines = new Starting(seed);
   return machines.world.run(() => work(machines));
 };
 
@@ -175,7 +146,7 @@ describe("a store that starts from its sink", () => {
   test("reads no more objects for a large store than for a small one, and then only what is asked for", async () => {
     const costs: { readonly objects: number; readonly bytes: number }[] = [];
     for (const size of [24_000, 1_600_000]) {
-      const machines = new Machines(4);
+      const machines = new Starting(4);
       await machines.world.run(async () => {
         const first = await machines.open("first");
         for (const name of ["one", "two", "three"]) await filled(first, name, size);

@@ -1,12 +1,9 @@
 /** Stores that ship to a simulated bucket: whole, lost, fenced, and while the bucket is away. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
-import { memoryStores } from "../../manifest/index.ts";
 import { openBucket, restoreStore } from "../../restore/index.ts";
 import {
   ForwardingStore,
   type PutOptions,
-  type SimulatedService,
   SimulatedStore,
   type StoreCall,
   simulatedService,
@@ -15,31 +12,20 @@ import { prepareEngines } from "../../sqlite/index.ts";
 import type { Database } from "../api/database.ts";
 import { Manager } from "../manager.ts";
 import type { ManagerOptions } from "../options.ts";
+import { Machines } from "./machines.fixture.ts";
 
 type Rest = Omit<ManagerOptions, "directory" | "env" | "openKeyValueStore">;
 
 const BODIES = "select body from note order by id";
 const SEGMENT_BYTES = 256 * 1024;
 
-/** Machines with one bucket; each has a disk, which is a directory here. */
-class Machines {
-  readonly world: SimulatedWorld;
-  readonly service: SimulatedService;
-  readonly #stores: ReturnType<typeof memoryStores>;
-
-  constructor(seed: number) {
-    this.service = simulatedService(seed);
-    this.world = simulatedWorld({ seed });
-    this.#stores = memoryStores(seeded(seed));
-  }
-
+/** Machines that ship to their bucket. */
+class ShippingMachines extends Machines {
   open(disk: string, options: Rest = {}): Promise<Manager> {
-    const env = this.world.start();
+    const place = this.disk(disk);
     return Manager.open({
-      directory: `/${disk}`,
-      env,
-      openKeyValueStore: this.#stores.openerFor(env),
-      sink: this.sink(env),
+      ...place,
+      sink: this.sink(place.env),
       segmentBytes: SEGMENT_BYTES,
       inlineFlushMs: 0,
       flushIntervalMs: 100,
@@ -48,24 +34,19 @@ class Machines {
   }
 
   withoutSink(disk: string, options: Rest): Promise<Manager> {
-    const env = this.world.start();
-    const openKeyValueStore = this.#stores.openerFor(env);
-    const given = { directory: `/${disk}`, env, openKeyValueStore, segmentBytes: SEGMENT_BYTES };
-    return Manager.open({ ...given, ...options });
+    return Manager.open({ ...this.disk(disk), segmentBytes: SEGMENT_BYTES, ...options });
   }
 
   async restore(disk: string): Promise<void> {
-    const env = this.world.start();
+    const place = this.disk(disk);
+    const { env } = place;
     const { bucket, objects, close } = await openBucket(this.sink(env), { env });
-    const openKeyValueStore = this.#stores.openerFor(env);
-    const segmentBytes = SEGMENT_BYTES;
-    const to = { env, openKeyValueStore, directory: `/${disk}`, segmentBytes };
-    await restoreStore({ ...to, bucket, objects });
+    await restoreStore({ ...place, segmentBytes: SEGMENT_BYTES, bucket, objects });
     await close();
   }
 
-  sink({ clock } = this.world.start()) {
-    return new SimulatedStore({ service: this.service, clock, latencyMsMax: 40 });
+  sink(env = this.world.start()) {
+    return this.bucket(env, 40);
   }
 }
 
@@ -99,7 +80,7 @@ describe("a machine that is lost", () => {
   // evidence: G34
   test("takes no commit with it that was acknowledged as remote, whenever it goes", async () => {
     for (let seed = 1; seed <= 3; seed++) {
-      const machines = new Machines(seed);
+      const machines = new ShippingMachines(seed);
       const { world } = machines;
       const told: string[] = [];
       const live = async () => {
@@ -139,8 +120,8 @@ describe("a machine that is lost", () => {
 
 describe("a store", () => {
   /** In a world of its own. */
-  const alone = (seed: number, work: (machines: Machines) => Promise<void>) => () => {
-    const machines = new Machines(seed);
+  const alone = (seed: number, work: (machines: ShippingMachines) => Promise<void>) => () => {
+    const machines = new ShippingMachines(seed);
     return machines.world.run(() => work(machines));
   };
 

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lsn, streamId } from "../../base/units.ts";
-import { systemEnv } from "../../io/index.ts";
 import {
   type Manifest,
   type ManifestChange,
@@ -12,7 +11,7 @@ import {
   openManifest,
 } from "../../manifest/index.ts";
 import { Manager } from "../manager.ts";
-import { verifyStore } from "./verify.ts";
+import { deadEnv, verified } from "./verify.fixture.ts";
 
 const NOW = lsn(Number.MAX_SAFE_INTEGER);
 
@@ -64,16 +63,6 @@ beforeAll(async () => {
   await manager.close();
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Nobody is alive: the owner in a copied store is this very process. */
-function deadEnv(directory: string) {
-  const env = systemEnv({ scratchDirectory: `${directory}/tmp` });
-  return { ...env, process: { ...env.process, isAlive: () => false } };
-}
-
-async function verified(directory: string) {
-  return verifyStore({ env: deadEnv(directory), directory, openKeyValueStore: openLmdbStore });
-}
 
 /** A copy of the clean store, after a change of its manifest that breaks none of its rules. */
 async function changed(name: string, change: (manifest: Manifest) => ManifestChange) {

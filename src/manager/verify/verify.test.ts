@@ -20,6 +20,7 @@ import { Manager } from "../manager.ts";
 import { FileSource } from "../transfer/file-source.ts";
 import type { Finding } from "./findings.ts";
 import { repairStore } from "./repair.ts";
+import { deadEnv, verified } from "./verify.fixture.ts";
 import { verifyStore } from "./verify.ts";
 
 let folder = "";
@@ -47,16 +48,6 @@ beforeAll(async () => {
   await manager.close();
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Nobody is alive: the owner in a copied store is this very process. */
-function deadEnv(directory: string) {
-  const env = systemEnv({ scratchDirectory: `${directory}/tmp` });
-  return { ...env, process: { ...env.process, isAlive: () => false } };
-}
-
-async function verified(directory: string) {
-  return verifyStore({ env: deadEnv(directory), directory, openKeyValueStore: openLmdbStore });
-}
 
 let copies = 0;
 function copyOf(store: string): string {
