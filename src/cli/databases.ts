@@ -1,6 +1,9 @@
-/** DATABASES AS COMMANDS LOOK FOR THEM: one by name, with a hint at what may have been meant. */
+/**
+ * DATABASES AS COMMANDS LOOK FOR THEM: one by name, with a hint at what may have been meant; or all of
+ * them, as of record logs.
+ */
 import { StorageError } from "../base/errors.ts";
-import type { DatabaseInfo, Manager } from "../manager/index.ts";
+import type { DatabaseInfo, ListOptions, Manager } from "../manager/index.ts";
 import { suggestion } from "./suggestion.ts";
 
 /** Names that a misspelt one is compared with. */
@@ -28,18 +31,22 @@ export async function existingDatabase(manager: Manager, name: string): Promise<
   throw new StorageError("BOP_NOT_FOUND", message, { details: { database: name } });
 }
 
-/** All of them, page by page, in order of name. */
-export async function* everyDatabase(
-  manager: Manager,
-  prefix?: string,
-): AsyncGenerator<DatabaseInfo> {
-  let after: string | undefined;
-  do {
-    const page = await manager.list({
-      ...(prefix === undefined ? {} : { prefix }),
-      ...(after === undefined ? {} : { after }),
-    });
+/** All of them, in order of name. */
+export function everyDatabase(manager: Manager, prefix?: string): AsyncGenerator<DatabaseInfo> {
+  return everyOne((page) => manager.list(page), prefix);
+}
+
+/** Whatever is listed page by page, in order of name. */
+export async function* everyOne<T extends { readonly name: string }>(
+  list: (page: ListOptions) => Promise<readonly T[]>,
+  prefix = "",
+): AsyncGenerator<T> {
+  let after = "";
+  while (true) {
+    const page = await list({ prefix, after });
     yield* page;
-    after = page.at(-1)?.name;
-  } while (after !== undefined);
+    const last = page.at(-1);
+    if (last === undefined) return;
+    after = last.name;
+  }
 }

@@ -25,6 +25,11 @@ export function visible(text: string): string {
   });
 }
 
+/** Lines of text that comes from anywhere. */
+export function visibleLines(lines: readonly string[]): string {
+  return lines.map((line) => `${visible(line)}\n`).join("");
+}
+
 export function displayWidth(text: string): number {
   if (PRINTABLE_ASCII.test(text)) return text.length;
   let width = 0;

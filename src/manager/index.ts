@@ -6,7 +6,7 @@
  *   options       what a store can be told; limit-options: how much of it; resolve-options checks it
  *                 all, once; refuse-unknown: what nobody knows
  *   store         the layers of an open store; store-ground: what its parts know of it
- *   diagnostics   what users see of it; faults: what went wrong last
+ *   diagnostics   what users see of it; faults: what went wrong last; list-page: a page of a list
  *   opening/      the steps from a directory to an open store: directories: is one there? open-store
  *                 puts the layers together, superblocks says where to begin; lifecycle: its states;
  *                 read-only: how it becomes that; door: who may change it meanwhile

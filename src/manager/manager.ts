@@ -32,10 +32,10 @@ import { type Durability, type DurableOptions, durabilityOf } from "./gates/dura
 import { waitDurable } from "./gates/wait-durable.ts";
 import type { JobHandle, JobInfo } from "./jobs/job.ts";
 import { maxBacklog } from "./limit-options.ts";
+import { pageWanted } from "./list-page.ts";
 import { openStore } from "./opening/opening.ts";
 import type { ManagerOptions } from "./options.ts";
 import { DatabaseHandle } from "./queries/database.ts";
-import type { OpenDatabase } from "./queries/open-database.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 import { engineKind, resolveManagerOptions } from "./resolve-options.ts";
 import type { ScrubReport, ScrubRequest } from "./scrub/scrub.ts";
@@ -54,8 +54,6 @@ import { importFile } from "./transfer/import.ts";
 import type { TransferOptions } from "./transfer/transfer-options.ts";
 
 const DEFAULT_PAGE_BYTES = 4096;
-const LIST_LIMIT_DEFAULT = 1000;
-const LIST_LIMIT_MAX = 10_000;
 const DATABASE_OPTIONS = ["engine", "pageBytes", "create", "maxBacklogBytes", "durability"];
 
 /** A store in the hands of its one owner. Made by `Manager.open`. */
@@ -136,14 +134,9 @@ export class StoreManager implements Manager {
   }
 
   async list(options: ListOptions = {}): Promise<DatabaseInfo[]> {
-    refuseUnknown("list", options, ["prefix", "after", "limit"]);
-    const { prefix = "", after = "", limit = LIST_LIMIT_DEFAULT } = options;
-    if (!Number.isInteger(limit) || limit < 1 || limit > LIST_LIMIT_MAX) {
-      throw new RangeError(`list: limit is ${limit}; want 1 to ${LIST_LIMIT_MAX}`);
-    }
+    const wanted = pageWanted("list", options);
     const store = this.#store;
     store.lifecycle.assertOpen();
-    const wanted = { prefix, after, limit };
     const page = () => store.catalogue.page({ durableLsn: store.gate.durableLsn, ...wanted });
     const rows = await withSizes(store, page);
     const { durableLsn } = store.gate;
@@ -329,7 +322,7 @@ export class StoreManager implements Manager {
   /** A handle, once the database is durable. */
   async #hand(row: CatalogueRow, { level, maxBacklogBytes }: HandleOptions): Promise<Database> {
     const store = this.#store;
-    const database = await this.#open(row.stream);
+    const database = await store.database(row.stream);
     if (level !== undefined) {
       store.levels.set(row.stream, level);
       database.level = level;
@@ -338,10 +331,6 @@ export class StoreManager implements Manager {
     database.assertOpen();
     if (maxBacklogBytes !== undefined) store.limitBacklog(row.stream, maxBacklogBytes);
     return new DatabaseHandle(database, store.relations);
-  }
-
-  #open(stream: StreamId): Promise<OpenDatabase> {
-    return this.#store.database(stream);
   }
 
   async #fill(

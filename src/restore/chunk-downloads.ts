@@ -85,7 +85,7 @@ export async function inParallel<Item>(
 }
 
 /** The whole object, checked. See (2). */
-export async function fetchChunk(
+async function fetchChunk(
   { objects, storeId }: Pick<DownloadPlace, "objects" | "storeId">,
   { chunk, epoch, fileBytes }: WantedChunk,
   signal?: AbortSignal,

@@ -24,13 +24,6 @@ export const SQLITE_IOERR_FSYNC = 1034;
 export const SQLITE_IOERR_TRUNCATE = 1546;
 export const SQLITE_BUSY_SNAPSHOT = 517;
 
-/** Fundamental types of a value. */
-export const SQLITE_INTEGER = 1;
-export const SQLITE_FLOAT = 2;
-export const SQLITE_TEXT = 3;
-export const SQLITE_BLOB = 4;
-export const SQLITE_NULL = 5;
-
 /** xOpen. */
 export const SQLITE_OPEN_READWRITE = 0x2;
 export const SQLITE_OPEN_CREATE = 0x4;
@@ -42,7 +35,6 @@ export const LOCK_SHARED = 1;
 export const LOCK_RESERVED = 2;
 
 /** xFileControl. */
-export const SQLITE_FCNTL_PRAGMA = 14;
 export const SQLITE_FCNTL_SYNC = 21;
 export const SQLITE_FCNTL_COMMIT_PHASETWO = 22;
 
@@ -67,9 +59,8 @@ export const SQLITE_STMTSTATUS_REPREPARE = 5;
 /** sqlite3_prepare_v3: the statement will be kept, so it stays out of the lookaside memory. */
 export const SQLITE_PREPARE_PERSISTENT = 1;
 
-/** How a bound value's memory is released: copied at once, or kept as it is until unbound. */
+/** A bound value is copied at once. */
 export const SQLITE_TRANSIENT = -1;
-export const SQLITE_STATIC = 0;
 
 /** Byte offsets in `struct sqlite3_file`: our own field follows the method table. */
 export const FILE_STRUCT = { methods: 0, id: 4, sizeBytes: 8 } as const;

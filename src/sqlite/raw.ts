@@ -24,8 +24,6 @@ export type Pointer = number;
 
 /** What both builds export and we call. i64 parameters and results are bigints. */
 export interface RawFunctions {
-  sqlite3_initialize(): number;
-  sqlite3_shutdown(): number;
   sqlite3_libversion(): Pointer;
   sqlite3_malloc(bytes: number): Pointer;
   sqlite3_free(pointer: Pointer): void;
@@ -95,14 +93,9 @@ export interface RawFunctions {
   ): number;
   sqlite3_column_count(statement: Pointer): number;
   sqlite3_column_name(statement: Pointer, index: number): Pointer;
-  sqlite3_column_type(statement: Pointer, index: number): number;
   sqlite3_column_value(statement: Pointer, index: number): Pointer;
   sqlite3_column_double(statement: Pointer, index: number): number;
   sqlite3_column_int64(statement: Pointer, index: number): bigint;
-  sqlite3_column_text(statement: Pointer, index: number): Pointer;
-  sqlite3_column_blob(statement: Pointer, index: number): Pointer;
-  sqlite3_column_bytes(statement: Pointer, index: number): number;
-  sqlite3_next_stmt?(db: Pointer, statement: Pointer): Pointer;
   sqlite3_bind_parameter_name?(statement: Pointer, index: number): Pointer;
   sqlite3_column_decltype?(statement: Pointer, index: number): Pointer;
   sqlite3_column_table_name?(statement: Pointer, index: number): Pointer;

@@ -13,7 +13,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import { Output } from "../output.ts";
 import { readSpeed } from "../read-speed.ts";
 import { directoryOption, interruptible, jsonOption, sinkOption } from "../store.ts";
-import { visible } from "../visible.ts";
+import { visibleLines } from "../visible.ts";
 
 interface DoctorOptions {
   readonly directory: string;
@@ -72,9 +72,7 @@ function reportText(
   { location, fit, findings }: Pick<ProbeReport, "location" | "fit" | "findings">,
 ): string {
   const verdict = fit ? "fit for a store" : "not fit for a store";
-  return [`${what} ${location}: ${verdict}`, ...findings.map(findingText), ""]
-    .map((line) => visible(line))
-    .join("\n");
+  return visibleLines([`${what} ${location}: ${verdict}`, ...findings.map(findingText)]);
 }
 
 function findingText({ name, required, passed, says }: ProbeFinding): string {

@@ -1,8 +1,8 @@
 /** `bop drop`: a database and all it holds, gone. */
-import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import type { Manager } from "../../manager/index.ts";
 import { nameArgument } from "../arguments.ts";
+import { ask } from "../ask.ts";
 import { existingDatabase } from "../databases.ts";
 import { CommandError, UsageError } from "../exit.ts";
 import { Output, sizeText } from "../output.ts";
@@ -43,9 +43,7 @@ async function run(manager: Manager, name: string, options: DropOptions): Promis
 }
 
 async function confirms(name: string, sizeBytes: number): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const question = `${name} holds ${sizeText(sizeBytes)}, which cannot be undone. Its name again: `;
-  const answer = await terminal.question(question);
-  terminal.close();
+  const size = sizeText(sizeBytes);
+  const answer = await ask(`${name} holds ${size}; a drop cannot be undone. Its name again: `);
   return answer === name;
 }

@@ -5,7 +5,8 @@
  */
 import { Command } from "commander";
 import type { LogInfo, Manager } from "../../manager/index.ts";
-import { Output, sizeText } from "../output.ts";
+import { everyOne } from "../databases.ts";
+import { Output, sizeText, timeText } from "../output.ts";
 import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
 import { numberCell, tableText, textCell } from "../table.ts";
 
@@ -50,27 +51,18 @@ async function run(manager: Manager, options: LogsCommandOptions): Promise<void>
     numberCell(indexText(lastIndex)),
     numberCell(indexText(durableIndex)),
     numberCell(sizeText(sizeBytes)),
-    textCell(createdAt.toISOString().replace("T", " ").slice(0, 16)),
+    textCell(timeText(createdAt)),
   ]);
   output.write(rows.length > 0 ? tableText(HEAD, rows) : "no record logs\n");
 }
 
-/** All of them, page by page, in order of name. */
 async function* everyLog(manager: Manager, prefix?: string): AsyncGenerator<LogFacts> {
-  let after: string | undefined;
-  do {
-    const page = await manager.logs({
-      ...(prefix === undefined ? {} : { prefix }),
-      ...(after === undefined ? {} : { after }),
-    });
-    for (const info of page) {
-      const log = await manager.log(info.name, { create: false });
-      const { firstIndex, lastIndex, durableIndex } = log;
-      yield { ...info, firstIndex, lastIndex, durableIndex };
-      await log.close();
-    }
-    after = page.at(-1)?.name;
-  } while (after !== undefined);
+  for await (const info of everyOne((page) => manager.logs(page), prefix)) {
+    const log = await manager.log(info.name, { create: false });
+    const { firstIndex, lastIndex, durableIndex } = log;
+    yield { ...info, firstIndex, lastIndex, durableIndex };
+    await log.close();
+  }
 }
 
 function asJson({ name, firstIndex, lastIndex, durableIndex, sizeBytes, createdAt }: LogFacts) {

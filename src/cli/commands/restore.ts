@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { type DatabaseRestoreReport, Manager, type RestoreReport } from "../../manager/index.ts";
 import { checkedName, checkedPlace, momentOf } from "../arguments.ts";
-import { CommandError, UsageError } from "../exit.ts";
+import { UsageError } from "../exit.ts";
 import { Output, sizeText } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import {
@@ -59,7 +59,7 @@ export function restoreCommand(): Command {
 
 async function run(options: RestoreCommandOptions): Promise<void> {
   if (options.as !== undefined && options.database === undefined) {
-    throw new CommandError("--as names a restored database: say which with --database");
+    throw new UsageError("--as names a restored database: say which with --database");
   }
   if (options.lazy === true && (options.database !== undefined || options.at !== undefined)) {
     throw new UsageError("--lazy is of a whole store, at its newest moment");

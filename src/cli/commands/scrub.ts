@@ -1,5 +1,6 @@
 /** `bop scrub`: everything that was written is read again, and mended where there is a good copy. */
 import { Command, Option } from "commander";
+import { MIB } from "../../base/units.ts";
 import type { Manager, ScrubFinding, ScrubReport, ScrubRequest } from "../../manager/index.ts";
 import { checkedName } from "../arguments.ts";
 import { EXIT, UsageError } from "../exit.ts";
@@ -14,7 +15,7 @@ import {
   type StoreOptions,
   withStore,
 } from "../store.ts";
-import { visible } from "../visible.ts";
+import { visibleLines } from "../visible.ts";
 
 interface ScrubCommandOptions extends StoreOptions {
   readonly only?: "local" | "remote" | "sample";
@@ -23,8 +24,6 @@ interface ScrubCommandOptions extends StoreOptions {
   readonly status?: boolean;
   readonly json?: boolean;
 }
-
-const MIB = 1024 * 1024;
 
 export function scrubCommand(): Command {
   return new Command("scrub")
@@ -83,12 +82,7 @@ async function status(manager: Manager, { json = false }: ScrubCommandOptions): 
   const output = new Output(process.stdout);
   const { scrub } = manager.diagnostics();
   if (json) output.json({ scrub });
-  else
-    output.write(
-      scrubText(scrub)
-        .map((line) => `${visible(line)}\n`)
-        .join(""),
-    );
+  else output.write(visibleLines(scrubText(scrub)));
 }
 
 function reportText({ checked, findings, isSound }: ScrubReport): string {
@@ -101,7 +95,7 @@ function reportText({ checked, findings, isSound }: ScrubReport): string {
   const healed = findings.length - left;
   if (findings.length === 0) lines.push("everything is as it was written");
   else lines.push(isSound ? `all ${healed} damages were healed` : `DAMAGED: ${left} stay`);
-  return lines.map((line) => `${visible(line)}\n`).join("");
+  return visibleLines(lines);
 }
 
 function findingText({ outcome, what, why, databases }: ScrubFinding): string {

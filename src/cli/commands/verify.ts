@@ -1,6 +1,5 @@
 /** `bop verify`: every checksum of a store, and everything that one file says of another. */
 import { resolve } from "node:path";
-import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import { systemEnv } from "../../io/index.ts";
 import {
@@ -13,10 +12,11 @@ import {
 } from "../../manager/index.ts";
 import { openLmdbStore } from "../../manifest/index.ts";
 import { checkedPlace } from "../arguments.ts";
+import { ask } from "../ask.ts";
 import { EXIT } from "../exit.ts";
 import { Output, sizeText } from "../output.ts";
 import { directoryOption, jsonOption, refuseWithoutStore, type StoreOptions } from "../store.ts";
-import { visible } from "../visible.ts";
+import { visible, visibleLines } from "../visible.ts";
 
 interface VerifyCommandOptions extends StoreOptions {
   readonly json?: boolean;
@@ -90,7 +90,7 @@ function lossText({ damage, keptLsn, lostToLsn, lost }: RepairLoss): string {
     `everything up to ${keptLsn} is kept; ${lostToLsn - keptLsn} bytes of log are lost:`,
     ...(lost.length === 0 ? ["  no commit behind it can be read any more"] : commits),
   ];
-  return lines.map((line) => `${visible(line)}\n`).join("");
+  return visibleLines(lines);
 }
 
 async function confirms(): Promise<boolean> {
@@ -98,10 +98,7 @@ async function confirms(): Promise<boolean> {
     process.stderr.write("there is no terminal to ask at: to cut the log there, add --yes\n");
     return false;
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question("Cut the log there? This cannot be undone. (yes/no) ");
-  terminal.close();
-  return answer === "yes";
+  return (await ask("Cut the log there? This cannot be undone. (yes/no) ")) === "yes";
 }
 
 function outcomeText(outcome: RepairOutcome): string {
@@ -109,7 +106,7 @@ function outcomeText(outcome: RepairOutcome): string {
   if (outcome.type === "declined") return "nothing was changed\n";
   const { loss, aside } = outcome;
   const told = `repaired: the log is kept up to ${loss.keptLsn}; damaged files are in ${aside}`;
-  return `${visible(told)}\n`;
+  return visibleLines([told]);
 }
 
 function reportText(

@@ -9,7 +9,7 @@ import { sizeText } from "../output.ts";
 import { suggestion } from "../suggestion.ts";
 import { numberCell, tableText, textCell } from "../table.ts";
 import { isRowMode, ROW_MODES } from "./rows.ts";
-import type { LineOutcome, ShellOptions } from "./session.ts";
+import type { LineOutcome, ShellOptions } from "./shell.ts";
 
 interface DotCommand {
   readonly usage: string;

@@ -5,7 +5,8 @@
  * (2) The end of the input ends the last statement, with or without a semicolon.
  */
 import { createInterface } from "node:readline";
-import type { LineOutcome, ShellSession } from "./session.ts";
+import type { ShellSession } from "./session.ts";
+import type { LineOutcome } from "./shell.ts";
 
 export interface PipeOptions {
   readonly input: NodeJS.ReadableStream;

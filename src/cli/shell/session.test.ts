@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Connection, Manager } from "../../manager/index.ts";
-import { ShellSession, type ShellSettings } from "./session.ts";
+import { ShellSession } from "./session.ts";
+import type { ShellSettings } from "./shell.ts";
 
 let folder = "";
 let manager: Manager;

@@ -7,34 +7,11 @@
  *     line to line.
  * (3) An error ends the line it came from: what else stood on it is not run.
  */
-import type { Connection, Manager } from "../../manager/index.ts";
 import { runDotCommand } from "./dot-commands.ts";
 import { errorText } from "./error-text.ts";
-import { type RowMode, rowWriter } from "./rows.ts";
+import { rowWriter } from "./rows.ts";
+import type { LineOutcome, ShellOptions } from "./shell.ts";
 import { StatementSplitter } from "./splitter.ts";
-
-export interface ShellSettings {
-  mode: RowMode;
-  showTime: boolean;
-  /** Columns that a table may take; undefined: as the terminal has. */
-  width: number | undefined;
-}
-
-export interface ShellOptions {
-  readonly manager: Manager;
-  readonly databaseName: string;
-  readonly connection: Connection;
-  readonly settings: ShellSettings;
-  readonly write: (text: string) => void;
-  readonly writeError: (text: string) => void;
-  /** Columns of the terminal now; undefined if there is none. */
-  readonly terminalWidth: () => number | undefined;
-  /** Tells how many rows a statement changed, which a person wants to know and a script does not. */
-  readonly isChatty: boolean;
-}
-
-/** What became of a line. */
-export type LineOutcome = "ok" | "failed" | "quit";
 
 export class ShellSession {
   readonly #options: ShellOptions;

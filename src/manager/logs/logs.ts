@@ -28,11 +28,9 @@ import {
 import type { LogInfo, LogOptions } from "../api/logs.ts";
 import type { ListOptions } from "../api/manager.ts";
 import { recordLogName } from "../catalogue/names.ts";
+import { pageWanted } from "../list-page.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
 import { type LogCatalogue, type LogRow, logNameTaken } from "./log-catalogue.ts";
-
-const LIST_LIMIT_DEFAULT = 1000;
-const LIST_LIMIT_MAX = 10_000;
 
 export interface LogsParts {
   readonly catalogue: LogCatalogue;
@@ -94,11 +92,7 @@ export class Logs implements CheckpointParticipant {
   }
 
   async list(options: ListOptions = {}): Promise<LogInfo[]> {
-    refuseUnknown("logs", options, ["prefix", "after", "limit"]);
-    const { prefix = "", after = "", limit = LIST_LIMIT_DEFAULT } = options;
-    if (!Number.isInteger(limit) || limit < 1 || limit > LIST_LIMIT_MAX) {
-      throw new RangeError(`logs: limit is ${limit}; want 1 to ${LIST_LIMIT_MAX}`);
-    }
+    const { prefix, after, limit } = pageWanted("logs", options);
     this.#host.assertOpen();
     const { durableLsn } = this.#host.log;
     const found = this.#parts.catalogue

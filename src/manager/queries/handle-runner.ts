@@ -331,7 +331,7 @@ interface Compiled {
   readonly statement: PreparedStatement;
 }
 
-export function isPlainRead({ readonly, traits }: PreparedStatement): boolean {
+function isPlainRead({ readonly, traits }: PreparedStatement): boolean {
   return readonly && traits.kind === "plain" && !traits.readsCounters && !traits.sessionBound;
 }
 

@@ -53,7 +53,7 @@ export const NEW_PASS: PassRow = {
   problem: "",
 };
 
-export const passKey = (part: PassName): ScrubKey => ({ part, stream: WHOLE_STORE });
+const passKey = (part: PassName): ScrubKey => ({ part, stream: WHOLE_STORE });
 export const databaseKey = (stream: StreamId): ScrubKey => ({ part: "database", stream });
 
 export function encodePass(part: PassName, pass: PassRow): ScrubRow {

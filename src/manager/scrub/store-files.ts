@@ -25,7 +25,7 @@ export interface StoreFilesGround {
 }
 
 export const SUPERBLOCK_FILE = "superblock";
-export const MIRROR_FILE = "manifest.mirror";
+const MIRROR_FILE = "manifest.mirror";
 
 const LOOKS = 4;
 const LOOK_AGAIN_MS = 250;
