@@ -6,6 +6,7 @@
  *   page-record      one page, which proves itself
  *   packing          the image of a page made smaller, and back
  *   chunk-directory  every page of a chunk, and the footer that ends the file
+ *   chunk-parts      whether header, footer, directory and records tell one story
  *   chunk-encoder    pages → the bytes of a chunk, piece by piece
  *   slotted-chunk    pages that are written more than once before a chunk is finished
  *   chunk-decoder    a whole chunk, checked from end to end
