@@ -5,8 +5,9 @@
  *   recover         from files to a log (survey looks at the directory, walk reads the batches)
  *   repair          what is cut off a log that is damaged; remains looks at what is left
  *   controller      the log with the disk
- *   segment-store   which file takes batches, which come next, which are still needed;
- *                   segment-records says what is known of each
+ *   segment-store   which file takes batches, which are still needed; segment-records says what is
+ *                   known of each, turns that one thing is done to them at a time
+ *   spare-segments  files that come next; segment-head is what they begin with
  *   segment-file    files of segments made and copied
  *   history-reader  the log that lies behind; history-segments says what of it is kept, and
  *                   history-files in which files

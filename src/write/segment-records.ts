@@ -2,7 +2,7 @@
 import type { Driver, LogFile } from "../base/driver.ts";
 import type { Env } from "../base/env.ts";
 import type { Lsn, SegmentSequence } from "../base/units.ts";
-import type { CommitTrail, SegmentState } from "../wal/index.ts";
+import { type CommitTrail, type SegmentState, segmentFileName } from "../wal/index.ts";
 import type { HistorySegment } from "./history-segments.ts";
 import type { LogLimits } from "./options.ts";
 
@@ -23,7 +23,7 @@ export interface SegmentStoreOptions {
   ) => Promise<void>;
   /** Where commits lie, for the indexes of segments. */
   readonly trail: CommitTrail;
-  /** Up to where the sink has the log; undefined in a store without one. See (7). */
+  /** Up to where the sink has the log; undefined in a store without one. See (5) there. */
   readonly archivedLsn: Lsn | undefined;
 }
 
@@ -66,6 +66,17 @@ export interface Segment {
   endLsn: Lsn | undefined;
   /** It refused its index: no longer used once it is let go. */
   suspect: boolean;
+}
+
+export function segmentPath(directory: string, sequence: number): string {
+  return `${directory}/${segmentFileName(sequence)}`;
+}
+
+/** One that holds nothing. */
+export function freeSegment(directory: string, sequence: number): Segment {
+  const path = segmentPath(directory, sequence);
+  const nowhere = { file: undefined, firstLsn: undefined, endLsn: undefined };
+  return { sequence, path, state: "free", ...nowhere, createdMs: 0, suspect: false };
 }
 
 /** A segment that may be read, as far as it is durable. */

@@ -10,7 +10,7 @@
  *              ours is not for us to judge, and refused
  *
  * (1) Every registered sequence but the highest has its file, and the highest was never used
- *     (segment-store.ts (1) and (2)). Anything else is damage: a file was lost, or the register is
+ *     (spare-segments.ts (1) and (2)). Anything else is damage: a file was lost, or the register is
  *     an old copy. What the archive has a copy of is put back (holes.ts).
  */
 import { ioError, StorageError } from "../base/errors.ts";
