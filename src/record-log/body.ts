@@ -18,7 +18,8 @@
 import { StorageError } from "../base/errors.ts";
 import { chunkId, type Lsn } from "../base/units.ts";
 import { Malformed, Reader, U64_MAX, Writer } from "./bytes.ts";
-import type { LogMoment, StoredRange } from "./core.ts";
+import type { LogMoment } from "./core.ts";
+import type { StoredRange } from "./entry-places.ts";
 import {
   decodeBoundary,
   decodeHardState,

@@ -17,7 +17,8 @@ import { RecordChunkEncoder } from "../chunk/index.ts";
 import type { ChunkRow } from "../manifest/index.ts";
 import { Writer } from "./bytes.ts";
 import type { ChunkReader } from "./chunk-reader.ts";
-import type { Captured, RecordLogCore, StoredRange } from "./core.ts";
+import type { Captured, RecordLogCore } from "./core.ts";
+import type { StoredRange } from "./entry-places.ts";
 import { encodedBytes, encodeEntries, entriesRoom, type StoredEntry } from "./operations.ts";
 
 /** A file that is written under a temporary name and has its own when it is finished. */

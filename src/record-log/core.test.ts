@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { chunkId, lsn } from "../base/units.ts";
 import { type SeededRandom, seeded } from "../io/index.ts";
 import type { LogChange, NewLogEntry } from "./api.ts";
-import { type Captured, RecordLogCore, type StoredRange } from "./core.ts";
+import { type Captured, RecordLogCore } from "./core.ts";
+import type { StoredRange } from "./entry-places.ts";
 import type { StoredEntry } from "./operations.ts";
 import { plan } from "./plan.ts";
 

@@ -4,7 +4,8 @@
  *   api             the public types
  *   record-logs     the logs of a store: replay, write, checkpoint
  *   record-log      one of them in the hands of its user
- *   core            one of them without the disk; term-runs and durable-marks are parts of it
+ *   core            one of them without the disk; term-runs and durable-marks are parts of it, and
+ *                   entry-places: where its entries lie
  *   plan            what a change means for a log as it is
  *   operations      what a commit says, as bytes; body: what the manifest keeps
  *   logs-share      the part of record logs in a checkpoint; checkpoint writes their chunks

@@ -15,7 +15,8 @@ import {
   sparseChunks,
 } from "./checkpoint.ts";
 import type { ChunkReader } from "./chunk-reader.ts";
-import type { Captured, StoredRange } from "./core.ts";
+import type { Captured } from "./core.ts";
+import type { StoredRange } from "./entry-places.ts";
 import type { OpenLog } from "./record-logs.ts";
 
 export interface LogsShareParts {
