@@ -20,8 +20,9 @@ import {
   type SnapshotRow,
 } from "../manifest/index.ts";
 import type { ReplayedCommit } from "../write/index.ts";
+import type { CatalogueDatabaseRow } from "./maintenance.ts";
 import type { MemoryLog } from "./memory-log.fixture.ts";
-import type { CatalogueDatabaseRow, PageStore } from "./page-store.ts";
+import type { PageStore } from "./page-store.ts";
 
 interface Sealed {
   readonly lsn: Lsn;

@@ -5,8 +5,8 @@
  * (1) `deltaFloorLsn` is the LSN of the newest checkpoint that was begun, finished or not. No delta
  *     has a base at or below it, so the log above a checkpoint can be replayed on its own.
  * (2) While a checkpoint is being written, `heldLsn` is its LSN, and overlays keep what it writes.
- * (3) `spillers` are databases with commits that spilled: snapshots may read from their chunks without
- *     asking a map.
+ * (3) `spillers` are the commits that spilled, of each database that has any: snapshots may read from
+ *     their chunks without asking a map.
  */
 import { present } from "../base/assert.ts";
 import type { Clock } from "../base/env.ts";
@@ -66,7 +66,7 @@ export class Commons {
   /** Streams with commits above their page map, and an LSN that none of these lies below. */
   readonly dirty = new Map<StreamId, Lsn>();
   /** See (3). */
-  readonly spillers = new Set<{ readonly spilled: SpilledCommits }>();
+  readonly spillers = new Set<SpilledCommits>();
   deltaFloorLsn: Lsn;
   heldLsn: Lsn | undefined;
   overlayBytes = 0;

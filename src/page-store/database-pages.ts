@@ -5,13 +5,10 @@
  *   read:   overlay, newest version above the snapshot's map and at or below its LSN
  *           └ else the map's location ─► cache ─► chunk file ─► cache
  *           └ else, in a fork, what the origin reads at the moment of the fork
- *   write:  stage (frames into the log's buffer) ─► seal (versions into the overlay)
+ *   write:  stage (page-frames.ts: frames into the log's buffer) ─► seal (versions into the overlay)
  *
  * (1) What a snapshot reads depends on its LSN and its map only; both are fixed when it is pinned.
- * (2) A delta is made only against the newest version, in memory, above the last checkpoint that was
- *     begun, and at most `deltasMax` deltas away from a full image.
- * (3) An image that is what is there already makes no frame and no version: SQLite writes such.
- * (4) A fork that has no commit of its own is as large as its origin was. While the origin has not
+ * (2) A fork that has no commit of its own is as large as its origin was. While the origin has not
  *     been replayed that is not known, and nothing but replay may happen to the fork.
  *
  * It is over 400 lines because reading and writing share all of its fields: what can be told apart
@@ -19,15 +16,15 @@
  */
 import { assert } from "../base/assert.ts";
 import { type Lsn, lsnAfter, type PageNumber, type StreamId } from "../base/units.ts";
-import { LOGGED_WHOLE, type ReplayedCommit, type StagedFrames, UNCHANGED } from "../write/index.ts";
+import type { ReplayedCommit } from "../write/index.ts";
 import type { Commons } from "./commons.ts";
 import { NOWHERE } from "./maps/location.ts";
 import { type MapMoment, PageMap, type RowSource } from "./maps/page-map.ts";
 import type { PageSetChange, PageSpace, PageSpill, Snapshot, StagedCommit } from "./page-space.ts";
 import { BytesAway } from "./residency/pages-away.ts";
-import { Spill, tooLarge } from "./spill/spill.ts";
+import { Spill } from "./spill/spill.ts";
 import { stageSpilled } from "./spill/spill-staging.ts";
-import { SpilledCommits, type SpilledPages } from "./spill/spilled.ts";
+import { SpilledCommits } from "./spill/spilled.ts";
 import { type Base, ForkBase } from "./versions/fork-base.ts";
 import {
   type DatabaseSize,
@@ -36,15 +33,10 @@ import {
   type NewMaps,
   type NextMaps,
 } from "./versions/moments.ts";
-import {
-  type Chain,
-  newVersion,
-  type Onlookers,
-  Overlay,
-  type Version,
-} from "./versions/overlay.ts";
+import { type Onlookers, Overlay, type Version } from "./versions/overlay.ts";
+import { type LoggedDatabase, stagePages } from "./versions/page-frames.ts";
 import { replayCommit } from "./versions/replay.ts";
-import type { StagedPages, StagingDatabase } from "./versions/staging.ts";
+import type { StagedPages } from "./versions/staging.ts";
 import type { Sweepable, SweepProgress } from "./versions/sweeper.ts";
 import { Truncations } from "./versions/truncations.ts";
 
@@ -56,20 +48,20 @@ export interface DatabaseStart {
   /** Whose pages it may read, and may be read as. */
   readonly family: StreamId;
   readonly moment: MapMoment;
-  /** "unknown": see (4); `learnBase` says it later. */
+  /** "unknown": see (2); `learnBase` says it later. */
   readonly base: Base | "unknown" | undefined;
   /** It has no commit of its own in its map: it is as large as what it reads through. */
   readonly isBare: boolean;
 }
 
-export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
+export class DatabasePages implements PageSpace, LoggedDatabase, Sweepable {
+  readonly commons: Commons;
   readonly stream: StreamId;
   readonly family: StreamId;
   readonly truncations = new Truncations();
   /** Commits that were too large for the overlay. */
-  readonly spilled = new SpilledCommits();
+  readonly spilled: SpilledCommits;
   readonly overlay: Overlay;
-  readonly #commons: Commons;
   readonly #moments: Moments;
   readonly #onlookers: Onlookers;
   readonly #source: RowSource;
@@ -77,9 +69,10 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   #map: PageMap;
 
   constructor(commons: Commons, { stream, family, moment, base, isBare }: DatabaseStart) {
+    this.commons = commons;
     this.stream = stream;
     this.family = family;
-    this.#commons = commons;
+    this.spilled = new SpilledCommits(commons);
     this.#base = new ForkBase(base, isBare);
     const load = (rowIndex: number, atMost: Lsn) =>
       commons.loadRow(stream, rowIndex, atMost)?.locations ?? this.#base.row(rowIndex);
@@ -120,7 +113,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     return this.#moments.kept;
   }
 
-  /** See (4). */
+  /** See (2). */
   learnBase(base: Base): void {
     const before = this.#map;
     const { first, isBare } = this.#base;
@@ -140,18 +133,18 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   leaveBase(): void {
     if (this.base === undefined) return;
     this.#base.leave();
-    this.#commons.rows.letGoFamilies(new Set([this.family]));
+    this.commons.rows.letGoFamilies(new Set([this.family]));
   }
 
   pin(atMost: Lsn): Snapshot {
-    this.#moments.forgetBelow(this.#commons.durableLsn);
+    this.#moments.forgetBelow(this.commons.durableLsn);
     const moment = this.#moments.pin(atMost, this.#map);
-    this.#commons.openSnapshots += 1;
+    this.commons.openSnapshots += 1;
     return moment;
   }
 
   unpin(snapshot: Snapshot): void {
-    this.#commons.openSnapshots -= 1;
+    this.commons.openSnapshots -= 1;
     this.unfreeze(own(snapshot));
   }
 
@@ -191,8 +184,8 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
 
   unfreeze(moment: Moment): void {
     if (!this.#moments.unpin(moment) || moment.map === this.#map) return;
-    this.#forgetSpilledBelow(this.#map.checkpointLsn);
-    this.#commons.sweeper.request(this);
+    this.spilled.forget(this.#map.checkpointLsn, this.#moments.pinned);
+    this.commons.sweeper.request(this);
   }
 
   /** See Moments.stationsInUse. */
@@ -201,7 +194,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   }
 
   takeBuffer(pageBytes: number): Uint8Array {
-    return this.#commons.buffers.take(pageBytes);
+    return this.commons.buffers.take(pageBytes);
   }
 
   read(snapshot: Snapshot, pageNumber: PageNumber): Uint8Array {
@@ -223,54 +216,39 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
       const inherited = location === NOWHERE ? undefined : this.#base.read(pageNumber);
       return inherited ?? ZEROS.subarray(0, pageBytes);
     }
-    return this.#commons.cache.get(location) ?? this.#load(own(snapshot), pageNumber, location);
+    return this.commons.cache.get(location) ?? this.#load(own(snapshot), pageNumber, location);
   }
 
   get transactionMemoryBytes(): number {
-    return this.#commons.transactionMemoryBytes;
+    return this.commons.transactionMemoryBytes;
   }
 
   spill(base: Snapshot, pageBytes: number): PageSpill {
     const { family: stream } = this;
-    return new Spill(this.#commons.spillGround, { stream, pageBytes, lsn: lsnAfter(base.lsn, 1) });
+    return new Spill(this.commons.spillGround, { stream, pageBytes, lsn: lsnAfter(base.lsn, 1) });
   }
 
   stage(change: PageSetChange): StagedCommit {
-    const { base, pageCount, pageBytes, pages } = change;
-    const { staging, log, maxTransactionBytes } = this.#commons;
+    const { base, spill } = change;
     assert(base.lsn === this.newestLsn, "staged against a snapshot that is not the newest");
-    const { spill } = change;
-    if (spill !== undefined) return stageSpilled(this, this.#commons, { ...change, spill });
-    const bytes = pages.size * pageBytes;
-    if (bytes > maxTransactionBytes) throw tooLarge(bytes, maxTransactionBytes);
-    const frames = log.stage(this.stream);
-    staging.begin(this, { pageCount, pageBytes }, frames);
-    try {
-      for (const [pageNumber, image] of pages) {
-        assert(image.length === pageBytes, () => `page ${pageNumber} has ${image.length} bytes`);
-        if (pageNumber <= pageCount) this.#stagePage(pageNumber as PageNumber, image, frames);
-      }
-    } catch (error) {
-      staging.discard();
-      throw error;
-    }
-    return staging;
+    if (spill === undefined) return stagePages(this, change);
+    return stageSpilled(this, this.commons, { ...change, spill });
   }
 
   /** Makes a commit that recovery read. Throws BOP_CORRUPT if it does not fit what is there. */
   replay(commit: ReplayedCommit): void {
     if (commit.lsn <= this.#map.checkpointLsn) return;
-    replayCommit(this, commit, this.#commons);
+    replayCommit(this, commit, this.commons);
     for (const moment of this.#moments.kept) {
       if (moment.lsn >= commit.lsn) moment.takeCommit(commit.lsn, commit);
     }
   }
 
   publish(lsn: Lsn, size: DatabaseSize, pages: StagedPages): void {
-    const commons = this.#commons;
+    const commons = this.commons;
     this.#noteTruncation(lsn, size);
     const { pageNumbers, versions, chains, spilled } = pages;
-    if (spilled !== undefined) this.#publishSpilled(lsn, spilled);
+    if (spilled !== undefined) this.spilled.add(lsn, spilled);
     for (let index = 0; index < versions.length; index += 1) {
       const version = versions[index] as Version;
       const pageNumber = pageNumbers[index] as number;
@@ -300,19 +278,16 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   install(maps: Omit<NewMaps, "before">): void {
     const before = this.#map;
     const { newest } = maps;
-    this.#commons.spilledBytes -= this.spilled.fileBytes(
-      before.checkpointLsn,
-      newest.checkpointLsn,
-    );
+    this.spilled.uncount(before.checkpointLsn, newest.checkpointLsn);
     this.#map = newest;
     this.#moments.moveOn({ before, ...maps });
-    const { dirty, sweeper } = this.#commons;
+    const { dirty, sweeper } = this.commons;
     let oldestLsn: Lsn = newest.checkpointLsn;
     for (const moment of this.#moments.pinned) {
       if (moment.mapLsn < oldestLsn) oldestLsn = moment.mapLsn;
     }
     this.truncations.forget(oldestLsn);
-    this.#forgetSpilledBelow(newest.checkpointLsn);
+    this.spilled.forget(newest.checkpointLsn, this.#moments.pinned);
     if (this.newestLsn <= newest.checkpointLsn) dirty.delete(this.stream);
     else dirty.set(this.stream, newest.checkpointLsn);
     sweeper.request(this);
@@ -320,11 +295,10 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
 
   /** See PageStore.dropAbove. */
   dropAbove(lsn: Lsn): void {
-    this.#moments.forgetBelow(this.#commons.durableLsn);
+    this.#moments.forgetBelow(this.commons.durableLsn);
     this.#moments.dropAbove(lsn);
     this.overlay.dropAbove(lsn);
     this.truncations.dropAbove(lsn);
-    this.#commons.spilledBytes -= this.spilled.fileBytes(lsn, Number.POSITIVE_INFINITY);
     this.spilled.dropAbove(lsn);
   }
 
@@ -335,9 +309,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
 
   /** The database was dropped, and nothing of it is needed any more. */
   end(): void {
-    const mapLsn = this.#map.checkpointLsn;
-    this.#commons.spilledBytes -= this.spilled.fileBytes(mapLsn, Number.POSITIVE_INFINITY);
-    this.#commons.spillers.delete(this);
+    this.spilled.end(this.#map.checkpointLsn);
     this.leaveBase();
   }
 
@@ -354,77 +326,9 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     }
   }
 
-  #stagePage(pageNumber: PageNumber, image: Uint8Array, frames: StagedFrames): void {
-    const { staging, deltaFloorLsn, deltasMax } = this.#commons;
-    const chain = this.overlay.chain(pageNumber);
-    const base = this.#baseOf(pageNumber, chain, image.length);
-    let deltas = 0;
-    let sum: number | undefined;
-    if (base !== undefined && base.lsn > deltaFloorLsn && base.deltas < deltasMax) {
-      const change = { baseLsn: base.lsn, base: base.image, baseSum: base.sum, image };
-      const logged = frames.delta(pageNumber, change);
-      if (logged === UNCHANGED) {
-        staging.addUnchanged(image);
-        return;
-      }
-      if (logged !== LOGGED_WHOLE) {
-        deltas = base.deltas + 1;
-        sum = logged;
-      }
-    } else {
-      const there = base?.image ?? this.#cached(pageNumber, image.length);
-      if (there !== undefined && Buffer.compare(there, image) === 0) {
-        staging.addUnchanged(image);
-        return;
-      }
-      frames.page(pageNumber, image);
-    }
-    staging.add(pageNumber, chain, newVersion(image, { deltas, sum }));
-  }
-
-  /** The newest version of a page, if it is what the page is now. */
-  #baseOf(pageNumber: number, chain: Chain | undefined, pageBytes: number): Version | undefined {
-    const version = chain?.newest;
-    if (version === undefined || version.lsn <= this.#map.checkpointLsn) return undefined;
-    if (version.image.length !== pageBytes || this.#hidesNow(pageNumber, version.lsn)) {
-      return undefined;
-    }
-    if (this.#isSpilled(pageNumber, version.lsn, this.newestLsn)) return undefined;
-    return version;
-  }
-
-  /** The checkpointed image of a page without newer versions, if that costs no read. */
-  #cached(pageNumber: number, pageBytes: number): Uint8Array | undefined {
-    const mapLsn = this.#map.checkpointLsn;
-    if (this.#hidesNow(pageNumber, mapLsn)) return undefined;
-    const newest = this.overlay.chain(pageNumber)?.newest;
-    if (newest !== undefined && newest.lsn > mapLsn) return undefined;
-    if (this.#isSpilled(pageNumber, mapLsn, this.newestLsn)) return undefined;
-    const location = this.#map.location(pageNumber);
-    const image = location <= NOWHERE ? undefined : this.#commons.cache.peek(location);
-    return image?.length === pageBytes ? image : undefined;
-  }
-
-  #hidesNow(pageNumber: number, writtenLsn: Lsn): boolean {
-    return !this.truncations.none && this.truncations.hides(pageNumber, writtenLsn, this.newestLsn);
-  }
-
   /** A commit above `after` that was spilled has the page. */
   #isSpilled(pageNumber: number, after: Lsn, upTo: Lsn): boolean {
     return !this.spilled.none && this.spilled.find(pageNumber, after, upTo) !== undefined;
-  }
-
-  #publishSpilled(lsn: Lsn, spilled: SpilledPages): void {
-    this.spilled.add(lsn, spilled);
-    this.#commons.spillers.add(this);
-    this.#commons.spilledBytes += spilled.fileBytes;
-    this.#commons.spilledCommits += 1;
-  }
-
-  #forgetSpilledBelow(mapLsn: Lsn): void {
-    if (this.spilled.none) return;
-    this.spilled.forget(mapLsn, this.#moments.pinned);
-    if (this.spilled.none) this.#commons.spillers.delete(this);
   }
 
   #load(moment: Moment, pageNumber: number, location: number): Uint8Array {
@@ -433,7 +337,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     const spilled = this.spilled.find(pageNumber, map.checkpointLsn, readerLsn)?.pages;
     const locationOf = (page: number) =>
       spilled?.has(page) ? spilled.location(page) : map.location(page);
-    const database = this.#commons.nameOf(stream);
+    const database = this.commons.nameOf(stream);
     const page = {
       stream: family,
       readerLsn,
@@ -444,11 +348,11 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
       locationOf,
     };
     try {
-      return this.#commons.readAhead.load(page);
+      return this.commons.readAhead.load(page);
     } catch (error) {
       if (!(error instanceof BytesAway)) throw error;
       const { pageCount } = moment;
-      throw this.#commons.residency.pagesAway(error, { ...page, pageCount });
+      throw this.commons.residency.pagesAway(error, { ...page, pageCount });
     }
   }
 
@@ -458,16 +362,16 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
     if (end !== undefined) this.truncations.add(lsn, end);
     if (this.truncations.none) return;
     this.truncations.collapse(() => {
-      const { durableLsn, heldLsn } = this.#commons;
+      const { durableLsn, heldLsn } = this.commons;
       const pinned = this.#moments.pinned.map((moment) => moment.lsn);
       return Math.min(durableLsn, heldLsn ?? durableLsn, ...pinned);
     });
   }
 
   #dropped(version: Version, pageNumber: number): void {
-    const { buffers, cache } = this.#commons;
+    const { buffers, cache } = this.commons;
     const { image, location } = version;
-    this.#commons.overlayBytes -= image.length;
+    this.commons.overlayBytes -= image.length;
     // What the map now names there is this image: it may well be read again soon.
     const named = location !== NOWHERE && this.#map.location(pageNumber) === location;
     if (named) cache.insert(location, image);
@@ -475,7 +379,7 @@ export class DatabasePages implements PageSpace, StagingDatabase, Sweepable {
   }
 
   #makeOnlookers(): Onlookers {
-    const commons = this.#commons;
+    const commons = this.commons;
     const mapLsn = () => this.#map.checkpointLsn;
     const pins = this.#moments.pinned;
     return {

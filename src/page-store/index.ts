@@ -1,7 +1,8 @@
 /**
  * PAGE STORE: numbered pages through time.
  *
- *   page-store         opens a store's pages, replays, checkpoints, collects, closes
+ *   page-store         opens a store's pages, replays, gives them out, closes
+ *   maintenance        checkpoints, collects, publishes the catalogue: what changes the manifest
  *   found-files        what lies in the directories when a store is opened
  *   limits             what it may take, and what it takes by default
  *   page-space         the seam to SQLite: pin, read, stage, seal
@@ -11,8 +12,9 @@
  *   frozen-space       a database as it was at one moment
  *   commons            what the databases of a store share
  *   versions/          above the checkpoint: overlay, moments that are pinned (pins), staging of a
- *                      commit, replay; truncations: where a database became smaller; fork-base: what a
- *                      fork reads through; sweeper drops old versions, a little in each turn
+ *                      commit (page-frames: what the log gets of it), replay; truncations: where a
+ *                      database became smaller; fork-base: what a fork reads through; sweeper drops
+ *                      old versions, a little in each turn
  *   maps/              page number → location, in one state of a database: page-map, rows in memory
  *                      (row-shelf), the next state (map-edit, map-draft), which states there are
  *                      (map-versions), and which of them go (version-plan, version-drops)
@@ -46,6 +48,7 @@ export { chunkName, chunkOfName, chunkPath } from "./chunks/chunk-files.ts";
 export type { CollectReport, CollectRequest, KeepReason } from "./collection/collection.ts";
 export type { MapMoments } from "./databases.ts";
 export type { PageStoreLimits } from "./limits.ts";
+export type { CatalogueDatabaseRow, CatalogueRows } from "./maintenance.ts";
 export { chunkOf, NOWHERE, offsetOf } from "./maps/location.ts";
 export { MemoryPageSpace } from "./memory-page-space.ts";
 export type {
@@ -56,12 +59,7 @@ export type {
   Snapshot,
   StagedCommit,
 } from "./page-space.ts";
-export {
-  type CatalogueDatabaseRow,
-  type CatalogueRows,
-  openPageStore,
-  type PageStore,
-} from "./page-store.ts";
+export { openPageStore, type PageStore } from "./page-store.ts";
 export type { PageStoreOptions } from "./page-store-options.ts";
 export { PagesAway } from "./residency/pages-away.ts";
 export type {

@@ -11,9 +11,10 @@ import { type Manifest, memoryStores, openManifest } from "../manifest/index.ts"
 import { CatalogueRig } from "./catalogue.fixture.ts";
 import type { CheckpointResult } from "./checkpoint/checkpoint-request.ts";
 import type { PageStoreLimits } from "./limits.ts";
+import type { CatalogueDatabaseRow } from "./maintenance.ts";
 import { MemoryLog } from "./memory-log.fixture.ts";
 import type { PageSpace } from "./page-space.ts";
-import { type CatalogueDatabaseRow, openPageStore, type PageStore } from "./page-store.ts";
+import { openPageStore, type PageStore } from "./page-store.ts";
 import type { HealedChunk, RemoteChunks } from "./residency/remote-chunks.ts";
 
 export const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index + 1);

@@ -47,7 +47,7 @@ export class DeadFiles {
     const { storage, directory, mayForget } = this.#place;
     const { files, spillers, residency } = this.#commons;
     const inUse = new Set<ChunkId>();
-    for (const { spilled } of spillers) for (const chunk of spilled.chunks()) inUse.add(chunk);
+    for (const spilled of spillers) for (const chunk of spilled.chunks()) inUse.add(chunk);
     const stays = ({ chunk, diedAtLsn }: DeadFile): boolean =>
       inUse.has(chunk) || mayForget?.(diedAtLsn) === false;
     const removable = this.#dead.filter((dead) => !stays(dead));

@@ -9,6 +9,8 @@
  * (2) A commit is needed while it is above the newest map, and while a pinned snapshot at or above
  *     it reads through a map below it.
  * (3) Nothing of it changes after `seal`.
+ * (4) `SpillCounts` say what the databases of a store have together: files that no map names yet, and
+ *     who has commits that snapshots may read from without asking a map.
  */
 import { assert } from "../../base/assert.ts";
 import type { ChunkId, Lsn } from "../../base/units.ts";
@@ -60,8 +62,21 @@ export interface SpilledCommit {
   readonly pages: SpilledPages;
 }
 
+/** See (4). */
+export interface SpillCounts {
+  readonly spillers: Set<SpilledCommits>;
+  spilledBytes: number;
+  spilledCommits: number;
+}
+
+/** Those of one database. */
 export class SpilledCommits {
-  #list: SpilledCommit[] = [];
+  readonly #counts: SpillCounts;
+  #list: readonly SpilledCommit[] = [];
+
+  constructor(counts: SpillCounts) {
+    this.#counts = counts;
+  }
 
   /** Whether there are none, which is nearly always. */
   get none(): boolean {
@@ -74,7 +89,10 @@ export class SpilledCommits {
   }
 
   add(lsn: Lsn, pages: SpilledPages): void {
-    this.#list.push({ lsn, pages });
+    this.#list = [...this.#list, { lsn, pages }];
+    this.#counts.spillers.add(this);
+    this.#counts.spilledBytes += pages.fileBytes;
+    this.#counts.spilledCommits += 1;
   }
 
   /** The newest commit above `after` and at or below `upTo` that has the page. */
@@ -97,18 +115,33 @@ export class SpilledCommits {
     for (const { pages } of this.#list) for (const { chunk } of pages.chunks) yield chunk;
   }
 
-  fileBytes(after: Lsn, upTo: number): number {
-    return this.between(after, upTo).reduce((sum, { pages }) => sum + pages.fileBytes, 0);
+  /** Files of those above `after`, up to `upTo`, are in a map now, or gone. */
+  uncount(after: Lsn, upTo: number): void {
+    for (const { pages } of this.between(after, upTo)) {
+      this.#counts.spilledBytes -= pages.fileBytes;
+    }
   }
 
   /** Drops what nobody needs any more: see (2). */
   forget(mapLsn: Lsn, pins: readonly Onlooker[]): void {
-    this.#list = this.#list.filter(
-      ({ lsn }) => lsn > mapLsn || pins.some((pin) => pin.mapLsn < lsn && lsn <= pin.lsn),
-    );
+    if (this.none) return;
+    const isRead = (lsn: Lsn) => pins.some((pin) => pin.mapLsn < lsn && lsn <= pin.lsn);
+    this.#keep(this.#list.filter(({ lsn }) => lsn > mapLsn || isRead(lsn)));
   }
 
   dropAbove(above: Lsn): void {
-    this.#list = this.#list.filter(({ lsn }) => lsn <= above);
+    this.uncount(above, Number.POSITIVE_INFINITY);
+    this.#keep(this.#list.filter(({ lsn }) => lsn <= above));
+  }
+
+  /** The database is gone, of which the newest map is that of `mapLsn`: no file waits for it. */
+  end(mapLsn: Lsn): void {
+    this.uncount(mapLsn, Number.POSITIVE_INFINITY);
+    this.#counts.spillers.delete(this);
+  }
+
+  #keep(list: readonly SpilledCommit[]): void {
+    this.#list = list;
+    if (list.length === 0) this.#counts.spillers.delete(this);
   }
 }

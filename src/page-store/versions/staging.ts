@@ -53,6 +53,11 @@ export class Staging implements StagedCommit, StagedPages {
     return this.#database === undefined;
   }
 
+  /** Of the commit that is staged, which is not a replayed one. */
+  get frames(): StagedFrames {
+    return present(this.#frames, "a commit that goes to the log");
+  }
+
   begin(database: StagingDatabase, size: DatabaseSize, frames: StagedFrames | undefined): void {
     assert(this.idle, "one commit is staged at a time");
     this.#database = database;
