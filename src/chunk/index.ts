@@ -23,7 +23,6 @@ export {
   decodeFooter,
   directoryProblem,
   FOOTER,
-  type Footer,
 } from "./chunk-directory.ts";
 export {
   CHUNK_BYTES_MAX,
@@ -38,24 +37,15 @@ export {
   FILE_HEADER,
   FILE_VERSION,
   type FileHeader,
-  type FileHeaderAnswer,
-  type FileHeaderFields,
   type FileKind,
   type ImageCodec,
   STORE_ID_BYTES,
 } from "./file-header.ts";
-export {
-  type ChunkProblem,
-  type ChunkReport,
-  inspectChunk,
-  inspectRecordChunk,
-  type RecordChunkReport,
-} from "./inspect.ts";
+export { inspectChunk, inspectRecordChunk } from "./inspect.ts";
 export { type PackedImage, unpackImage } from "./packing.ts";
 export {
   imageOffset,
   PACKING,
-  type PageAddress,
   packedImage,
   pageSeed,
   RECORD,
@@ -74,4 +64,4 @@ export {
   type RecordChunkHeader,
   recordBlockBody,
 } from "./record-chunk.ts";
-export { SlottedChunk, type SlottedShape, slotOffset, slotsIn } from "./slotted-chunk.ts";
+export { SlottedChunk, slotOffset, slotsIn } from "./slotted-chunk.ts";

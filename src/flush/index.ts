@@ -40,65 +40,33 @@
  *     ports             what it needs of layers that it does not know
  *     flush-stats, bucket-name
  */
-export { ChunkFetcher, type ChunkFetcherOptions } from "./fetch/chunk-fetcher.ts";
+export { ChunkFetcher } from "./fetch/chunk-fetcher.ts";
 export {
   type BucketIdentity,
   decodeBucketIdentity,
   decodeEpochClaim,
-  type EpochClaim,
   encodeBucketIdentity,
   encodeEpochClaim,
 } from "./format/identity.ts";
-export {
-  decodeLogIndex,
-  decodeRuns,
-  type IndexedRun,
-  isIndexNumber,
-  type LogIndex,
-  LogIndexBuilder,
-} from "./format/index-object.ts";
+export { decodeLogIndex, decodeRuns, LogIndexBuilder } from "./format/index-object.ts";
 export { inspectObject, isNumberedObject } from "./format/inspect-object.ts";
 export {
-  type BatchEntry,
   decodeLogTables,
   encodeLogObject,
-  type LogObject,
-  type LogTables,
   readShippedBatch,
   type ShippedBatch,
   type SpilledChunk,
 } from "./format/log-object.ts";
-export {
-  decodeManifestIndex,
-  encodeManifestObject,
-  type ManifestIndex,
-  type ManifestObject,
-} from "./format/manifest-object.ts";
-export { encodeFence, FENCE_BYTES, OBJECT_TAIL_BYTES } from "./format/object-frame.ts";
-export {
-  decodeObjectHeader,
-  type FenceHeader,
-  identityProblem,
-  type LogHeader,
-  type ManifestHeader,
-  type ManifestMarks,
-  OBJECT_HEADER_BYTES,
-  type ObjectHeader,
-  type ObjectIdentity,
-} from "./format/object-header.ts";
-export { decodeBlock, type RowChange, rowBytes } from "./format/row-blocks.ts";
+export { decodeManifestIndex, encodeManifestObject } from "./format/manifest-object.ts";
+export { encodeFence, FENCE_BYTES } from "./format/object-frame.ts";
+export { decodeObjectHeader, type LogHeader, type ObjectHeader } from "./format/object-header.ts";
+export { decodeBlock, type RowChange } from "./format/row-blocks.ts";
 export { Bucket, newPutId, readBucketIdentity } from "./lineage/bucket.ts";
-export { type ClaimOptions, claimEpoch } from "./lineage/claim-epoch.ts";
-export {
-  assertGoesOn,
-  type Comparison,
-  compareHistories,
-  type DiskHistory,
-  type EpochRow,
-} from "./lineage/compare.ts";
-export type { Lineage, LineageEpoch, PublishedState } from "./lineage/lineage.ts";
+export { claimEpoch } from "./lineage/claim-epoch.ts";
+export { compareHistories, type DiskHistory, type EpochRow } from "./lineage/compare.ts";
+export type { Lineage, PublishedState } from "./lineage/lineage.ts";
 export { NumberedWriter } from "./lineage/numbered-writer.ts";
-export { type LocalLog, sharedContent } from "./lineage/shared-content.ts";
+export { sharedContent } from "./lineage/shared-content.ts";
 export { surveyLineage, takeOver } from "./lineage/take-over.ts";
 export { BucketReader } from "./read/bucket-reader.ts";
 export { BucketArchive } from "./ship/bucket-archive.ts";

@@ -45,10 +45,9 @@ export type {
   ShareChange,
 } from "./checkpoint/shares.ts";
 export { chunkName, chunkOfName, chunkPath } from "./chunks/chunk-files.ts";
-export type { CollectReport, CollectRequest, KeepReason } from "./collection/collection.ts";
+export type { CollectReport } from "./collection/collection.ts";
 export type { MapMoments } from "./databases.ts";
 export type { PageStoreLimits } from "./limits.ts";
-export type { CatalogueDatabaseRow, CatalogueRows } from "./maintenance.ts";
 export { chunkOf, NOWHERE, offsetOf } from "./maps/location.ts";
 export { MemoryPageSpace } from "./memory-page-space.ts";
 export type {
@@ -60,23 +59,20 @@ export type {
   StagedCommit,
 } from "./page-space.ts";
 export { openPageStore, type PageStore } from "./page-store.ts";
-export type { PageStoreOptions } from "./page-store-options.ts";
 export { PagesAway } from "./residency/pages-away.ts";
 export type {
   ByteRange,
   HealedChunk,
-  HealOutcome,
   RemoteChunks,
   RemoteVisit,
   ResidencyStats,
 } from "./residency/remote-chunks.ts";
 export type { Residency } from "./residency/residency.ts";
-export type { PageStoreStats } from "./stats.ts";
 export {
   inspectSuperblock,
   SUPERBLOCK,
   type Superblock,
   type SuperblockFacts,
 } from "./superblock/superblock.ts";
-export { SuperblockFile, type SuperblockPlace } from "./superblock/superblock-file.ts";
-export type { HeldSnapshot, NewFork } from "./versions/pins.ts";
+export { SuperblockFile } from "./superblock/superblock-file.ts";
+export type { NewFork } from "./versions/pins.ts";

@@ -28,12 +28,6 @@ export type {
 export { decodeBody as decodeLogBody } from "./body.ts";
 export type { ChunkWork, NewChunkFile } from "./checkpoint.ts";
 export type { ChunkSource } from "./chunk-reader.ts";
-export type { LogsShare, LogsWritten } from "./logs-share.ts";
+export type { LogsShare } from "./logs-share.ts";
 export { commitTogether, type HandleMember, RecordLogHandle } from "./record-log.ts";
-export {
-  type LogHost,
-  type RecordLogLimits,
-  RecordLogs,
-  type RecordLogsStats,
-  type WriteMember,
-} from "./record-logs.ts";
+export { type LogHost, RecordLogs, type RecordLogsStats } from "./record-logs.ts";

@@ -22,7 +22,7 @@ export { CountedStore, type ReadCounts, type RequestCounts } from "./counted-sto
 export { decodeTrailer, OBJECT_TRAILER as OBJECT_FILE_TRAILER } from "./folder/object-file.ts";
 export { ForwardingStore, type StoreCall } from "./forwarding-store.ts";
 export { type BucketKey, bucketKey, epochPrefix, PREFIXES, parseKey } from "./keys.ts";
-export { formatLocation, parseLocation, type SinkLocation } from "./location.ts";
+export { parseLocation } from "./location.ts";
 export {
   type ByteRange,
   type CallOptions,
@@ -49,9 +49,7 @@ export {
 } from "./probe.ts";
 export { backoffMs } from "./retry/backoff.ts";
 export type { BreakerState } from "./retry/breaker.ts";
-export type { RetryOptions } from "./retry/options.ts";
-export { Retrier, type RetryStats, type RunOptions } from "./retry/retrier.ts";
+export { Retrier, type RetryStats } from "./retry/retrier.ts";
 export { RetryingStore } from "./retry/retrying-store.ts";
-export type { SinkFault, SinkFaultOrder, SinkFaults } from "./simulated/faults.ts";
 export { type SimulatedService, simulatedService } from "./simulated/service.ts";
-export { SimulatedStore, type SimulatedStoreOptions } from "./simulated/simulated-store.ts";
+export { SimulatedStore } from "./simulated/simulated-store.ts";

@@ -137,11 +137,6 @@ export class LogCore {
     return this.#open.frameLsn - this.#durableEnd - BATCH_HEADER.sizeBytes;
   }
 
-  /** Largest payload that `entry` takes. */
-  get entryLimitBytes(): number {
-    return this.#start.bufferBytes - BATCH_HEADER.sizeBytes - FRAME_OVERHEAD_BYTES;
-  }
-
   begin(stream: StreamId): void {
     assert(this.#stream === undefined, "a commit is staged while another one is");
     this.#stream = stream;

@@ -31,7 +31,6 @@ export { GAVE_UP as LOGGED_WHOLE, UNCHANGED } from "./delta.ts";
 export type { SpillFields } from "./frame.ts";
 export {
   type ByteSource,
-  type FrameSummary,
   framesOf,
   type SegmentHints,
   type SegmentItem,

@@ -37,20 +37,15 @@ export type {
 } from "../wal/index.ts";
 export { LOGGED_WHOLE, UNCHANGED } from "../wal/index.ts";
 export type { SegmentArchive, WantedSegment } from "./archive.ts";
-export type { Backlog, WaitingStream } from "./backlog.ts";
+export type { Backlog } from "./backlog.ts";
 export type { HistoryHold, HistorySegment } from "./history-segments.ts";
 export { limitedStorage } from "./limited-storage.ts";
 export type {
   EndedLogSegment,
-  HistoryRange,
   Log,
   LogFault,
-  LogHistory,
   LogShipping,
   LogStats,
-  Shippable,
-  ShippableFrom,
-  ShippableRange,
   StagedFrames,
   StoredLog,
 } from "./log.ts";

@@ -1,7 +1,7 @@
 /** WORK ON MANY OBJECTS, several at a time, with the results in order. */
 
 /** Requests under way at a time. */
-export const READS_AT_A_TIME = 8;
+const READS_AT_A_TIME = 8;
 
 /** Results in the order of the items; `ahead` of them are under way while one is waited for. */
 export async function* inOrder<Item, Result>(

@@ -87,7 +87,7 @@ async function writeLayer(
   return pages;
 }
 
-export async function clearAbove(edit: MapEdit, pageCount: number, slices: Slices): Promise<void> {
+async function clearAbove(edit: MapEdit, pageCount: number, slices: Slices): Promise<void> {
   for (const rowIndex of edit.rowsAbove(pageCount)) {
     edit.clearRow(rowIndex, pageCount);
     await slices.pause();

@@ -53,10 +53,6 @@ export class ChunkPlaces {
     return this.#away;
   }
 
-  get allFetched(): Iterable<FetchedChunk> {
-    return this.#fetched.values();
-  }
-
   /** Local and fetched, used longest ago first. */
   get order(): Iterable<ChunkId> {
     return this.#order.keys();
