@@ -15,6 +15,7 @@
  *     writes it, though nothing else may have changed.
  */
 import type { Env } from "../base/env.ts";
+import { Turns } from "../base/turns.ts";
 import { type ChunkId, earlierLsn, LSN_ZERO, type Lsn, type StreamId } from "../base/units.ts";
 import type { ChangeFact, DatabaseRow, SnapshotKey, SnapshotRow } from "../manifest/index.ts";
 import { Checkpoint } from "./checkpoint/checkpoint.ts";
@@ -81,9 +82,9 @@ export class Maintenance {
   /** See (4). */
   #superblockOwed = false;
   /** See (1). */
-  #running: Promise<unknown> = Promise.resolve();
+  readonly #running = new Turns();
   /** See (2). */
-  #publishing: Promise<unknown> = Promise.resolve();
+  readonly #publishing = new Turns();
   #closing = false;
 
   constructor(parts: MaintenanceParts) {
@@ -106,12 +107,12 @@ export class Maintenance {
 
   /** See PageStore.checkpoint. */
   checkpoint(request: CheckpointRequest): Promise<CheckpointResult> {
-    return this.#inTurn(() => this.#checkpoint(request));
+    return this.#running.run(() => this.#checkpoint(request));
   }
 
   /** See PageStore.collect. */
   collect(request: CollectRequest): Promise<CollectReport> {
-    return this.#inTurn(() => this.#collect(request));
+    return this.#running.run(() => this.#collect(request));
   }
 
   /** See (4). */
@@ -122,7 +123,7 @@ export class Maintenance {
   /** See PageStore.publishCatalogue. */
   publishCatalogue(catalogue: CatalogueRows): Promise<void> {
     const { options, commons, databases } = this.#parts;
-    return this.#publishAlone(async () => {
+    return this.#publishing.run(async () => {
       const { catalogueLsn, nextStreamId, facts } = catalogue;
       const putDatabases = catalogue.databases.map((row) => this.#sized(row));
       await options.manifest.publish({
@@ -146,8 +147,8 @@ export class Maintenance {
 
   /** Resolves when nothing runs any more. */
   async ended(): Promise<void> {
-    await this.#running;
-    await this.#publishing;
+    await this.#running.ended();
+    await this.#publishing.ended();
   }
 
   async #checkpoint(request: CheckpointRequest): Promise<CheckpointResult> {
@@ -167,7 +168,7 @@ export class Maintenance {
     }
     await checkpoint.write();
     await request.beforePublish(checkpoint.lsn).catch((error) => checkpoint.abandon(error));
-    const result = await this.#publishAlone(() => this.#publish(checkpoint));
+    const result = await this.#publishing.run(() => this.#publish(checkpoint));
     this.#superblockOwed = true;
     await request.superblock(result);
     this.#superblockOwed = false;
@@ -284,7 +285,7 @@ export class Maintenance {
     });
     const report = await collection.plan();
     if (dryRun) return report;
-    await this.#publishAlone(() => collection.publish());
+    await this.#publishing.run(() => collection.publish());
     await published?.();
     await this.#remove(collection.goneChunks);
     const compacted = await this.#compactAll(slices);
@@ -301,7 +302,7 @@ export class Maintenance {
         const room = await findRoom(this.#place, { neededBytes: 0, ...limits });
         return Math.min(limits.compactionBytes, room);
       },
-      publishAlone: (publish) => this.#publishAlone(publish),
+      publishAlone: (publish) => this.#publishing.run(publish),
       remove: (chunks) => this.#remove(chunks),
     });
   }
@@ -309,19 +310,5 @@ export class Maintenance {
   get #place() {
     const { env, options } = this.#parts;
     return { env, directory: options.directory };
-  }
-
-  /** See (1). */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#running.then(work);
-    this.#running = done.catch(() => undefined); // Its caller hears of it; the queue only waits.
-    return done;
-  }
-
-  /** See (2). */
-  #publishAlone<T>(publish: () => Promise<T>): Promise<T> {
-    const done = this.#publishing.then(publish);
-    this.#publishing = done.catch(() => undefined);
-    return done;
   }
 }

@@ -6,7 +6,7 @@
  *   repair          what is cut off a log that is damaged; remains looks at what is left
  *   controller      the log with the disk
  *   segment-store   which file takes batches, which are still needed; segment-records says what is
- *                   known of each, turns that one thing is done to them at a time
+ *                   known of each
  *   spare-segments  files that come next; segment-head is what they begin with
  *   segment-file    files of segments made and copied
  *   history-reader  the log that lies behind; history-segments says what of it is kept, and

@@ -19,6 +19,7 @@
  */
 import { assert, present } from "../base/assert.ts";
 import { ioError, type StorageError } from "../base/errors.ts";
+import { Turns } from "../base/turns.ts";
 import {
   earlierLsn,
   LSN_ZERO,
@@ -43,7 +44,6 @@ import {
   type TakeOptions,
 } from "./segment-records.ts";
 import { SpareSegments } from "./spare-segments.ts";
-import { Turns } from "./turns.ts";
 import { type Marks, marksWithin } from "./watermarks.ts";
 
 /** At most this part of a segment is kept free for its index. */

@@ -16,6 +16,7 @@
 import { assert, present } from "../base/assert.ts";
 import type { Disposer, Storage } from "../base/env.ts";
 import { ioError, isStorageError, type StorageError } from "../base/errors.ts";
+import type { Turns } from "../base/turns.ts";
 import { segmentSequence } from "../base/units.ts";
 import { moveSegment } from "../wal/index.ts";
 import { MAX_SPARES } from "./options.ts";
@@ -28,7 +29,6 @@ import {
   type SegmentStoreOptions,
   segmentPath,
 } from "./segment-records.ts";
-import type { Turns } from "./turns.ts";
 
 export interface SpareParts {
   readonly options: Omit<SegmentStoreOptions, "unregister" | "trail" | "archivedLsn">;

@@ -7,4 +7,9 @@ export class Turns {
     this.#last = done.catch(() => undefined); // Who gave it hears of it; the next one only waits.
     return done;
   }
+
+  /** Resolves when what was given so far is done. */
+  async ended(): Promise<void> {
+    await this.#last;
+  }
 }
