@@ -108,6 +108,23 @@ const FAIL = `
   console.log(JSON.stringify({ failed, later, seen, unhandled }));
 `;
 
+/** Opens the store with one more free descriptor each time, until that is enough. */
+const CROWDED = `
+  import { closeSync, openSync } from "node:fs";
+  import { openLmdbStore } from ${STORE};
+  const taken = [];
+  const codes = [];
+  const crowd = () => { try { while (true) taken.push(openSync("/dev/null")); } catch {} };
+  for (let free = 0; codes.at(-1) !== "opened"; free++) {
+    crowd();
+    for (const fd of taken.splice(0, free)) closeSync(fd);
+    const store = await openLmdbStore(process.argv[1]).catch((error) => error.code);
+    codes.push(typeof store === "string" ? store : "opened");
+    if (typeof store !== "string") await store.close();
+  }
+  console.log(JSON.stringify(codes));
+`;
+
 /** Reads, and never ends to. */
 const READ = `
   import { open } from ${LMDB};
@@ -171,6 +188,22 @@ describe("LMDB on a real system", () => {
       const rows = [...store.range(Uint8Array.of(5), Uint8Array.of(6))];
       expect(rows.map(({ value }) => value[0])).toEqual([1, 4]);
       await store.close();
+    },
+  );
+
+  test.skipIf(process.platform === "win32")(
+    "a store is not opened by a process that has no descriptors left, and the process lives",
+    async () => {
+      const limited = 'ulimit -n 96; exec "$0" "$@"';
+      for (const look of ["made", "there"]) {
+        const directory = join(await scratch(), "owner");
+        if (look === "there") await (await openLmdbStore(directory)).close();
+        const args = ["-c", limited, process.execPath, ...node(CROWDED, directory)];
+        const codes: string[] = JSON.parse((await run("sh", args)).stdout);
+        expect(codes.pop()).toBe("opened");
+        expect(codes.length).toBeGreaterThan(2);
+        expect(new Set(codes)).toEqual(new Set(["BOP_IO"]));
+      }
     },
   );
 

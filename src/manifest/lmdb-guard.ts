@@ -5,24 +5,54 @@
  *     owner, who is about to refuse us), so a finding is believed only if it does not go away.
  * (2) A new file on a full disk: LMDB maps its table of readers, and a mapped page that the disk
  *     cannot back is SIGBUS.
+ * (3) A file that cannot be opened now: when LMDB fails to open one, the package frees twice, and
+ *     that is SIGSEGV. So the opening is rehearsed, with as many descriptors. What is refused only
+ *     between the rehearsal and the opening still ends the process.
+ * (4) lock.mdb takes no part in that: who closes any descriptor of it gives up the locks that this
+ *     process has on it, and somebody may just have opened the store.
  */
-import type { Storage } from "../base/env.ts";
-import { ioError, StorageError } from "../base/errors.ts";
+import type { File, Storage } from "../base/env.ts";
+import { ioError, StorageError, systemCode } from "../base/errors.ts";
 import { checkLmdb } from "./lmdb-check.ts";
 
 /** Less than that is left of a disk that is full. */
 const FREE_BYTES_MIN = 512 * 1024;
 /** See (1). */
 const LOOKS = 5;
+/** lock.mdb, and data.mdb twice. */
+const DESCRIPTORS = 3;
 
 /** Throws BOP_CORRUPT, BOP_DISK_FULL or BOP_IO. */
 export async function refuseUnreadable(storage: Storage, directory: string): Promise<void> {
   const path = `${directory}/data.mdb`;
   const bytes = (await storage.stat(path).catch(refused("look at", path)))?.bytes ?? 0;
-  if (bytes === 0) {
-    await refuseFullDisk(storage, directory);
-    return;
+  if (bytes === 0) await refuseFullDisk(storage, directory);
+  else await refuseDamaged(storage, path);
+}
+
+/** Throws BOP_IO or BOP_DISK_FULL if LMDB could not open its files: see (3). */
+export async function rehearseOpening(storage: Storage, directory: string): Promise<void> {
+  const path = `${directory}/data.mdb`;
+  const files: File[] = [];
+  try {
+    while (files.length < DESCRIPTORS) files.push(await openOrCreate(storage, path));
+  } catch (error) {
+    throw ioError("open", path, error);
+  } finally {
+    for (const file of files) await file.close();
   }
+}
+
+/** Somebody else may make it meanwhile. */
+async function openOrCreate(storage: Storage, path: string): Promise<File> {
+  const open = () => storage.open(path, "write");
+  return open().catch((error: unknown) => {
+    if (systemCode(error) !== "ENOENT") throw error;
+    return storage.open(path, "create").catch(open);
+  });
+}
+
+async function refuseDamaged(storage: Storage, path: string): Promise<void> {
   const file = await storage.open(path, "read").catch(refused("open", path));
   try {
     for (let look = 1; ; look++) {

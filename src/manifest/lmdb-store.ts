@@ -38,7 +38,7 @@ import type {
   Pause,
   ReaderFacts,
 } from "./key-value.ts";
-import { damagedFile, refuseUnreadable } from "./lmdb-guard.ts";
+import { damagedFile, refuseUnreadable, rehearseOpening } from "./lmdb-guard.ts";
 
 type Root = RootDatabase<Buffer, Uint8Array>;
 
@@ -86,10 +86,10 @@ const DAMAGE: readonly unknown[] = [-30_797, -30_796, -30_793];
  */
 export async function openLmdbStore(place: string): Promise<KeyValueStore> {
   const directory = absolute(place);
-  if (!environments.has(directory)) {
-    const { storage } = systemEnv({ scratchDirectory: directory });
-    await refuseUnreadable(storage, directory);
-  }
+  const known = environments.get(directory);
+  const { storage } = systemEnv({ scratchDirectory: directory });
+  if (known === undefined) await refuseUnreadable(storage, directory);
+  if (known?.failed !== false) await rehearseOpening(storage, directory);
   const environment = environmentOf(directory);
   environment.handleCount += 1;
   return new KeyValueHandle({

@@ -1,17 +1,19 @@
 /**
  * THE PROCESS THAT IS KILLED: callers write to many databases as fast as they can, and every
- * acknowledgement goes to the parent over a pipe before the caller goes on. Arguments: directory,
- * callers, databases, round, and where the store ships: sink, durability.
+ * acknowledgement goes to the parent over a pipe before the caller goes on. Argument: a Task, as JSON.
  *
- *   A <database> <id>    acknowledged: it must be there for ever
- *   R                    ready: the load has begun
+ *   R                           ready: the load has begun
+ *   A <database> <id>           acknowledged: it must be there for ever
+ *   X <database> <id> <code>    refused
+ *   O <code>                    the store cannot be opened or made; the process ends
  *
  * (1) A line is written with a synchronous call, so that what the parent has read is what was
  *     acknowledged, and a kill cuts off at most the last line.
  */
 import { writeSync } from "node:fs";
-import { type Database, Manager } from "../../src/index.ts";
-import { ACCOUNTS, BALANCE, databaseName } from "./ledger.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Database, Manager, StorageError } from "../../src/index.ts";
+import { ACCOUNTS, BALANCE, databaseName, type Task } from "./ledger.ts";
 
 const STANDARD_OUTPUT = 1;
 const SCHEMA = `
@@ -26,28 +28,37 @@ const LONG_EVERY = 11;
 const LONG_BYTES = 20_000;
 /** A machine under load is no reason to give up. */
 const PATIENCE_MS = 120_000;
+/** Between two calls of a caller that was refused. */
+const REFUSED_MS = 10;
 
 interface Load {
   readonly databases: readonly Database[];
-  readonly round: string;
+  readonly round: number;
+  readonly goesOn: boolean;
 }
 
 function say(line: string): void {
   writeSync(STANDARD_OUTPUT, `${line}\n`);
 }
 
-async function caller({ databases, round }: Load, number: number): Promise<never> {
+async function caller({ databases, round, goesOn }: Load, number: number): Promise<never> {
   for (let n = 0; ; n++) {
     const at = (number * 7 + n) % databases.length;
     const database = databases[at];
     if (database === undefined) throw new Error(`there is no database ${at}`);
     const id = `${round}.${number}.${n}`;
-    if (n % TRANSFER_EVERY === 0) await transfer(database, { id, n });
-    else {
-      const body = n % LONG_EVERY === 0 ? "x".repeat(LONG_BYTES) : `caller ${number}, call ${n}`;
-      await database.prepare("insert into op (id, body) values (?, ?)").run(id, body);
+    try {
+      if (n % TRANSFER_EVERY === 0) await transfer(database, { id, n });
+      else {
+        const body = n % LONG_EVERY === 0 ? "x".repeat(LONG_BYTES) : `caller ${number}, call ${n}`;
+        await database.prepare("insert into op (id, body) values (?, ?)").run(id, body);
+      }
+      say(`A ${databaseName(at)} ${id}`);
+    } catch (error) {
+      if (!goesOn || !(error instanceof StorageError)) throw error;
+      say(`X ${databaseName(at)} ${id} ${error.code}`);
+      await pause(REFUSED_MS);
     }
-    say(`A ${databaseName(at)} ${id}`);
   }
 }
 
@@ -66,27 +77,37 @@ async function transfer(
   );
 }
 
-async function main(): Promise<void> {
-  const [directory = "", callers = "64", databases = "16", round = "1", ...shipping] =
-    process.argv.slice(2);
-  const [sink = "", durability = ""] = shipping;
+async function begin(task: Task): Promise<readonly Database[]> {
   const MIB = 1024 * 1024;
   const manager = await Manager.open({
-    directory,
+    directory: task.directory,
     segmentBytes: 4 * MIB,
     checkpointLogBytes: 6 * MIB,
     overlayBytes: 16 * MIB,
     cacheBytes: 4 * MIB,
-    ...(sink !== "" && { sink, durability: durability === "remote" ? "remote" : "local" }),
+    ...task.options,
   });
-  const open = Array.from({ length: Number(databases) }, async (_, at) => {
+  const open = Array.from({ length: task.databases }, async (_, at) => {
     const database = await manager.database(databaseName(at));
     await database.transaction((tx) => tx.exec(SCHEMA), { timeoutMs: PATIENCE_MS });
     return database;
   });
-  const load = { databases: await Promise.all(open), round };
+  return Promise.all(open);
+}
+
+async function main(): Promise<void> {
+  const task: Task = JSON.parse(process.argv[2] ?? "");
+  let databases: readonly Database[];
+  try {
+    databases = await begin(task);
+  } catch (error) {
+    if (task.goesOn !== true || !(error instanceof StorageError)) throw error;
+    say(`O ${error.code}`);
+    process.exit();
+  }
+  const load = { databases, round: task.round, goesOn: task.goesOn ?? false };
   say("R");
-  await Promise.all(Array.from({ length: Number(callers) }, (_, number) => caller(load, number)));
+  await Promise.all(Array.from({ length: task.callers }, (_, number) => caller(load, number)));
 }
 
 await main();
