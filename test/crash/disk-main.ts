@@ -11,7 +11,7 @@ export interface DiskMain {
   readonly images: number;
 }
 
-const LOAD_MS_MAX = 1000;
+const LOAD_MS_MAX = 5000;
 
 /** False: a round has found something. */
 export async function mainOfDisks(options: DiskMain): Promise<boolean> {

@@ -34,6 +34,7 @@ export interface DiskTorture {
   readonly faults: boolean;
   /** Images of power cuts a round; 0: nothing is recorded. */
   readonly images: number;
+  /** Of a load that is answered slowly; see TOLD_MAX. */
   readonly loadMsMax: number;
   readonly onRound?: (round: DiskRound) => void;
 }
@@ -172,25 +173,26 @@ async function recordedLoad(options: DiskTorture, load: Load): Promise<LoadEnd> 
   });
   const task = { ...drawTask(random, join(paths.disk, "store")), round: number };
   const isBrief = images > 0 && random.chance(0.2);
-  const afterMs = 100 + random.below(loadMsMax);
-  let peace: NodeJS.Timeout | undefined;
-  const end = await killedLoad(task, {
+  const afterMs = isBrief ? random.below(loadMsMax) : loadMsMax;
+  const afterTold = 10 + random.below(TOLD_MAX);
+  let toldCount = 0;
+  return killedLoad(task, {
     environment,
-    killing: { from: isBrief ? "start" : "ready", afterMs },
+    killing: { from: isBrief ? "start" : "ready", afterMs, afterTold },
     patienceMs: PATIENCE_MS,
     onTold(each) {
       hear(each);
-      if (each.kind !== "ready" || plan === undefined) return;
-      if (plan.from === "ready") writeFileSync(arm, "");
-      if (plan.ends) peace = setTimeout(() => rmSync(arm, { force: true }), afterMs / 2);
+      toldCount += 1;
+      if (plan?.from === "ready" && each.kind === "ready") writeFileSync(arm, "");
+      if (plan?.ends === true && toldCount > afterTold / 2) rmSync(arm, { force: true });
     },
   });
-  clearTimeout(peace);
-  return end;
 }
 
 /** Longer than an opening takes that is refused calls by chance. */
 const PATIENCE_MS = 20_000;
+/** Answers after which a writer is killed. */
+const TOLD_MAX = 600;
 
 function problemsOf(ledger: Ledger, looked: Looked | undefined, round: number): string[] {
   if (looked === undefined) return ["nobody looked"];

@@ -15,6 +15,8 @@ export interface Killing {
   /** From when the load has begun, or the process was started. */
   readonly from: "ready" | "start";
   readonly afterMs: number;
+  /** Or when so many calls were answered, if that is earlier. */
+  readonly afterTold?: number;
 }
 
 export interface LoadOptions {
@@ -23,6 +25,8 @@ export interface LoadOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** A writer that says neither that it is ready nor that it cannot open is killed then. */
   readonly patienceMs?: number;
+  /** Kills it at once. */
+  readonly ending?: AbortSignal;
   readonly onTold: (told: Told) => void;
 }
 
@@ -33,12 +37,14 @@ export type LoadEnd = "killed" | "refused" | "crashed";
 
 /** Resolves when the writer is dead; throws if it ended in another way. */
 export async function killedLoad(task: Task, options: LoadOptions): Promise<LoadEnd> {
-  const { killing, environment, patienceMs, onTold } = options;
+  const { killing, environment, patienceMs, ending, onTold } = options;
   const child = start("writer.ts", { args: [JSON.stringify(task)], environment });
   const errors = textOf(child.stderr);
   let killed = killing.from === "start" ? killAfter(child, killing.afterMs) : undefined;
   let [isReady, isClosedToAll] = [false, false];
   const giveUp = patienceMs && setTimeout(() => child.kill("SIGKILL"), patienceMs);
+  ending?.addEventListener("abort", () => child.kill("SIGKILL"));
+  let toldCount = 0;
   let unread = "";
   for await (const chunk of child.stdout) {
     const lines = `${unread}${chunk}`.split("\n");
@@ -49,6 +55,8 @@ export async function killedLoad(task: Task, options: LoadOptions): Promise<Load
       isReady ||= told.kind === "ready";
       if (isReady) clearTimeout(giveUp);
       if (isReady) killed ??= killAfter(child, killing.afterMs);
+      toldCount += 1;
+      if (toldCount === killing.afterTold) child.kill("SIGKILL");
       isClosedToAll ||= told.kind === "closed-to-all";
       onTold(told);
     }
@@ -63,7 +71,9 @@ export async function killedLoad(task: Task, options: LoadOptions): Promise<Load
 }
 
 async function killAfter(child: Child, ms: number): Promise<void> {
-  await pause(ms);
+  const ending = new AbortController();
+  child.once("exit", () => ending.abort());
+  await pause(ms, undefined, { signal: ending.signal }).catch(() => undefined);
   child.kill("SIGKILL");
 }
 
