@@ -29,8 +29,9 @@ what is tortured
                        that take back what was written; then it is killed (Linux, cc)
   --cuts <n>           what the process asks of its disk is recorded, and n images of power cuts a
                        round are opened; with --faults too, if you like (Linux, cc)
-  --mount <kind>       a small tmpfs, ext4 or ext4-journal that is filled, turns read-only and loses
-                       its power under the store (Linux, root, cc)
+  --mount <kind>       a small file system that is filled, turns read-only and loses its power under
+                       the store (Linux, root, cc): tmpfs, ext4, ext4-journal (data=journal), or
+                       ext4-device, whose device is cut off (a kernel with device mapper)
 
 how much
   --rounds <n>         default 20
@@ -46,7 +47,7 @@ const LOAD_MS_MAX = 1500;
 /** With a sink a commit takes as long as the sink does. */
 const SHIPPED_LOAD_MS_MAX = 5000;
 const MANIFEST_LOAD_MS_MAX = 200;
-const MOUNTS: readonly MountKind[] = ["tmpfs", "ext4", "ext4-journal"];
+const MOUNTS: readonly MountKind[] = ["tmpfs", "ext4", "ext4-journal", "ext4-device"];
 /** Their syncs cost nothing: what a real disk may lose is drawn, or is another mount's. */
 const MEMORY = "/dev/shm";
 
@@ -89,7 +90,8 @@ function countOf(text: string): number {
 
 function mountOf(text: string | undefined): MountKind | undefined {
   const kind = MOUNTS.find((each) => each === text);
-  if (kind === undefined && text !== undefined) throw new TypeError(`--mount is ${MOUNTS}`);
+  if (kind === undefined && text !== undefined)
+    throw new TypeError(`--mount is ${MOUNTS.join(", ")}`);
   return kind;
 }
 

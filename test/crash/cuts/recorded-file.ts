@@ -90,25 +90,21 @@ export class RecordedFile {
       return image.bytes;
     }
     const last = this.#changes.findLastIndex(({ state }) => state === "durable");
-    const sizes = this.#sizes();
-    const from = last < 0 ? 0 : last + 1;
-    const chosen =
-      cut.keeps === "none" ? from : from + cut.chance.below(Math.max(1, sizes.length - from));
     for (const [sector, touching] of this.#sectors()) {
       this.#applySector(image, { sector, touching, last, cut });
     }
-    image.resize(sizes[chosen] ?? this.#durable.bytes.length);
+    image.resize(this.#size(cut, last));
     return image.bytes;
   }
 
-  /** Before all changes, and after each of them. */
-  #sizes(): number[] {
-    const sizes = [this.#durable.bytes.length];
-    for (const { at, bytes } of this.#changes) {
-      const before = sizes.at(-1) ?? 0;
-      sizes.push(bytes === undefined ? at : Math.max(before, at + bytes.length));
-    }
-    return sizes;
+  /** What durable changes have made it, or all of them up to a later one. */
+  #size({ chance, keeps }: Cut, last: number): number {
+    const durable = this.#changes.filter(({ state }) => state === "durable");
+    const least = durable.reduce(sizeAfter, this.#durable.bytes.length);
+    if (keeps === "none") return least;
+    const count = chance.below(this.#changes.length - last + 1);
+    if (count === 0) return least;
+    return this.#changes.slice(0, last + count).reduce(sizeAfter, this.#durable.bytes.length);
   }
 
   /** By sector: the changes that touch it. */
@@ -144,6 +140,10 @@ export class RecordedFile {
       );
     }
   }
+}
+
+function sizeAfter(before: number, { at, bytes }: Change): number {
+  return bytes === undefined ? at : Math.max(before, at + bytes.length);
 }
 
 function apply(image: Growing, { at, bytes }: Change): void {

@@ -74,7 +74,7 @@ export class RecordedNames<F> {
       const target = chosen(versions, cut);
       const parent = parentOf(path);
       const isReachable = parent === "" || image.get(parent) === "directory";
-      if (target !== "gone" && isReachable) image.set(path, target);
+      if (path !== "" && target !== "gone" && isReachable) image.set(path, target);
     }
     return image;
   }

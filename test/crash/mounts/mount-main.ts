@@ -1,6 +1,7 @@
 /** npm run torture -- --mount: what the rounds of mount-rounds.ts say, in lines. */
+
+import { type MountKind, whyNoMount } from "./mount.ts";
 import { type MountRound, mountTorture } from "./mount-rounds.ts";
-import { type MountKind, whyNoMounts } from "./mount.ts";
 
 export interface MountMain {
   readonly folder: string;
@@ -11,7 +12,7 @@ export interface MountMain {
 
 /** False: a round has found something. */
 export async function mainOfMounts(options: MountMain): Promise<boolean> {
-  const why = whyNoMounts();
+  const why = whyNoMount(options.kind);
   if (why !== undefined) {
     console.log(`SKIPPED, nothing was tested: ${why}`);
     return true;

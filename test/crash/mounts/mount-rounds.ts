@@ -45,6 +45,12 @@ const OPTIONS = {
   historyMs: 0,
   limits: { reserveBytes: MIB, admissionTimeoutMs: 300 },
 };
+const HAPPENINGS: Readonly<Record<MountKind, readonly Happening[]>> = {
+  tmpfs: ["full"],
+  ext4: ["full", "error", "cut"],
+  "ext4-journal": ["full", "error", "cut"],
+  "ext4-device": ["full", "cut"],
+};
 /** Answers before something happens, and after. */
 const BEFORE_MAX = 400;
 const AFTER = 60;
@@ -80,7 +86,7 @@ interface Turn {
 
 async function mountRound(mount: Mount, turn: Turn): Promise<MountRound> {
   const { number, random, ledger } = turn;
-  const happening = mount.kind === "tmpfs" ? "full" : random.pick(["full", "error", "cut"] as const);
+  const happening = random.pick(HAPPENINGS[mount.kind]);
   const getsRoom = happening === "full" && random.chance(0.5);
   const events = new Events(mount, { happening, getsRoom, before: 10 + random.below(BEFORE_MAX) });
   const directory = join(mount.place, "store");
@@ -176,7 +182,8 @@ class Events {
   problems(): string[] {
     const problems: string[] = [];
     if (this.#state === "before") problems.push(`nothing happened in ${this.#told} answers`);
-    if (this.#plan.getsRoom && this.acknowledgedAfter === 0) problems.push("there was room again in vain");
+    if (this.#plan.getsRoom && this.acknowledgedAfter === 0)
+      problems.push("there was room again in vain");
     if (this.#plan.happening !== "full") return problems;
     for (const code of this.refused.keys()) {
       if (!PATIENT.includes(code)) problems.push(`a full disk was told as ${code}`);

@@ -5,16 +5,19 @@
  * (1) What is done to a file system is done to a loop device that was made here, and to no other.
  * (2) A cut is the real thing but for the disk itself: ext4 forgets its cache and its open transaction,
  *     and replays its journal when it is mounted again.
+ * (3) Of `ext4-device` the device is cut off, not the file system: it lies on a mapped one, which from
+ *     then on takes no block and gives none. That needs the kernel's device mapper.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
-export type MountKind = "ext4" | "ext4-journal" | "tmpfs";
+export type MountKind = "ext4" | "ext4-journal" | "ext4-device" | "tmpfs";
 
 const OPTIONS: Readonly<Record<MountKind, string>> = {
   ext4: "loop,errors=remount-ro,data=ordered",
   "ext4-journal": "loop,errors=remount-ro,data=journal",
+  "ext4-device": "errors=remount-ro,data=ordered",
   tmpfs: "",
 };
 const BLOCK_BYTES = 64 * 1024;
@@ -22,12 +25,15 @@ const BLOCK_BYTES = 64 * 1024;
 const run = (program: string, ...args: string[]) =>
   execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
 
-/** Why nothing can be mounted here; undefined: it can. */
-export function whyNoMounts(): string | undefined {
+/** Why that cannot be mounted here; undefined: it can. */
+export function whyNoMount(kind: MountKind): string | undefined {
   if (process.platform !== "linux") return "mounts of Linux are meant";
   if (process.getuid?.() !== 0) return "only root may mount";
   for (const program of ["mkfs.ext4", "losetup", "fsck.ext4"]) {
     if (spawnSync("which", [program]).status !== 0) return `there is no ${program}`;
+  }
+  if (kind === "ext4-device" && spawnSync("dmsetup", ["version"]).status !== 0) {
+    return "this kernel has no device mapper (dmsetup version)";
   }
   const mounting = "d=$(mktemp -d) && mount -t tmpfs -o size=64k tmpfs $d && umount $d; rmdir $d";
   return spawnSync("sh", ["-ec", mounting]).status === 0 ? undefined : "nothing can be mounted";
@@ -39,6 +45,8 @@ export class Mount {
   readonly kind: MountKind;
   readonly #image: string;
   readonly #folder: string;
+  /** See (3). */
+  #mapped: MappedDevice | undefined;
 
   private constructor(folder: string, kind: MountKind) {
     this.#folder = folder;
@@ -56,6 +64,7 @@ export class Mount {
     }
     run("truncate", "-s", `${mib}M`, mount.#image);
     run("mkfs.ext4", "-q", "-F", mount.#image);
+    if (kind === "ext4-device") mount.#mapped = new MappedDevice(mount.#image);
     mount.#mount();
     return mount;
   }
@@ -80,12 +89,16 @@ export class Mount {
   /** As when the kernel finds it damaged: it is read-only from now on, whoever has it open. */
   fail(): void {
     const device = run("findmnt", "-n", "-o", "SOURCE", this.place).replace("/dev/", "");
-    if (!device.startsWith("loop")) throw new Error(`${device} is none of ours`);
+    if (!/^loop\d+$/.test(device)) throw new Error(`${device} is none of ours`);
     writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, "torture\n");
   }
 
   /** See (2). Nothing can be read or written until `again`. */
   cut(): void {
+    if (this.#mapped !== undefined) {
+      this.#mapped.cut();
+      return;
+    }
     const program = join(this.#folder, "go-down");
     run("cc", "-o", program, join(import.meta.dirname, "go-down.c"));
     run(program, this.place);
@@ -94,13 +107,15 @@ export class Mount {
   /** As after a boot: mounted again, and checked before if the kernel has found it damaged. */
   again(): void {
     run("umount", this.place);
-    const { status } = spawnSync("fsck.ext4", ["-p", this.#image]);
+    this.#mapped?.again();
+    const { status } = spawnSync("fsck.ext4", ["-p", this.#device]);
     if ((status ?? 8) > 1) throw new Error(`fsck.ext4 ended with ${status}`);
     this.#mount();
   }
 
   remove(): void {
     spawnSync("umount", [this.place]);
+    this.#mapped?.remove();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -108,7 +123,52 @@ export class Mount {
     return join(this.place, "ballast");
   }
 
+  get #device(): string {
+    return this.#mapped?.path ?? this.#image;
+  }
+
   #mount(): void {
-    run("mount", "-o", OPTIONS[this.kind], this.#image, this.place);
+    run("mount", "-o", OPTIONS[this.kind], this.#device, this.place);
+  }
+}
+
+/** A device over a loop device, which can be cut off from it. */
+class MappedDevice {
+  readonly #name = `bop-torture-${process.pid}`;
+  readonly #loop: string;
+  readonly #sectors: string;
+
+  constructor(image: string) {
+    this.#loop = run("losetup", "--find", "--show", image);
+    this.#sectors = run("blockdev", "--getsz", this.#loop);
+    run("dmsetup", "create", this.#name, "--table", this.#linear);
+  }
+
+  get path(): string {
+    return `/dev/mapper/${this.#name}`;
+  }
+
+  cut(): void {
+    this.#become(`0 ${this.#sectors} error`);
+  }
+
+  again(): void {
+    this.#become(this.#linear);
+  }
+
+  remove(): void {
+    spawnSync("dmsetup", ["remove", this.#name]);
+    spawnSync("losetup", ["--detach", this.#loop]);
+  }
+
+  get #linear(): string {
+    return `0 ${this.#sectors} linear ${this.#loop} 0`;
+  }
+
+  /** Without writing out what is in the cache. */
+  #become(table: string): void {
+    run("dmsetup", "suspend", "--noflush", "--nolockfs", this.#name);
+    run("dmsetup", "load", this.#name, "--table", table);
+    run("dmsetup", "resume", this.#name);
   }
 }
