@@ -38,7 +38,6 @@ export interface MountRound {
 }
 
 const MIB = 1024 * 1024;
-const SIZE_MIB = 64;
 const OPTIONS = {
   segmentBytes: MIB,
   checkpointLogBytes: 2 * MIB,
@@ -58,7 +57,7 @@ const LIFE_MS = 30_000;
 
 /** Ends at the first round that finds a problem, and leaves what is mounted. */
 export async function mountTorture(options: MountTorture): Promise<MountRound[]> {
-  const mount = Mount.make(options.folder, options.kind, SIZE_MIB);
+  const mount = Mount.make(options.folder, options.kind);
   const rounds: MountRound[] = [];
   let ledger = new Ledger();
   for (let number = 1; number <= options.rounds; number++) {

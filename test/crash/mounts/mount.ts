@@ -20,6 +20,7 @@ const OPTIONS: Readonly<Record<MountKind, string>> = {
   "ext4-device": "errors=remount-ro,data=ordered",
   tmpfs: "",
 };
+const SIZE_MIB = 64;
 const BLOCK_BYTES = 64 * 1024;
 
 const run = (program: string, ...args: string[]) =>
@@ -46,26 +47,24 @@ export class Mount {
   readonly #image: string;
   readonly #folder: string;
   /** See (3). */
-  #mapped: MappedDevice | undefined;
+  readonly #mapped: MappedDevice | undefined;
 
   private constructor(folder: string, kind: MountKind) {
     this.#folder = folder;
     this.kind = kind;
     this.place = join(folder, "mounted");
     this.#image = join(folder, "image");
+    mkdirSync(this.place, { recursive: true });
+    if (kind === "tmpfs") return;
+    run("truncate", "-s", `${SIZE_MIB}M`, this.#image);
+    run("mkfs.ext4", "-q", "-F", this.#image);
+    if (kind === "ext4-device") this.#mapped = new MappedDevice(this.#image);
   }
 
-  static make(folder: string, kind: MountKind, mib: number): Mount {
+  static make(folder: string, kind: MountKind): Mount {
     const mount = new Mount(folder, kind);
-    mkdirSync(mount.place, { recursive: true });
-    if (kind === "tmpfs") {
-      run("mount", "-t", "tmpfs", "-o", `size=${mib}m`, "tmpfs", mount.place);
-      return mount;
-    }
-    run("truncate", "-s", `${mib}M`, mount.#image);
-    run("mkfs.ext4", "-q", "-F", mount.#image);
-    if (kind === "ext4-device") mount.#mapped = new MappedDevice(mount.#image);
-    mount.#mount();
+    if (kind !== "tmpfs") mount.#mount();
+    else run("mount", "-t", "tmpfs", "-o", `size=${SIZE_MIB}m`, "tmpfs", mount.place);
     return mount;
   }
 
