@@ -23,6 +23,9 @@
  *     mapped page that a full disk cannot back would end the process with SIGBUS.
  * (9) While a transaction of many operations takes pauses, the package would serve what it has put so
  *     far. Reads go through a snapshot of before, until it has ended.
+ * (10) When the system refuses a write of pages (not one that ends short), the package prints a
+ *     message into a buffer that is too small for some numbers, and the process may end. Nothing is
+ *     lost by that: it is a crash like any other. An opening that fails is one, too: lmdb-guard.ts.
  */
 import { resolve as absolute } from "node:path";
 import { ABORT, open, type RootDatabase, type Transaction } from "lmdb";

@@ -5,8 +5,8 @@
  *
  * (1) What was acknowledged is there; what was refused with a code that says that nothing was done is
  *     not. A process that ends by itself, other than by saying that the store cannot be opened, has
- *     broken its promise: but for LMDB that is refused its own calls while it opens, which ends the
- *     process (manifest/lmdb-guard.ts, 3). These ends are told.
+ *     broken its promise: but for LMDB that is refused an opening or a write of its own, which may end
+ *     the process (manifest/lmdb-store.ts, 10). These ends are told.
  * (2) An image that was cut from a recording has what had been acknowledged until then, and without
  *     faults a beginning of what the killed process left, in its order.
  * (3) A round goes on with the disk that was killed, or with an image: then its recovery is recorded
@@ -118,7 +118,9 @@ async function diskRound(
     problems.push(String(error));
     return "killed" as const;
   });
-  if (end === "crashed" && plan?.from !== "start") problems.push("the writer crashed");
+  const hits = countLines(paths.hits);
+  const isLmdb = [...hits.keys()].some((hit) => REFUSED_TO_LMDB.test(hit));
+  if (end === "crashed" && !isLmdb) problems.push("the writer crashed");
   const killed = copyFolder(readFolder(disk));
   const recording = existsSync(paths.recording) ? readFileSync(paths.recording) : Buffer.alloc(0);
   const cuts = imagesOf(recording, { before: copyFolder(life.disk), random, count: images });
@@ -144,7 +146,7 @@ async function diskRound(
     number,
     plan,
     end,
-    hits: countLines(paths.hits),
+    hits,
     acknowledged: heard.filter(({ kind }) => kind === "acknowledged").length,
     refused: count(heard.flatMap((told) => ("code" in told ? [told.code] : []))),
     images: cuts.length,
@@ -189,6 +191,8 @@ async function recordedLoad(options: DiskTorture, load: Load): Promise<LoadEnd> 
   });
 }
 
+/** See (1). */
+const REFUSED_TO_LMDB = /^(?:open|read|write|truncate) \S+ (?:manifest|owner)$/;
 /** Longer than an opening takes that is refused calls by chance. */
 const PATIENCE_MS = 20_000;
 /** Answers after which a writer is killed. */

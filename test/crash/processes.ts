@@ -32,7 +32,7 @@ export interface LoadOptions {
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
-/** `refused`: the store could not be opened. `crashed`: LMDB ended it while it opened. */
+/** `refused`: the store could not be opened. `crashed`: native code ended the process. */
 export type LoadEnd = "killed" | "refused" | "crashed";
 
 /** Resolves when the writer is dead; throws if it ended in another way. */
@@ -66,9 +66,11 @@ export async function killedLoad(task: Task, options: LoadOptions): Promise<Load
   await killed;
   if (child.signalCode === "SIGKILL") return "killed";
   if (isClosedToAll) return "refused";
-  if (child.signalCode === "SIGSEGV" && !isReady) return "crashed";
+  if (CRASHES.includes(child.signalCode)) return "crashed";
   throw new Error(`the writer ended: ${child.signalCode ?? child.exitCode} ${await errors}`);
 }
+
+const CRASHES: readonly (NodeJS.Signals | null)[] = ["SIGSEGV", "SIGABRT"];
 
 async function killAfter(child: Child, ms: number): Promise<void> {
   const ending = new AbortController();
