@@ -10,6 +10,7 @@
  *   scratch-file      private temporary files: memory first, a nameless file behind it
  */
 export { readPackageFile } from "./package-file.ts";
+export { DAMAGE_KINDS, type DamageKind } from "./simulated/damage.ts";
 export type {
   Crash,
   SimulatedDisk,

@@ -7,8 +7,10 @@
  * (2) A sector that a power cut catches is old, new or (a tenth of them) garbage: a mix of both, or
  *     anything. Bytes behind the size are gone.
  * (3) Blocks of zeros take no memory: a preallocated segment costs what was written to it.
+ * (4) Damage at rest lies over that, and is seen by processes only: damage.ts.
  */
 import { roundUp } from "../../base/units.ts";
+import { type Damage, DamagedSectors } from "./damage.ts";
 import { History } from "./history.ts";
 import type { SeededRandom } from "./seeded.ts";
 
@@ -33,12 +35,62 @@ export class Content {
   readonly #size = new History(0);
   /** Only sectors that a power cut could change. */
   readonly #unsettled = new Map<number, History<Sector>>();
+  #damage: DamagedSectors | undefined;
+  /** The version before the last one, of sectors that were written more than once: if it is kept. */
+  readonly #older: Map<number, Uint8Array> | undefined;
+
+  constructor({ keepsOlder = false }: { readonly keepsOlder?: boolean } = {}) {
+    this.#older = keepsOlder ? new Map() : undefined;
+  }
 
   get sizeBytes(): number {
     return this.#size.current;
   }
 
+  /** True while a sector of it is damaged. */
+  get isHurt(): boolean {
+    return this.#damage !== undefined && this.#damage.count > 0;
+  }
+
+  /** What a process reads: see (4). Throws SectorUnreadable. */
   read(into: Uint8Array, at: number): number {
+    const count = this.peek(into, at);
+    return this.#damage?.show(into.subarray(0, count), at) ?? count;
+  }
+
+  /** False if there is damage already, or nothing that could be hurt. */
+  hurt(sectorAt: number, damage: Damage): boolean {
+    const isThere = sectorAt >= 0 && sectorAt < this.sizeBytes;
+    if (!isThere || this.#damage?.has(sectorAt)) return false;
+    this.#damage ??= new DamagedSectors(SECTOR_BYTES);
+    this.#damage.add(sectorAt, damage);
+    return true;
+  }
+
+  mend(): void {
+    this.#damage = undefined;
+  }
+
+  /** What a sector was before it was written last, as far as that is kept; zeros if it is not. */
+  older(sectorAt: number): Uint8Array {
+    return new Uint8Array(this.#older?.get(sectorAt) ?? ZERO_SECTOR);
+  }
+
+  /** Sectors that hold something, in order. */
+  written(): number[] {
+    const found: number[] = [];
+    for (const [index, block] of this.#blocks) {
+      for (let at = 0; at < BLOCK_BYTES; at += SECTOR_BYTES) {
+        const sectorAt = index * BLOCK_BYTES + at;
+        const isZeros = isZero(block.subarray(at, at + SECTOR_BYTES));
+        if (!isZeros && sectorAt < this.sizeBytes) found.push(sectorAt);
+      }
+    }
+    return found.sort((a, b) => a - b);
+  }
+
+  /** What was written, damaged or not. */
+  peek(into: Uint8Array, at: number): number {
     const end = Math.min(at + into.length, this.sizeBytes);
     for (let from = at; from < end; ) {
       const inBlock = from % BLOCK_BYTES;
@@ -54,6 +106,7 @@ export class Content {
 
   write(from: Uint8Array, { at, order }: { readonly at: number; readonly order: number }): void {
     const end = at + from.length;
+    this.#damage?.written(from, at);
     for (let start = at; start < end; ) {
       const sectorAt = start - (start % SECTOR_BYTES);
       const stop = Math.min(end, sectorAt + SECTOR_BYTES);
@@ -80,6 +133,7 @@ export class Content {
       }
       at = stop;
     }
+    this.#damage?.cut(bytes);
     this.#size.put(order, bytes);
   }
 
@@ -156,6 +210,7 @@ export class Content {
   replace(bytes: Uint8Array): void {
     this.#blocks.clear();
     this.#unsettled.clear();
+    this.mend();
     this.#size.become(bytes.length);
     for (let at = 0; at < bytes.length; at += SECTOR_BYTES) {
       const sector = new Uint8Array(SECTOR_BYTES);
@@ -182,6 +237,9 @@ export class Content {
 
   #put(sectorAt: number, { next, order }: { next: Uint8Array; order: number }): void {
     const sector = isZero(next) ? undefined : next;
+    if (this.#older !== undefined) {
+      this.#older.set(sectorAt, new Uint8Array(this.#sector(sectorAt) ?? ZERO_SECTOR));
+    }
     let history = this.#unsettled.get(sectorAt);
     if (history === undefined) {
       history = new History<Sector>(this.#sector(sectorAt)?.slice());

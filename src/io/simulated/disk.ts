@@ -12,11 +12,13 @@
  *   power cut              every unsynced sector, size and name falls back or not, on its own; a
  *                          tenth of such sectors is garbage (content.ts, tree.ts)
  *   a failed call          see faults.ts
+ *   damage at rest         where it is asked for: see damage.ts
  *
- * It never loses what was synced, unless a test damages it with `replace`.
+ * It never loses what was synced, unless a test damages it with `replace` or `decay`.
  */
 import { assert } from "../../base/assert.ts";
 import { Content, SECTOR_BYTES } from "./content.ts";
+import { Decay, type Decayed, type DecayOrder } from "./decay.ts";
 import {
   type DiskOperation,
   type FaultChances,
@@ -71,8 +73,8 @@ export interface SimulatedDisk {
   readonly changeCount: number;
   /** Makes the next matching call fail. Orders stand until they have been used up. */
   failNext(order: FaultOrder): void;
-  /** From now on calls fail by chance. */
-  failSometimes(chances: FaultChances): void;
+  /** From now on calls fail by chance: those on paths that match, or all. */
+  failSometimes(chances: FaultChances, zone?: RegExp): void;
   /** Makes the next matching asynchronous call take that long. */
   hangNext(order: HangOrder): void;
   /** From now on asynchronous calls hang by chance. */
@@ -81,8 +83,18 @@ export interface SimulatedDisk {
   heal(): void;
   /** Crashes at the `n`-th change from now (1 is the next), while that call is under way. */
   crashAt(n: number, how: Crash): void;
-  /** What a process would read now; undefined if there is no such file. */
+  /** What was written there; undefined if there is no such file. */
   contents(path: string): Uint8Array | undefined;
+  /** Paths of files that match. */
+  files(zone: RegExp): string[];
+  /** Files that are created from now on keep older versions of their sectors, to show them again. */
+  keepsOlder: boolean;
+  /** Hurts what lies at rest; undefined if nothing there can be hurt so. */
+  decay(order: DecayOrder): Decayed | undefined;
+  /** Takes back all damage at rest that nobody has written over. */
+  mend(): void;
+  /** Files that have damage at rest, by the names that they have now. */
+  readonly hurtFiles: readonly string[];
   /** Puts bytes into an existing file, durable at once: bit rot, stale copies, lost writes. */
   replace(path: string, bytes: Uint8Array): void;
 }
@@ -90,11 +102,13 @@ export interface SimulatedDisk {
 export class Disk implements SimulatedDisk {
   capacityBytes = Number.POSITIVE_INFINITY;
   autoIsDirect = false;
+  keepsOlder = false;
   readonly calls: Partial<Record<DiskOperation, number>> = {};
   readonly injected = new Map<string, number>();
   readonly tree = new Tree();
   readonly #options: DiskOptions;
   readonly #faults: Faults;
+  #decay: Decay | undefined;
   readonly #inFlight = new Set<DiskCall<unknown>>();
   #order = 0;
   #changes = 0;
@@ -113,8 +127,9 @@ export class Disk implements SimulatedDisk {
     this.#faults.order(order);
   }
 
-  failSometimes(chances: FaultChances): void {
+  failSometimes(chances: FaultChances, zone?: RegExp): void {
     this.#faults.chances = chances;
+    this.#faults.zone = zone;
   }
 
   hangNext(order: HangOrder): void {
@@ -138,8 +153,28 @@ export class Disk implements SimulatedDisk {
     const node = this.tree.find(path);
     if (!(node instanceof Content)) return undefined;
     const bytes = new Uint8Array(node.sizeBytes);
-    node.read(bytes, 0);
+    node.peek(bytes, 0);
     return bytes;
+  }
+
+  files(zone: RegExp): string[] {
+    return this.tree.files().flatMap(([path]) => (zone.test(path) ? [path] : []));
+  }
+
+  /** Made when it is first asked for: a disk that is well throws no dice for it. */
+  decay(order: DecayOrder): Decayed | undefined {
+    const { tree } = this;
+    const injected = (what: string) => this.noteInjected(what);
+    this.#decay ??= new Decay({ tree, random: this.#options.random.fork(), injected });
+    return this.#decay.hurt(order);
+  }
+
+  mend(): void {
+    for (const [, file] of this.tree.files()) file.mend();
+  }
+
+  get hurtFiles(): readonly string[] {
+    return this.tree.files().flatMap(([path, file]) => (file.isHurt ? [path] : []));
   }
 
   replace(path: string, bytes: Uint8Array): void {
@@ -167,7 +202,7 @@ export class Disk implements SimulatedDisk {
       this.#inFlight.add(call);
       const pending = process.await(reject);
       const hangMs = this.#faults.nextHangMs(call.operation, call.path);
-      if (hangMs > 0) this.#injected(`${call.operation} hangs`);
+      if (hangMs > 0) this.noteInjected(`${call.operation} hangs`);
       this.#options.scheduler.schedule(this.#latencyMs(call.operation) + hangMs, () => {
         if (!pending.settle()) return; // The process died meanwhile; see `crash`.
         this.#inFlight.delete(call);
@@ -210,7 +245,7 @@ export class Disk implements SimulatedDisk {
   assertRoom(growthBytes: number, path: string): void {
     if (growthBytes <= 0 || this.capacityBytes === Number.POSITIVE_INFINITY) return;
     if (this.tree.usedBytes() + growthBytes <= this.capacityBytes) return;
-    this.#injected("no room");
+    this.noteInjected("no room");
     throw systemError("ENOSPC", { operation: "write", path });
   }
 
@@ -218,14 +253,15 @@ export class Disk implements SimulatedDisk {
     const { operation, path } = call;
     const fault = this.#faults.next(operation, path);
     if (fault === undefined) return call.act();
-    this.#injected(`${operation} ${fault.code}`);
+    this.noteInjected(`${operation} ${fault.code}`);
     if (fault.code === "SHORT" && call.actShort !== undefined) return call.actShort();
     if (call.fail !== undefined) call.fail({ after: fault.after });
     else call.actPartly?.();
     throw systemError(fault.code, { operation, path });
   }
 
-  #injected(fault: string): void {
+  /** Something went wrong as it should. */
+  noteInjected(fault: string): void {
     this.injected.set(fault, (this.injected.get(fault) ?? 0) + 1);
   }
 

@@ -4,7 +4,29 @@
  * (1) A fault hits one call. The file is clean afterwards: what it does next works, which is what
  *     makes a failed sync so dangerous.
  * (2) A failed write may have landed in part; a failed sync leaves one of three states: content.ts.
+ *     So a write that the device took in part only is either gone on with, by the file itself
+ *     (system-file.ts), or refused with a part of it there; nobody is told of success.
  * (3) A call that hangs comes back in the end, and lands: later than anybody thought.
+ *
+ * What may fail where, beside calls: damage at rest (damage.ts), and what a store makes of it. At most
+ * one of two copies of the same is hurt at a time, and then what must be survived can be asserted.
+ *
+ *   zone             a failed call            damage at rest
+ *   log, active      read-only or waits;      not read while the store is open; the newest batches
+ *                    nothing acknowledged     cannot be told from a torn tail after a crash, so the
+ *                    is lost                  model hurts only what a later segment has behind it
+ *   log, sealed      as a read                survived if a checkpoint has it, or the bucket does
+ *                                             and this disk remembers that; else detected: the start
+ *                                             is refused (BOP_CORRUPT, BOP_IO), nothing is cut off
+ *   history          as a read                detected by who reads the past; the start may refuse
+ *   superblock       BOP_IO                   one of four copies: survived. Two: detected
+ *   chunks           BOP_IO of statements     survived where the bucket has the chunk; else detected
+ *   spilled pages    BOP_IO                   by the statement that meets it, and others go on
+ *   manifest's twin  refused or unknown, its  a value: detected by who reads it, the start may refuse.
+ *                    map full; then reopened  The mirror: survived
+ *   unfinished (tmp) BOP_IO, BOP_DISK_FULL    as what it becomes. Nothing reads it before it has a name
+ *   exports          the export is refused    not ours: no checksum of ours is in a SQLite file
+ *   import sources   the import is refused    what SQLite's own check finds; the import is refused
  */
 import { assert } from "../../base/assert.ts";
 import type { SyncFailure } from "./content.ts";
@@ -76,6 +98,8 @@ export class Faults {
   #standing: Standing[] = [];
   #hangs: HangOrder[] = [];
   chances: FaultChances = {};
+  /** Where calls fail by chance; undefined: everywhere. */
+  zone: RegExp | undefined;
   hanging: HangChance = { chance: 0, msMax: 0 };
 
   constructor(random: SeededRandom) {
@@ -93,6 +117,7 @@ export class Faults {
     this.#standing = [];
     this.#hangs = [];
     this.chances = {};
+    this.zone = undefined;
     this.hanging = { chance: 0, msMax: 0 };
   }
 
@@ -126,12 +151,13 @@ export class Faults {
       const after = order.after === undefined ? {} : { after: order.after };
       return { code: order.error ?? "EIO", ...after };
     }
-    return this.#byChance(operation);
+    return this.#byChance(operation, path);
   }
 
-  #byChance(operation: DiskOperation): Fault | undefined {
+  #byChance(operation: DiskOperation, path: string): Fault | undefined {
     const chance = this.chances[operation] ?? 0;
-    if (chance === 0 || !this.#random.chance(chance)) return undefined;
+    if (chance === 0 || this.zone?.test(path) === false) return undefined;
+    if (!this.#random.chance(chance)) return undefined;
     const grows = ["write", "create", "preallocate", "mkdir"].includes(operation);
     return { code: grows && this.#random.chance(0.3) ? "ENOSPC" : "EIO" };
   }

@@ -6,6 +6,7 @@ import type { Driver, DriverOptions, LogFile } from "../../base/driver.ts";
 import type { File, OpenMode, ScratchFile, Storage } from "../../base/env.ts";
 import { memoryScratch } from "../scratch-file.ts";
 import { Content } from "./content.ts";
+import { SectorUnreadable } from "./damage.ts";
 import { type Disk, type DiskCall, prefixOf } from "./disk.ts";
 import { simulatedDriver } from "./driver.ts";
 import type { DiskOperation } from "./faults.ts";
@@ -148,7 +149,7 @@ export class SimulatedStorage implements Storage {
     if (directory.get(name) !== undefined) {
       throw systemError("EEXIST", { operation: "open", path });
     }
-    const content = new Content();
+    const content = new Content({ keepsOlder: this.#disk.keepsOlder });
     directory.put(name, { node: content, order: this.#disk.nextOrder() });
     return new SimulatedFile({ ...this.#place(path), content, writable: true });
   }
@@ -254,8 +255,16 @@ class SimulatedFile implements File {
 
   #readCall(into: Uint8Array, at: number): DiskCall<number> {
     const { disk, content, path } = this.#handle;
-    const act = () => content.read(into, at);
-    const actShort = () => content.read(into.subarray(0, disk.random.below(into.length)), at);
+    const read = (part: Uint8Array) => {
+      try {
+        return content.read(part, at);
+      } catch (error) {
+        if (!(error instanceof SectorUnreadable)) throw error;
+        throw systemError("EIO", { operation: "read", path });
+      }
+    };
+    const act = () => read(into);
+    const actShort = () => read(into.subarray(0, disk.random.below(into.length)));
     return { operation: "read", path, act, actShort };
   }
 

@@ -103,6 +103,20 @@ export class Tree {
     }
   }
 
+  /** Every file by its path, in order of names; one of two names twice. */
+  files(): [path: string, file: Content][] {
+    const found: [string, Content][] = [];
+    const visit = (directory: Directory, path: string): void => {
+      for (const name of directory.list()) {
+        const node = directory.get(name);
+        if (node instanceof Content) found.push([`${path}/${name}`, node]);
+        else if (node !== undefined) visit(node, `${path}/${name}`);
+      }
+    };
+    visit(this.root, "");
+    return found;
+  }
+
   /** Sum of the sizes of all files. */
   usedBytes(): number {
     let bytes = 0;

@@ -60,6 +60,8 @@ export interface SimulatedWorld {
   powerCut(): void;
   /** Moves the wall clock, not time. */
   jumpWall(ms: number): void;
+  /** Time passes, and no process gets a turn: its event loop is held, or it was stopped for a while. */
+  stall(ms: number): void;
 }
 
 /** 2026-01-01T00:00:00Z: where wall clocks begin. */
@@ -165,6 +167,11 @@ class World implements SimulatedWorld {
 
   jumpWall(ms: number): void {
     this.#wallOffsetMs += ms;
+  }
+
+  stall(ms: number): void {
+    this.disk.noteInjected("stall of the event loop");
+    this.#scheduler.spend(ms);
   }
 
   #crash(how: Crash): void {
