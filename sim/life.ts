@@ -140,7 +140,7 @@ export class Life {
     trace.note(`error ${code}`);
     tally.add(`errors: ${code}`);
     if (faulty && isStorageError(error, "BOP_OUTCOME_UNKNOWN")) return "unknown";
-    if (EXCUSED.includes(code)) return "refused";
+    if (EXCUSED.includes(code) || this.simulation.excuses(error)) return "refused";
     if (faulty && EXCUSED_BY_FAULTS.some((each) => code.startsWith(each))) return "refused";
     const text = error instanceof Error ? error.stack : String(error);
     throw new BrokenPromise(`nothing excuses ${code}: ${text}`, { cause: error });

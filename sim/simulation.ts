@@ -62,6 +62,8 @@ export class Simulation {
   readonly catalogue = new CatalogueModel();
   /** The disk may fail, and so may calls. */
   faulty = false;
+  /** Errors that mean that nothing was done, beside those that any seed may meet. */
+  excuses: (error: unknown) => boolean = () => false;
   readonly #traceDisk: boolean;
   readonly #lifeMsMax: number;
   #lives = 0;

@@ -6,6 +6,7 @@ import type { SimulationOptions } from "../simulation.ts";
 import { changes } from "./changes.ts";
 import { crash } from "./crash.ts";
 import { day, morning } from "./day.ts";
+import { decay } from "./decay.ts";
 import { families } from "./families.ts";
 import { faults } from "./faults.ts";
 import { fencing } from "./fencing.ts";
@@ -22,7 +23,7 @@ import { recovery } from "./recovery.ts";
 import { reveal } from "./reveal.ts";
 import { rot } from "./rot.ts";
 import { scrub } from "./scrub.ts";
-import { shipping } from "./shipping.ts";
+import { shipping, tiering } from "./shipping.ts";
 
 export type Scenario = (options: SimulationOptions) => Promise<void>;
 
@@ -46,8 +47,10 @@ export const SCENARIOS = {
   recovery,
   fencing,
   shipping,
+  tiering,
   scrub,
   rot,
+  decay,
 } as const satisfies Record<string, Scenario>;
 /** What one seed of these takes is too long to live it by the way. */
 export const LONG_SCENARIOS: readonly string[] = ["day", "morning"];

@@ -76,7 +76,7 @@ export interface LimitOptions {
    * What the sink does not hold yet stays, and so does what a statement that runs needs, though it
    * be more. The log comes on top. Needs a sink: see docs/tiering.md.
    *
-   * Bytes, from 64 MiB to 1 PiB. Default: all of them stay.
+   * Bytes, from 64 KiB to 1 PiB. Default: all of them stay.
    */
   readonly diskBytes?: number;
 }
@@ -105,7 +105,7 @@ const RANGES = {
   reserveBytes: [0, 1024 * GIB, 4 * MIB],
   maxReaderAgeMs: [100, 2_592_000_000, undefined],
   maxUnshippedBytes: [MIB, 16_384 * GIB, 4 * GIB],
-  diskBytes: [64 * MIB, 1_048_576 * GIB, undefined],
+  diskBytes: [64 * KIB, 1_048_576 * GIB, undefined],
 } as const satisfies Record<keyof LimitOptions, readonly [number, number, number | undefined]>;
 
 export const LIMIT_OPTIONS: readonly string[] = Object.keys(RANGES);

@@ -19,7 +19,15 @@
  */
 import type { Env } from "../base/env.ts";
 import { ioError } from "../base/errors.ts";
-import { type ChunkId, chunkId, laterLsn, lsn, segmentSequence } from "../base/units.ts";
+import {
+  type ChunkId,
+  chunkId,
+  earlierLsn,
+  LSN_ZERO,
+  laterLsn,
+  lsn,
+  segmentSequence,
+} from "../base/units.ts";
 import { Bucket, bucketName, readBucketIdentity, surveyLineage } from "../flush/index.ts";
 import {
   chunksOfRows,
@@ -291,7 +299,8 @@ async function shippingSoFar(
     bucket: bucketName(identity),
     epoch,
     walNumber: lastWal?.epoch === epoch ? lastWal.number + 1 : 0,
-    shippedLsn: lsn(of.log.endLsn),
+    // A state may be alone: it stands for log that the bucket never had, or has let go.
+    shippedLsn: earlierLsn(lsn(of.log.endLsn), lsn(lastWal?.endLsn ?? LSN_ZERO)),
     manifestNumber: (state?.number ?? -1) + 1,
     shippedGeneration: state?.generation ?? 0,
     fencedBelow: epoch,

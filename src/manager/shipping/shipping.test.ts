@@ -77,6 +77,31 @@ const insert = (into: Database, body: string) =>
 beforeEach(() => prepareEngines("sqlite", 4));
 
 describe("a machine that is lost", () => {
+  test("goes on in its bucket though that has a state and no log, as of a store that got its sink late", async () => {
+    const machines = new Machines(31);
+    const { world } = machines;
+    await world.run(async () => {
+      const alone = await machines.withoutSink("first", {});
+      await insert(await notesOf(alone), "before there was a sink");
+      await alone.close();
+    });
+    world.kill();
+    await world.run(async () => {
+      const manager = await machines.open("first");
+      await manager.durable(manager.diagnostics().log.durableLsn, { level: "remote" });
+      await manager.close();
+    });
+    world.kill();
+    await world.run(async () => {
+      await machines.restore("second");
+      const manager = await machines.open("second");
+      await insert(await manager.database("notes"), "afterwards");
+      expect(await bodiesIn(manager)).toEqual(["before there was a sink", "afterwards"]);
+      await manager.durable(manager.diagnostics().log.durableLsn, { level: "remote" });
+      await manager.close();
+    });
+  });
+
   // evidence: G34
   test("takes no commit with it that was acknowledged as remote, whenever it goes", async () => {
     for (let seed = 1; seed <= 3; seed++) {
