@@ -99,4 +99,14 @@ export const CORPUS: readonly PastFailure[] = [
     found:
       "copies of a superblock in the page cache only were written over before they were synced",
   },
+  {
+    scenario: "decay",
+    seed: 67,
+    found: "a store restored from a bucket that has a state and no log was refused by that bucket",
+  },
+  {
+    scenario: "decay",
+    seed: 42,
+    found: "a copy of a segment for the history took over what was read wrong while it was made",
+  },
 ];

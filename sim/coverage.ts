@@ -4,6 +4,7 @@
  * never taken.
  */
 import { allStateTables } from "../src/base/state-table.ts";
+import { DAMAGE_KINDS } from "../src/io/index.ts";
 import { SINK_FAULTS } from "../src/sink/simulated/faults.ts";
 import type { Tally } from "./tally.ts";
 
@@ -19,6 +20,9 @@ const DISK_FAULTS = [
   ...["write", "create", "preallocate"].map((operation) => `${operation} ENOSPC`),
   ...["write", "sync", "read"].map((operation) => `${operation} hangs`),
   "no room",
+  "stall of the event loop",
+  ...DAMAGE_KINDS.flatMap((kind) => [`damage: ${kind}`, `damage met: ${kind}`]),
+  ...["EIO", "ENOSPC"].flatMap((error) => ["kept", "lost"].map((is) => `manifest ${error}, ${is}`)),
 ];
 
 /** What a line below says, and needs no line of its own. */

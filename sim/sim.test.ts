@@ -92,3 +92,16 @@ describe("families of databases, several things at a time, crashes and faults", 
 describe("imports that crashes cut off", () => {
   seedTests("import", { fact: "the database is there wholly or not at all", seeds: 18 });
 });
+
+// evidence: G45
+describe("a disk that decays under a store", () => {
+  seedTests("decay", { fact: "nothing false is served or passed on", seeds: 2 });
+});
+
+// evidence: G41
+describe("a disk that is smaller than the data", () => {
+  seedTests("tiering", {
+    fact: "what was let go is fetched, or its statement is refused",
+    seeds: 2,
+  });
+});

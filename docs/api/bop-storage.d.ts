@@ -896,7 +896,7 @@ export interface LimitOptions {
      * What the sink does not hold yet stays, and so does what a statement that runs needs, though it
      * be more. The log comes on top. Needs a sink: see docs/tiering.md.
      *
-     * Bytes, from 64 MiB to 1 PiB. Default: all of them stay.
+     * Bytes, from 64 KiB to 1 PiB. Default: all of them stay.
      */
     readonly diskBytes?: number;
 }

@@ -21,6 +21,7 @@ export type Mix = Readonly<Partial<Record<ScenarioName, number>>>;
 export const NIGHT_MIX: Mix = {
   crash: 4,
   faults: 4,
+  zones: 2,
   reveal: 1,
   import: 1,
   forks: 1,
@@ -32,11 +33,13 @@ export const NIGHT_MIX: Mix = {
   jobs: 1,
   "record-log": 2,
   shipping: 4,
+  tiering: 2,
   fencing: 1,
   log: 6,
   pages: 8,
   manifest: 2,
   rot: 1,
+  decay: 2,
 };
 
 interface Spent {

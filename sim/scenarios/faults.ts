@@ -16,16 +16,19 @@ import { Simulation, type SimulationOptions } from "../simulation.ts";
 import type { SwarmOptions } from "../swarm.ts";
 import { lastLives } from "./crash.ts";
 
+type Hurt = (simulation: Simulation) => void;
+
 const ROOM_BYTES_MAX = 3 * 1024 * 1024;
 
 export async function faults(options: SimulationOptions): Promise<void> {
   await failAgain(new Simulation({ ...options, adjust: worked }));
 }
 
-export async function failAgain(simulation: Simulation): Promise<void> {
+/** `hurt` chooses what goes wrong from then on. */
+export async function failAgain(simulation: Simulation, hurt: Hurt = harm): Promise<void> {
   simulation.faulty = true;
   for (let n = 0; n < simulation.options.lives; n++) {
-    const survived = await simulation.live((life) => faultyLife(life));
+    const survived = await simulation.live((life) => faultyLife(life, hurt));
     heal(simulation);
     if (survived) simulation.end(simulation.random.pick(["kill", "power"] as const));
     else simulation.tally.add("crashes: at a change of a failing disk");
@@ -37,14 +40,14 @@ export async function failAgain(simulation: Simulation): Promise<void> {
   await lastLives(simulation);
 }
 
-function worked(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {
+export function worked(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {
   return { ...drawn, operations: 4 + random.below(12), changesMax: 400 };
 }
 
-async function faultyLife(life: Life): Promise<void> {
+async function faultyLife(life: Life, hurt: Hurt): Promise<void> {
   const { simulation } = life;
   const { random, options } = simulation;
-  if (random.chance(0.2)) harm(simulation);
+  if (random.chance(0.2)) hurt(simulation);
   const manager = await openDespite(life);
   if (manager === undefined) return;
   heal(simulation);
@@ -52,7 +55,7 @@ async function faultyLife(life: Life): Promise<void> {
   if (random.chance(0.3)) {
     life.planCrash(1 + random.below(options.changesMax), random.pick(["kill", "power"] as const));
   }
-  harm(simulation);
+  hurt(simulation);
   // Some calls wait until the disk is well: a log that has no room goes on when it has.
   const healing = life.env.clock.sleep(random.below(400)).then(() => heal(simulation));
   await Promise.all([healing, work({ life, manager }, found)]);
@@ -81,10 +84,9 @@ export function harm(simulation: Simulation): void {
   tally.add(`faults: ${kind}`);
   trace.note(`faults: ${kind}`);
   if (kind === "manifest") {
-    stores.failNextCommit({
-      applied: random.chance(0.5),
-      error: random.pick(["EIO", "ENOSPC"] as const),
-    });
+    const [applied, error] = [random.chance(0.5), random.pick(["EIO", "ENOSPC"] as const)];
+    stores.failNextCommit({ applied, error });
+    tally.add(`injected: manifest ${error}, ${applied ? "kept" : "lost"}`);
     return;
   }
   if (kind === "full") {

@@ -24,12 +24,14 @@ import { reveal } from "./reveal.ts";
 import { rot } from "./rot.ts";
 import { scrub } from "./scrub.ts";
 import { shipping, tiering } from "./shipping.ts";
+import { zones } from "./zones.ts";
 
 export type Scenario = (options: SimulationOptions) => Promise<void>;
 
 export const SCENARIOS = {
   crash,
   faults,
+  zones,
   reveal,
   import: importing,
   forks,

@@ -11,6 +11,7 @@ import type { Storage } from "../base/env.ts";
 import { ioError } from "../base/errors.ts";
 import type { Lsn } from "../base/units.ts";
 import { historyFileName, segmentFileName } from "../wal/index.ts";
+import { copyHistory } from "./history-copy.ts";
 import {
   asHistory,
   type EndedSegment,
@@ -19,7 +20,6 @@ import {
   HistorySegments,
   holdsNothing,
 } from "./history-segments.ts";
-import { copyFile } from "./segment-file.ts";
 
 export interface HistoryPlace {
   readonly storage: Storage;
@@ -129,9 +129,9 @@ export class HistoryFiles {
     const history = asHistory(ended, segmentBytes);
     if (!history.isCopy) return history;
     const whole = { ...history, isCopy: false, fileBytes: segmentBytes };
-    const bytes = history.fileBytes;
+    const files = { from: this.pathOf(whole), to: this.pathOf(history) };
     try {
-      await copyFile(storage, { from: this.pathOf(whole), to: this.pathOf(history), bytes });
+      await copyHistory(storage, { ...files, segment: history });
       await storage.syncDirectory(directory);
       return history;
     } catch {

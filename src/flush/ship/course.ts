@@ -12,7 +12,7 @@ import { letterOf } from "./dead-letters.ts";
 import type { FlushControllerOptions, ShippedState } from "./ports.ts";
 import { RemoteMark } from "./remote-mark.ts";
 import { ShippedWaiters } from "./shipped-waiters.ts";
-import { Troubles } from "./troubles.ts";
+import { Troubles, unlessAborted } from "./troubles.ts";
 import { WalSchedule } from "./wal-schedule.ts";
 
 /** How an epoch, or all shipping, came to its end. */
@@ -115,7 +115,8 @@ export class Course {
       const goesOn = (await troubles.pause(attempt, signal)) || signal.aborted;
       return goesOn ? undefined : { type: "closed" };
     }
-    const decision = await troubles.hold(part, { error, isKept: true });
+    // The other loop may end the epoch meanwhile, of which nobody must be told later for a letter.
+    const decision = await unlessAborted(troubles.hold(part, { error, isKept: true }), signal);
     if (signal.aborted) return undefined;
     if (decision === "closed" && part === "log") return { type: "closed" };
     return decision === "discard" ? { type: "next" } : undefined;

@@ -20,6 +20,8 @@
  *   shipping → claiming   the epoch is old, or log was discarded: a new epoch begins with its own base
  *   halted → claiming     the same; or what was refused was the claim
  *   offline → halted      the bucket refused what comes before shipping
+ *   halted → offline      what an earlier process left is decided, and the bucket cannot be reached
+ *   comparing, taking-over → fenced   a newer writer was faster: it has ended our epoch already
  */
 import { StateTable } from "../../base/state-table.ts";
 
@@ -37,10 +39,10 @@ export type FlushState =
 const NEXT = new StateTable<FlushState>("shipping", {
   offline: ["claiming", "halted", "closed"],
   claiming: ["comparing", "offline", "diverged", "closed"],
-  comparing: ["taking-over", "shipping", "offline", "diverged", "closed"],
-  "taking-over": ["comparing", "offline", "diverged", "closed"],
-  shipping: ["halted", "claiming", "fenced", "diverged", "closed"],
-  halted: ["shipping", "claiming", "fenced", "diverged", "closed"],
+  comparing: ["taking-over", "shipping", "offline", "fenced", "diverged", "closed"],
+  "taking-over": ["comparing", "offline", "fenced", "closed"],
+  shipping: ["halted", "claiming", "fenced", "closed"],
+  halted: ["shipping", "claiming", "offline", "fenced", "closed"],
   fenced: ["closed"],
   diverged: ["closed"],
   closed: [],

@@ -4,6 +4,7 @@
  */
 import type { Course, Ending } from "./course.ts";
 import type { ShippedState } from "./ports.ts";
+import { unlessAborted } from "./troubles.ts";
 import type { WalPump } from "./wal-pump.ts";
 
 /** Undefined: nothing is left to be done, or the signal ended it. `log`: of the same epoch. */
@@ -14,7 +15,7 @@ export async function shipStates(
 ): Promise<Ending | undefined> {
   const { clock, pump, flushIntervalMs } = course.options;
   let nextMs = 0;
-  await course.troubles.left("manifest");
+  await unlessAborted(course.troubles.left("manifest"), signal);
   for (let attempt = 0; !signal.aborted; ) {
     const nowMs = clock.monotonicMs();
     const isDue = pump.isDue(nowMs);

@@ -78,7 +78,7 @@ beforeEach(() => prepareEngines("sqlite", 4));
 
 describe("a machine that is lost", () => {
   test("goes on in its bucket though that has a state and no log, as of a store that got its sink late", async () => {
-    const machines = new Machines(31);
+    const machines = new ShippingMachines(31);
     const { world } = machines;
     await world.run(async () => {
       const alone = await machines.withoutSink("first", {});
