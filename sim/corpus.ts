@@ -109,4 +109,14 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 42,
     found: "a copy of a segment for the history took over what was read wrong while it was made",
   },
+  {
+    scenario: "families",
+    seed: 10000019,
+    found: "a checkpoint let a segment go that a pass over the log was still about to read",
+  },
+  {
+    scenario: "families",
+    seed: 10000053,
+    found: "the same, when the last database that waited had been replayed by itself",
+  },
 ];

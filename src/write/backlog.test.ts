@@ -210,6 +210,32 @@ describe("the backlog of recovery", () => {
     });
   });
 
+  // evidence: G4
+  test("a pass that is still on its way to a segment is waited for, though nothing waits any more, so that segments let go after that are missed by nobody", async () => {
+    for (const how of ["replayed", "dropped", "dropped at once"] as const) {
+      const { world, store } = await livedOn(6);
+      const env = world.start();
+      await world.run(async () => {
+        const { backlog } = await store.recover(env);
+        const streams = [...backlog.waiting.keys()];
+        world.disk.hangNext({ operation: "open", ms: 500 });
+        const pass = how === "dropped" ? backlog.replay(streams[0] as StreamId) : backlog.finish();
+        const ended = pass.then(() => "read all that it was to read");
+        for (const stream of streams) {
+          if (how === "replayed") await backlog.replay(stream);
+          else backlog.drop(stream);
+        }
+        expect(backlog.waiting.size).toBe(0);
+        await backlog.finish();
+        for (const sequence of store.registered) {
+          await env.storage.unlink(`${WAL}/${hex(sequence)}.wal`).catch(() => undefined);
+        }
+        expect(await ended).toBe("read all that it was to read");
+      });
+      world.kill();
+    }
+  });
+
   test("closing it ends what runs, and nothing is handed out after that", async () => {
     const { world, store } = await livedOn(4);
     const env = world.start();

@@ -11,6 +11,9 @@
  *     that failed: it is tried again by itself.
  * (3) Work is done in slices of a few milliseconds, and the pass rests while somebody waits for a
  *     stream of his own.
+ * (4) Once `finish` has resolved, nothing here reads a segment any more: what calls it may let them
+ *     go. That nothing waits is not enough, for a pass may still be on its way to a segment whose
+ *     last stream was replayed by itself, or dropped, meanwhile.
  */
 import type { Clock } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
@@ -63,6 +66,8 @@ export class Backlog {
   readonly #parts: BacklogParts;
   readonly #waiting = new Map<StreamId, Waiting>();
   #passing: Promise<void> | undefined;
+  /** Whatever reads segments just now. See (4). */
+  readonly #reading = new Set<Promise<void>>();
   /** Streams that are being replayed by themselves just now: the pass steps aside for them. */
   #urgent = 0;
   readonly #whenCalm: (() => void)[] = [];
@@ -110,7 +115,7 @@ export class Backlog {
     waiting.alone = true;
     if (waiting.replaying === undefined) {
       this.#urgent += 1;
-      waiting.replaying = this.#replay(waiting).finally(() => {
+      waiting.replaying = this.#whileReading(this.#replay(waiting)).finally(() => {
         waiting.replaying = undefined;
         this.#urgent -= 1;
         if (this.#urgent === 0) for (const resolve of this.#whenCalm.splice(0)) resolve();
@@ -124,24 +129,30 @@ export class Backlog {
     this.#waiting.delete(stream);
   }
 
-  /** Hands out everything that waits. Rejects as `replay` does, and with BOP_CLOSED. */
+  /** Hands out everything that waits. See (4). Rejects as `replay` does, and with BOP_CLOSED. */
   async finish(): Promise<void> {
     while (this.#waiting.size > 0) {
-      this.#passing ??= this.#pass().finally(() => {
+      this.#passing ??= this.#whileReading(this.#pass()).finally(() => {
         this.#passing = undefined;
       });
       await this.#passing;
       const [next] = this.#waiting.keys();
       if (next !== undefined) await this.replay(next);
     }
+    await Promise.allSettled(this.#reading); // Nothing waits, so nothing begins to read.
   }
 
   /** Stops what runs. */
   async close(): Promise<void> {
     this.#closed = true;
-    const running = [...this.#waiting.values()].map(({ replaying }) => replaying);
-    await Promise.allSettled([this.#passing, ...running]);
+    await Promise.allSettled(this.#reading);
     this.#waiting.clear();
+  }
+
+  #whileReading(reading: Promise<void>): Promise<void> {
+    const ended = reading.finally(() => this.#reading.delete(ended));
+    this.#reading.add(ended);
+    return ended;
   }
 
   #add(run: StreamRun): void {

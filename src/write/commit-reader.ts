@@ -9,8 +9,8 @@
  * (3) Recovery has just read what is asked for, so that memory mostly has it, and a trip through the
  *     thread pool would take longer than the read. It is read within the call, until a read shows
  *     that the device was asked: then the next ones go through the pool, several at a time.
- * (4) A segment is not let go while anything here may read it: no checkpoint ends before all commits
- *     have been handed out.
+ * (4) A segment is not let go while anything here may read it: no checkpoint begins before all
+ *     commits have been handed out and nobody reads any more (Backlog.finish).
  */
 import { present } from "../base/assert.ts";
 import type { Clock, File, Storage } from "../base/env.ts";
