@@ -228,12 +228,7 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     exchange.putText(sql);
     const { address, bytes } = exchange;
     const flags = abi.SQLITE_PREPARE_PERSISTENT;
-    let code: number;
-    try {
-      code = c.sqlite3_prepare_v3(this.db, address, bytes + 1, flags, results, results + 4);
-    } catch (error) {
-      throw this.core.breakdown.by(error);
-    }
+    const code = c.sqlite3_prepare_v3(this.db, address, bytes + 1, flags, results, results + 4);
     heap.fresh();
     const pointer = heap.u32[results >> 2] as number;
     const tailAt = heap.u32[(results >> 2) + 1] as number;

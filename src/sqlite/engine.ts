@@ -17,7 +17,7 @@ import type {
   SqliteEngine,
   WriteLock,
 } from "./api.ts";
-import { Breakdown } from "./breakdown.ts";
+import { Breakdown, guardedModule } from "./breakdown.ts";
 import { Connection } from "./connection.ts";
 import { type CounterFields, findCounterFields } from "./counter-fields.ts";
 import {
@@ -50,11 +50,13 @@ export function writeLock(): WriteLock {
   return { holder: undefined };
 }
 
-function makeCore(raw: RawModule, env: VfsEnv): EngineCore {
+function makeCore(unguarded: RawModule, env: VfsEnv): EngineCore {
+  const connections = new Map<number, CalledConnection>();
+  const breakdown = new Breakdown(connections);
+  const raw = guardedModule(unguarded, breakdown);
   const { c } = raw;
   const heap = new Heap(raw.memory);
   const vfs = new Vfs(raw, heap, env);
-  const connections = new Map<number, CalledConnection>();
   const authorizer = raw.install(
     "i(pipppp)",
     (id: Pointer, action: number, ...names: [Pointer, Pointer, Pointer, Pointer]): number =>
@@ -72,7 +74,6 @@ function makeCore(raw: RawModule, env: VfsEnv): EngineCore {
   assert(results !== 0 && results % 8 === 0, "no memory for a new engine");
   const basis = { raw, c, heap, vfs, env, exchange, results };
   const counterFields = probe(basis);
-  const breakdown = new Breakdown(connections);
   return { ...basis, counterFields, authorizer, progressHandler, connections, breakdown };
 }
 

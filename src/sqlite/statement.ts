@@ -155,17 +155,12 @@ export class Statement implements PreparedStatement {
 
   step(): boolean {
     const { c, heap, vfs, breakdown } = this.#core;
-    if (breakdown.happened) throw breakdown.error();
+    if (breakdown.cause !== undefined) throw breakdown.error();
     const pointer = this.#live();
     vfs.faults.clear();
     const isFirst = this.#isReset;
     this.#isReset = false;
-    let code: number;
-    try {
-      code = c.sqlite3_step(pointer);
-    } catch (error) {
-      throw breakdown.by(error);
-    }
+    const code = c.sqlite3_step(pointer);
     heap.fresh();
     this.#inRow = code === SQLITE_ROW;
     if (code === SQLITE_ROW || code === SQLITE_DONE) {
@@ -255,12 +250,8 @@ export class Statement implements PreparedStatement {
     const pointer = this.#live();
     this.#isReset = true;
     this.#inRow = false;
-    try {
-      // Its result code repeats the error of the last step, which has been thrown.
-      this.#core.c.sqlite3_reset(pointer);
-    } catch (error) {
-      throw this.#core.breakdown.by(error);
-    }
+    // Its result code repeats the error of the last step, which has been thrown.
+    this.#core.c.sqlite3_reset(pointer);
     this.#core.heap.fresh();
   }
 
