@@ -8,7 +8,7 @@ import { loadRawModule, type RawFunctions } from "./raw.ts";
 const NOWHERE = 0x7fff_0000;
 
 describe.each(KINDS)("C of %s", (kind) => {
-  const calls: readonly (readonly [keyof RawFunctions, ...(readonly number[])])[] = [
+  const calls: [keyof RawFunctions, ...number[]][] = [
     ["sqlite3_step", NOWHERE],
     ["sqlite3_reset", NOWHERE],
     ["sqlite3_column_value", NOWHERE, 0],
@@ -22,7 +22,7 @@ describe.each(KINDS)("C of %s", (kind) => {
 
   test.each(calls)(
     "that traps in %s is never called again, though there is no stack to say so",
-    async (name, ...values) => {
+    async (...[name, ...values]: [keyof RawFunctions, ...number[]]) => {
       let isDeep = true;
       const abandoned: string[] = [];
       const connection = {
