@@ -119,4 +119,14 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 10000053,
     found: "the same, when the last database that waited had been replayed by itself",
   },
+  {
+    scenario: "families",
+    seed: 20000039,
+    found: "a reader of history asked for a segment by the name that its copy had just replaced",
+  },
+  {
+    scenario: "families",
+    seed: 20000074,
+    found: "an integrity check called damage what the device had refused to read",
+  },
 ];

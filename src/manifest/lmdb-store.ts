@@ -84,6 +84,20 @@ const SHORT_BYTES = 64 * 1024;
 /** LMDB's own errors of a file that is not what it was. */
 const DAMAGE: readonly unknown[] = [-30_797, -30_796, -30_793];
 /**
+ * LMDB's own refusals, and what to do about them; both stand in the message of the BOP_IO that they
+ * are. Its map that cannot grow is a full disk: see SYSTEM_CODES.
+ */
+const REFUSALS: Readonly<Record<number, readonly [name: string, remedy: string]>> = {
+  [-30_795]: ["MDB_PANIC", "an earlier commit failed half way; open the store again"],
+  [-30_794]: ["MDB_VERSION_MISMATCH", "another version of LMDB has this file open; stop it"],
+  [-30_790]: ["MDB_READERS_FULL", "too many processes read it; stop some that look at the store"],
+  [-30_789]: ["MDB_TLS_FULL", "too many LMDB files are open in this process; close some stores"],
+  [-30_788]: ["MDB_TXN_FULL", "the change is too large for one transaction; make smaller ones"],
+  [-30_785]: ["MDB_MAP_RESIZED", "another process has made the file larger; try again"],
+  [-30_783]: ["MDB_BAD_RSLOT", "another process took the reader's slot; open the store again"],
+  [-30_782]: ["MDB_BAD_TXN", "the transaction has failed before; try again"],
+};
+/**
  * Opens or creates the LMDB store that lies in the directory. Throws BOP_CORRUPT, BOP_DISK_FULL or
  * BOP_IO.
  */
@@ -346,6 +360,11 @@ function failure(
   if (DAMAGE.includes(code)) {
     const why = error instanceof Error ? error.message : String(error);
     return damagedFile(`${directory}/data.mdb`, { why, offset: 0 });
+  }
+  const refusal = typeof code === "number" ? REFUSALS[code] : undefined;
+  if (refusal !== undefined) {
+    const [named, remedy] = refusal;
+    return ioError(operation, directory, Object.assign(new Error(`${named}: ${remedy}`), { code }));
   }
   const name = typeof code === "number" ? SYSTEM_CODES[code] : systemCode(error);
   const message = error instanceof Error ? error.message : String(error);

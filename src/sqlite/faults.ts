@@ -3,6 +3,7 @@
  * code, and whoever called SQLite throws what was kept. The first one is the reason of what follows.
  */
 import { AssertionError } from "../base/assert.ts";
+import { isStorageError } from "../base/errors.ts";
 import { PagesAway } from "../page-store/index.ts";
 
 export class Faults {
@@ -27,8 +28,20 @@ export class Faults {
   }
 
   /**
-   * Takes what says that pages are away. A call can succeed all the same: an integrity check reports
-   * what it cannot read, and a schema is loaded without its statistics.
+   * Takes what says that pages could not be read though nothing is wrong with them: they are away,
+   * or the device refused. A call can succeed all the same: an integrity check reports what it
+   * cannot read as damage.
+   */
+  takeUnread(): unknown {
+    const error = this.#error;
+    if (!(error instanceof PagesAway) && !isStorageError(error, "BOP_IO")) return undefined;
+    this.#error = undefined;
+    return error;
+  }
+
+  /**
+   * Takes what says that pages are away. A call can succeed all the same: a schema is loaded without
+   * its statistics.
    */
   takeAway(): PagesAway | undefined {
     const error = this.#error;

@@ -9,7 +9,8 @@
  * (2) SQLite compiles a statement anew when the schema changed under it. Names and number of its
  *     columns are looked up again then, before its first row is read.
  * (3) Of columns with the same name an object has the last one.
- * (4) What a read answers without pages that are away is no answer: it throws, to be run again.
+ * (4) What a read answers without pages that are away, or that the device refused to read, is no
+ *     answer: it throws, to be run again.
  */
 import { StorageError } from "../base/errors.ts";
 import * as abi from "./abi.ts";
@@ -178,14 +179,14 @@ export class Statement implements PreparedStatement {
   #settleFault(): void {
     const { faults } = this.#core.vfs;
     const repeats = this.readonly && this.traits.kind !== "transaction";
-    const away = repeats ? faults.takeAway() : undefined;
-    if (away === undefined) {
+    const unread = repeats ? faults.takeUnread() : undefined;
+    if (unread === undefined) {
       faults.confirm();
       return;
     }
     this.reset();
     this.#owner.forgetSchema();
-    throw away;
+    throw unread;
   }
 
   /** See (2). */

@@ -221,16 +221,24 @@ export class HistoryReader implements LogHistory {
 
   /** See (2). */
   async #open(section: Section): Promise<SegmentReader> {
-    const { storage, storeId, segments } = this.#parts;
+    const { storage, storeId } = this.#parts;
     const { sequence, memory } = section;
-    const now = segments.readable(section.firstLsn).find((each) => each.sequence === sequence);
-    const { path } = now ?? section;
-    try {
-      return await SegmentReader.open(storage, { path, storeId, sequence }, memory);
-    } catch (error) {
-      if (systemCode((error as StorageError).cause) !== "ENOENT") throw error;
-      throw corrupt({ file: path, offset: 0 }, "a segment of the history is missing");
+    for (let path = this.#pathOf(section); ; ) {
+      try {
+        return await SegmentReader.open(storage, { path, storeId, sequence }, memory);
+      } catch (error) {
+        if (systemCode((error as StorageError).cause) !== "ENOENT") throw error;
+        const gone = path;
+        path = this.#pathOf(section);
+        if (path !== gone) continue; // Its copy took its place while it was being opened.
+        throw corrupt({ file: path, offset: 0 }, "a segment of the history is missing");
+      }
     }
+  }
+
+  #pathOf({ sequence, firstLsn, path }: Section): string {
+    const now = this.#parts.segments.readable(firstLsn).find((each) => each.sequence === sequence);
+    return now?.path ?? path;
   }
 
   /** All batches from the front of a segment up to where it is read. See (1). */

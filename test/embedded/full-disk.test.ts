@@ -160,6 +160,48 @@ test("a disk that the log fills as well lets others read what there is, and take
 });
 
 // evidence: G27
+test("a commit that a full disk refuses hears so at once, though one before it still waits for room and is done when there is some", async () => {
+  const limits = { reserveBytes: 0, maxInflightSegments: 64, admissionTimeoutMs: 500 };
+  await within({ limits }, async ({ env, manager, notes, leave }) => {
+    await leave(MIB);
+    let done = 0;
+    const issued = Array.from({ length: 200 }, async () => {
+      await notes.exec(BIG);
+      done += 1;
+    });
+    const settled = Promise.allSettled(issued);
+    await env.clock.sleep(1000);
+    const [before, refused] = [done, await notes.exec(BIG).catch((error: unknown) => error)];
+    expect(isStorageError(refused, "BOP_DISK_FULL")).toBe(true);
+    const connection = await notes.connect();
+    const attempts = {
+      exec: () => notes.exec(BIG),
+      run: () => notes.prepare(BIG).run(),
+      batch: () => notes.batch([BIG, BIG]),
+      transaction: () => notes.transaction((tx) => tx.exec(BIG)),
+      connection: () => connection.prepare(BIG).run(),
+    };
+    for (const [name, attempt] of Object.entries(attempts)) {
+      const beganMs = env.clock.monotonicMs();
+      const error = await attempt().then(
+        () => "nothing",
+        (it: unknown) => it,
+      );
+      expect(isStorageError(error, "BOP_DISK_FULL"), name).toBe(true);
+      expect(env.clock.monotonicMs() - beganMs, name).toBeLessThan(100);
+    }
+    expect(done).toBe(before);
+    await leave(200 * MIB);
+    const outcomes = await settled;
+    expect(done).toBeGreaterThan(before); // Some waited for a flush that had no room, and were kept.
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(done);
+    expect(await countOf(notes)).toBe(done);
+    await connection.close();
+    await manager.close();
+  });
+});
+
+// evidence: G27
 test("a disk that fills up half way through a checkpoint leaves everything as it was", async () => {
   await within({ limits: { reserveBytes: 0 } }, async ({ world, env, manager, notes }) => {
     for (let row = 0; row < 20; row++) await notes.exec(BIG);

@@ -247,3 +247,11 @@ function again(group: Group, context: GroupContext): Member[] {
 export function refusedAtTheDoor(error: unknown): error is StorageError {
   return isStorageError(error, "BOP_BACKPRESSURE");
 }
+
+/**
+ * Refusals that tell how it stands with the device, and nothing of the data: nobody waits to hear
+ * them until what he might have seen is durable. On a full disk that would be until there is room.
+ */
+export function isOfTheDevice(error: unknown): boolean {
+  return isStorageError(error, "BOP_DISK_FULL") || refusedAtTheDoor(error);
+}

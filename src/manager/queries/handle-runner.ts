@@ -20,7 +20,7 @@ import type { Lsn } from "../../base/units.ts";
 import { PagesAway } from "../../page-store/index.ts";
 import { type PreparedStatement, SqliteError } from "../../sqlite/index.ts";
 import type { ExecuteResult, StatementDescription } from "../api/queryable.ts";
-import { refusedAtTheDoor } from "./group.ts";
+import { isOfTheDevice, refusedAtTheDoor } from "./group.ts";
 import { interrupted } from "./interrupted.ts";
 import { type FirstRow, RowIterator, type Source } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
@@ -210,6 +210,10 @@ export class HandleRunner implements Runner {
           if (isUntouched && refusedAtTheDoor(failure?.error)) {
             script.restart();
             throw failure?.error;
+          }
+          if (isUntouched && failure !== undefined && isOfTheDevice(failure.error)) {
+            reject(failure.error);
+            return;
           }
           const settle = failure === undefined ? resolve : () => reject(failure.error);
           database.gate.pass(database.space.newestLsn, { release: settle, refuse: reject });

@@ -26,6 +26,7 @@ import type { StatementDescription } from "../api/queryable.ts";
 import type { OutputGate } from "../gates/gate.ts";
 import { acquireWriter } from "./acquire-writer.ts";
 import { closedError } from "./closed.ts";
+import { isOfTheDevice } from "./group.ts";
 import { interrupted } from "./interrupted.ts";
 import { RowIterator } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
@@ -353,6 +354,7 @@ export class SeatRunner implements Runner {
     if (finish !== undefined && "answer" in outcome) {
       outcome = { answer: finish(outcome.answer, seen) };
     }
+    if ("error" in outcome && isOfTheDevice(outcome.error)) return settle(outcome);
     return this.#gate(outcome, seen);
   }
 

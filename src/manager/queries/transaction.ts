@@ -21,6 +21,7 @@ import type { Transaction, TransactionOptions } from "../api/connection.ts";
 import { type Durability, durabilityOf } from "../gates/durability.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
 import { closedError } from "./closed.ts";
+import { isOfTheDevice } from "./group.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { withPages } from "./page-waits.ts";
 import { QueryableBase } from "./queryable.ts";
@@ -106,7 +107,7 @@ async function runScoped<T>(
   } catch (error) {
     scope.end(transactionClosed);
     runner.abandon();
-    if (guard.reason === undefined) await runner.durable(seenLsn);
+    if (guard.reason === undefined && !isOfTheDevice(error)) await runner.durable(seenLsn);
     throw guard.reason ?? error;
   } finally {
     runner.scoped = false;

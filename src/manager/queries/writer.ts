@@ -5,7 +5,8 @@
  * (2) `run` never waits. What cannot go on now (a hold, a full log, pages that are away) is taken up
  *     by `release`, by a timer, or when the pages are here.
  * (3) Every answer passes the gate at the LSN of its commit, or, where nothing was committed, at
- *     the LSN of the state that it saw: an error reveals what it ran into.
+ *     the LSN of the state that it saw: an error reveals what it ran into. One that says how it
+ *     stands with the device reveals nothing, and is told at once.
  * (4) While pages are waited for, nothing of the work at the front has happened, and the connection
  *     is free for readers; but a script may be in a transaction, and then the writer counts as held.
  *     If they cannot be had, that is the answer of whose they are, and of nobody else.
@@ -16,7 +17,13 @@ import type { StorageError } from "../../base/errors.ts";
 import type { Lsn } from "../../base/units.ts";
 import { PagesAway } from "../../page-store/index.ts";
 import type { OutputGate } from "../gates/gate.ts";
-import { type GroupContext, refusedAtTheDoor, runGroup, runSingly } from "./group.ts";
+import {
+  type GroupContext,
+  isOfTheDevice,
+  refusedAtTheDoor,
+  runGroup,
+  runSingly,
+} from "./group.ts";
 import type { PageWait, PageWaits } from "./page-waits.ts";
 import type { Seat } from "./seat.ts";
 import type { Alone, Hold, Member, Work } from "./work.ts";
@@ -272,13 +279,20 @@ function foundAway(work: Work, away: PagesAway): boolean {
 }
 
 /** One waiter for the whole group. See (3). */
-function settleAtGate(members: readonly Member[], context: WriterContext): void {
+function settleAtGate(done: readonly Member[], context: WriterContext): void {
   const { gate, seat } = context;
   const lsn = context.newestLsn();
-  for (const { session } of members) {
+  let refused = 0;
+  for (const member of done) {
+    const { session, outcome } = member;
     session.queuedCount--;
     session.committed(seat.connection.lastCommitLsn ?? lsn);
+    if (outcome === undefined || !("error" in outcome) || !isRefused(member)) continue;
+    member.refuse(outcome.error);
+    refused++;
   }
+  if (refused === done.length) return;
+  const members = refused === 0 ? done : done.filter((member) => !isRefused(member));
   gate.pass(lsn, {
     release: () => {
       for (const member of members) settle(member, lsn);
@@ -287,6 +301,10 @@ function settleAtGate(members: readonly Member[], context: WriterContext): void 
       for (const member of members) member.refuse(error);
     },
   });
+}
+
+function isRefused({ outcome }: Member): boolean {
+  return outcome !== undefined && "error" in outcome && isOfTheDevice(outcome.error);
 }
 
 function settle(member: Member, lsn: Lsn): void {
