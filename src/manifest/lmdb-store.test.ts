@@ -1,6 +1,5 @@
 /** What LMDB does when the device refuses a commit: a real process whose files may not grow. */
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,56 +64,4 @@ describe.skipIf(process.platform === "win32")("the lmdb store on a device that r
       await rm(directory, { recursive: true, force: true });
     }
   });
-});
-
-/** Takes every slot of the table of readers, and says so. */
-const READERS = `
-  import { open } from "lmdb";
-  const root = open({ path: process.argv[1], noSubdir: false, encoding: "binary", maxDbs: 1, maxReaders: 48 });
-  const readers = [];
-  try {
-    for (;;) {
-      // A reader of an older state than the next one has a slot of its own.
-      readers.push(root.useReadTransaction());
-      root.putSync("newest", Buffer.from(String(readers.length)));
-      root.resetReadTxn();
-      root.get("newest");
-    }
-  } catch (error) {
-    console.log(JSON.stringify({ readers: readers.length, code: error.code }));
-  }
-  process.stdin.on("end", () => process.exit(0)).resume();
-`;
-
-// evidence: G10
-test("a table of readers that others have filled is said to be full, and read again when they have gone", async () => {
-  const directory = await mkdtemp(join(tmpdir(), "bop-lmdb-"));
-  const store = await openLmdbStore(directory);
-  await store.commit([{ key: Buffer.from("row"), value: Buffer.from("value") }]);
-  const reader = spawn(process.execPath, ["--input-type=module", "-e", READERS, directory]);
-  const ended = once(reader, "exit");
-  try {
-    const [said] = await once(reader.stdout, "data");
-    expect(JSON.parse(String(said)).readers).toBeGreaterThan(10);
-    for (const read of [
-      () => store.get(Buffer.from("row")),
-      () => [...store.range(Buffer.from("a"), Buffer.from("z"))],
-    ]) {
-      expect(read).toThrow(
-        expect.objectContaining({
-          code: "BOP_IO",
-          message: expect.stringContaining("MDB_READERS_FULL: too many processes read it"),
-        }),
-      );
-    }
-    reader.stdin.end();
-    await ended;
-    expect(store.readers().count).toBe(0); // Clears the slots of the one that has ended.
-    expect(String(Buffer.from(store.get(Buffer.from("row")) ?? []))).toBe("value");
-  } finally {
-    reader.stdin.end();
-    await ended;
-    await store.close();
-    await rm(directory, { recursive: true, force: true });
-  }
 });

@@ -87,7 +87,6 @@ type RowCalls = Pick<
   | "sqlite3_bind_null"
   | "sqlite3_bind_int"
   | "sqlite3_bind_double"
-  | "sqlite3_bind_text"
 >;
 
 function guardedRows(c: RawFunctions, breakdown: Breakdown): RowCalls {
@@ -150,15 +149,6 @@ function guardedBinds(
       if (breakdown.cause !== undefined) throw breakdown.error();
       try {
         return c.sqlite3_bind_double(statement, index, value);
-      } catch (error) {
-        breakdown.cause ??= error;
-        throw breakdown.error();
-      }
-    },
-    sqlite3_bind_text(statement, index, text, bytes, release) {
-      if (breakdown.cause !== undefined) throw breakdown.error();
-      try {
-        return c.sqlite3_bind_text(statement, index, text, bytes, release);
       } catch (error) {
         breakdown.cause ??= error;
         throw breakdown.error();
