@@ -8,7 +8,7 @@
  * (1) Encoding gives up as soon as the ranges take more than half a page: a full image is then
  *     hardly longer, and ends the chain.
  * (2) Putting ranges on any page but the base they were made for is BOP_CORRUPT, never a guess.
- * (3) Nothing is allocated but two small views: this runs for every page of every commit.
+ * (3) Nothing is allocated: this runs for every page of every commit.
  * (4) The sum is linear: the sum over all words of word × coefficient, modulo 2^32. So the sum of
  *     the new image is that of its base and what the changed words add, and only they are looked at.
  *
@@ -18,6 +18,7 @@
  */
 import { type FrameBuffer, FrameReader, putSlice, putVarint } from "./bytes.ts";
 import type { Place } from "./corrupt.ts";
+import { addedSum, comparePages, differingGroups, sumOfPage } from "./page-compare.ts";
 
 /** What `encodeRanges` returns when it gave up. */
 export const GAVE_UP = -1;
@@ -33,18 +34,8 @@ const RANGE_OVERHEAD_BYTES = 6;
 const LONG_RUN_BYTES = 2 * GROUP_BYTES;
 
 const LARGEST_PAGE_BYTES = 65536;
-const WORDS_PER_GROUP = GROUP_BYTES / 4;
-const coefficients = new Int32Array(LARGEST_PAGE_BYTES / 4);
-for (let i = 0, power = 1; i < coefficients.length; i++, power = Math.imul(power, 0x9e3779b1)) {
-  coefficients[i] = power;
-}
 
 /** Shared by all calls, which is safe since none of them yields. */
-const alignedBase = new Int32Array(LARGEST_PAGE_BYTES / 4);
-const alignedImage = new Int32Array(LARGEST_PAGE_BYTES / 4);
-/** What `compare` found: the first words of the groups that differ, and what they add to the sum. */
-const changed = new Int32Array(LARGEST_PAGE_BYTES / GROUP_BYTES);
-let addedSum = 0;
 const slice = { start: 0, end: 0 };
 
 /**
@@ -53,15 +44,15 @@ const slice = { start: 0, end: 0 };
  * UNCHANGED, and then the buffer is as it was.
  */
 export function encodeRanges(into: FrameBuffer, base: Uint8Array, image: Uint8Array): number {
-  const groups = compare(words(base, alignedBase), words(image, alignedImage));
+  const groups = comparePages(base, image);
   if (groups === 0) return UNCHANGED;
   const start = into.at;
   const limit = start + (image.length >>> 1);
   let rangeEnd = 0;
   for (let i = 0; i < groups; ) {
-    const runStart = (changed[i] as number) << 2;
+    const runStart = differingGroups[i] as number;
     let runEnd = runStart + GROUP_BYTES;
-    for (i += 1; i < groups && (changed[i] as number) << 2 === runEnd; i++) runEnd += GROUP_BYTES;
+    for (i += 1; i < groups && differingGroups[i] === runEnd; i++) runEnd += GROUP_BYTES;
     slice.end = runStart;
     const long = runEnd - runStart > LONG_RUN_BYTES;
     while (long ? wholeRange(base, image, runEnd) : nextRange(base, image, runEnd)) {
@@ -75,28 +66,7 @@ export function encodeRanges(into: FrameBuffer, base: Uint8Array, image: Uint8Ar
       rangeEnd = slice.end;
     }
   }
-  return addedSum >>> 0;
-}
-
-/** Nothing else is in this loop, for it takes nearly all of the time. */
-function compare(before: Int32Array, after: Int32Array): number {
-  const wordCount = after.length;
-  let groups = 0;
-  let sum = 0;
-  for (let i = 0; i < wordCount; i += WORDS_PER_GROUP) {
-    const d0 = ((after[i] as number) - (before[i] as number)) | 0;
-    const d1 = ((after[i + 1] as number) - (before[i + 1] as number)) | 0;
-    const d2 = ((after[i + 2] as number) - (before[i + 2] as number)) | 0;
-    const d3 = ((after[i + 3] as number) - (before[i + 3] as number)) | 0;
-    if ((d0 | d1 | d2 | d3) === 0) continue;
-    changed[groups++] = i;
-    sum = (sum + Math.imul(d0, coefficients[i] as number)) | 0;
-    sum = (sum + Math.imul(d1, coefficients[i + 1] as number)) | 0;
-    sum = (sum + Math.imul(d2, coefficients[i + 2] as number)) | 0;
-    sum = (sum + Math.imul(d3, coefficients[i + 3] as number)) | 0;
-  }
-  addedSum = sum;
-  return groups;
+  return addedSum();
 }
 
 /** Moves `slice` to all that differs between its end and `runEnd`; false if it was there before. */
@@ -139,25 +109,9 @@ export function applyRanges(page: Uint8Array, ranges: Uint8Array, place: Place):
   }
 }
 
-/** The sum of a page: see (4). Takes half as long as a CRC-32 of it. */
-export function pageSum(page: Uint8Array): number {
-  const all = words(page, alignedImage);
-  let sum = 0;
-  for (let i = 0; i < all.length; i++) {
-    sum = (sum + Math.imul(all[i] as number, coefficients[i] as number)) | 0;
-  }
-  return sum >>> 0;
-}
+/** The sum of a page of whole groups: see (4). */
+export const pageSum = sumOfPage;
 
 /** Pages whose length the word loop cannot take are never logged as ranges. */
 export const hasWholeGroups = (page: Uint8Array): boolean =>
   page.length % GROUP_BYTES === 0 && page.length <= LARGEST_PAGE_BYTES;
-
-/** The page as 32-bit words: a view where the alignment allows it, a copy where not. */
-function words(page: Uint8Array, copy: Int32Array): Int32Array {
-  if ((page.byteOffset & 3) === 0) {
-    return new Int32Array(page.buffer, page.byteOffset, page.length >>> 2);
-  }
-  new Uint8Array(copy.buffer).set(page);
-  return copy.subarray(0, page.length >>> 2);
-}
