@@ -323,8 +323,9 @@ function isMirrored(key: Uint8Array): boolean {
   return MIRRORED_NUMBERS.has(key[0] ?? 0);
 }
 
+/** Asked for every row of a commit, of which there may be many thousands: nearly all differ here. */
 function isKey(key: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(key, other) === 0;
+  return key[0] === other[0] && Buffer.compare(key, other) === 0;
 }
 
 function isLong({ bytes, baseBytes }: MirrorFile): boolean {

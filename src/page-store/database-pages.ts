@@ -87,6 +87,11 @@ export class DatabasePages implements PageSpace, LoggedDatabase, Sweepable {
     return this.#moments.newest.lsn;
   }
 
+  /** Its newest commit, which stays as it is when others follow. */
+  get newest(): Moment {
+    return this.#moments.newest;
+  }
+
   get size(): DatabaseSize {
     return this.#moments.newest;
   }

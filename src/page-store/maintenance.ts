@@ -21,7 +21,7 @@ import type { ChangeFact, DatabaseRow, SnapshotKey, SnapshotRow } from "../manif
 import { Checkpoint } from "./checkpoint/checkpoint.ts";
 import type { CheckpointRequest, CheckpointResult } from "./checkpoint/checkpoint-request.ts";
 import { Flattening } from "./checkpoint/flattening.ts";
-import { bytesNeeded, findRoom } from "./checkpoint/room.ts";
+import { bytesNeeded, type ChangedDatabase, findRoom } from "./checkpoint/room.ts";
 import { Slices } from "./checkpoint/slices.ts";
 import type { ChunkTable } from "./collection/chunk-table.ts";
 import { Collection, type CollectReport, type CollectRequest } from "./collection/collection.ts";
@@ -156,9 +156,10 @@ export class Maintenance {
     const slices = new Slices(env.clock, () => this.#closing);
     slices.check();
     await this.#parts.replays.allReady();
-    const compactionRoomBytes = await this.#findRoom(request);
+    const compactionRoomBytes = await this.#findRoom(request, slices);
     const ground = { ...this.#ground(slices), compactionRoomBytes };
     const checkpoint = new Checkpoint(ground, request);
+    await checkpoint.plan();
     const isStill = checkpoint.isEmpty && checkpoint.lsn === this.#checkpointLsn;
     const isDue = () => table.isCompactionDue(limits.compactionBytes);
     if (isStill && !this.#superblockOwed && !isDue()) {
@@ -213,16 +214,17 @@ export class Maintenance {
     return this.#deadFiles.remove();
   }
 
-  /** Throws BOP_DISK_FULL if a checkpoint might not fit. Returns what is left beside it. */
-  #findRoom({ participantBytes = 0 }: CheckpointRequest): Promise<number> {
+  /** Rejects with BOP_DISK_FULL if a checkpoint might not fit. Resolves with what is left beside it. */
+  async #findRoom({ participantBytes = 0 }: CheckpointRequest, slices: Slices): Promise<number> {
     const { commons, databases, limits } = this.#parts;
-    const { overlayBytes, dirty } = commons;
-    const changed = [...dirty.keys()].flatMap((stream) => {
+    const changed: ChangedDatabase[] = [];
+    for (const stream of commons.dirty.keys()) {
+      await slices.pause();
       const database = databases.loaded(stream);
-      if (database === undefined) return [];
-      return { changedPages: database.overlay.size, pageCount: database.size.pageCount };
-    });
-    const neededBytes = bytesNeeded(overlayBytes + participantBytes, changed);
+      if (database === undefined) continue;
+      changed.push({ changedPages: database.overlay.size, pageCount: database.size.pageCount });
+    }
+    const neededBytes = bytesNeeded(commons.overlayBytes + participantBytes, changed);
     return findRoom(this.#place, { neededBytes, reserveBytes: limits.reserveBytes });
   }
 

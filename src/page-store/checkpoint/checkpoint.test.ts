@@ -207,6 +207,33 @@ describe("a checkpoint", () => {
     expect(fills(rig.space(1))).toEqual([29]);
   });
 
+  test("takes each of many databases as it was when it began, whatever is committed while it plans", async () => {
+    const count = 990;
+    const streams = Array.from({ length: count }, (_, index) => index + 1);
+    const rig = await Rig.open({ seed: 5 });
+    for (const stream of streams) commit(rig.space(stream), { 1: stream % 100 });
+    rig.log.makeDurable();
+    await rig.world.run(rig.publishCatalogue());
+    let began: Lsn | undefined;
+    const done = rig.store.checkpoint({
+      removable: (lsn) => {
+        began = lsn;
+        return [];
+      },
+      beforePublish: async () => undefined,
+      superblock: async () => undefined,
+    });
+    while (began === undefined) await rig.world.pass(0.01); // Its first slice ends in the plan.
+    for (let stream = count; stream > 0; stream -= 10) {
+      commit(rig.space(stream), { 1: 200, 2: 201 });
+    }
+    const result = await rig.world.run(done);
+    expect(result).toMatchObject({ checkpointLsn: began, pages: count });
+    await rig.restart("power");
+    const found = streams.map((stream) => fills(rig.space(stream)).join());
+    expect(found).toEqual(streams.map((stream) => String(stream % 100)));
+  });
+
   test("when nothing has changed writes nothing", async () => {
     const rig = await Rig.open({ seed: 3 });
     commit(rig.space(1), { 1: 1 });

@@ -14,8 +14,9 @@
  * (3) Whether a failed publish took place is unknown until the store is reopened, so the chunks that
  *     it names stay where they are.
  * (4) What a transaction spilled to chunks of its own stays there: see adoption.ts.
- * (5) It runs in slices of a few milliseconds. Commits and reads go on meanwhile, and nothing of it
- *     is visible to them before it is installed.
+ * (5) It begins in one go, which takes a look at each database, and runs on in slices of a few
+ *     milliseconds. Commits and reads go on meanwhile, and nothing of it is visible to them before it
+ *     is installed.
  *
  * It is over 400 lines because its steps share one state; what each of them does has a file of its own.
  */
@@ -52,7 +53,7 @@ import type { CheckpointRequest, CheckpointResult } from "./checkpoint-request.t
 import { rowAfter } from "./checkpoint-rows.ts";
 import { type Flattening, forksToFlatten } from "./flattening.ts";
 import { writePart } from "./part-writer.ts";
-import { newestMap, nextMaps, type Part, planPart } from "./parts.ts";
+import { type Head, newestMap, nextMaps, type Part, planPart } from "./parts.ts";
 import { Shares } from "./shares.ts";
 import type { Slices } from "./slices.ts";
 
@@ -89,8 +90,10 @@ export class Checkpoint {
   #removed: readonly StreamId[];
   readonly #tally: ChunkTally;
   readonly #draft: MapDraft;
-  /** By stream; origins before their forks. */
-  readonly #parts: ReadonlyMap<StreamId, Part>;
+  /** Origins before their forks. */
+  readonly #heads: readonly Head[];
+  /** By stream, in the order of the heads. */
+  readonly #parts = new Map<StreamId, Part>();
   readonly #drops: VersionDrops;
   readonly #horizonLsn: Lsn;
   readonly #nowMs: number;
@@ -121,7 +124,7 @@ export class Checkpoint {
     this.#uses = ground.table.uses.copy();
     const versions = manifest.mapRowVersions.bind(manifest);
     this.#draft = new MapDraft({ loadRow: commons.loadRow, versions }, this.#tally);
-    this.#parts = this.#planParts();
+    this.#heads = this.#headsNow();
     this.#drops = this.#planDrops();
     const place = this.#place();
     const { chunkBytesMax, compression: codec } = ground;
@@ -130,7 +133,21 @@ export class Checkpoint {
     this.#shares = new Shares(request.participants ?? [], this.lsn, { ...place, pause });
   }
 
-  /** Nothing changed since the checkpoint that is published. */
+  /** What is to be made of each database. A failure leaves the state of before. */
+  async plan(): Promise<void> {
+    const { slices, databases } = this.#ground;
+    const moment = { lsn: this.lsn, pins: databases.pins };
+    try {
+      for (const head of this.#heads) {
+        await slices.pause();
+        this.#parts.set(head.database.stream, planPart(head, moment));
+      }
+    } catch (error) {
+      await this.abandon(error);
+    }
+  }
+
+  /** Nothing changed since the checkpoint that is published. Ask when it is planned. */
   get isEmpty(): boolean {
     const { databases } = this.#ground;
     const isLeft = ({ stream }: Part) => databases.isLeft(stream, this.lsn);
@@ -247,8 +264,8 @@ export class Checkpoint {
     return { storage, directory, storeId, generation, nextChunkId, durableFolders };
   }
 
-  /** See parts.ts. */
-  #planParts(): Map<StreamId, Part> {
+  /** See parts.ts: little more than a look at each, since all of them are looked at in one go. */
+  #headsNow(): Head[] {
     const { commons, databases } = this.#ground;
     const { pins } = databases;
     const dropped = databases.droppedAt(this.lsn);
@@ -258,12 +275,12 @@ export class Checkpoint {
       ...forksToFlatten(databases, this.lsn),
     ]);
     const deep = [...streams].map((stream) => ({ stream, depth: pins.depth(stream) }));
-    const parts = new Map<StreamId, Part>();
+    const heads: Head[] = [];
     for (const { stream } of deep.sort((a, b) => a.depth - b.depth)) {
-      const pages = databases.known(stream);
-      if (pages !== undefined) parts.set(stream, planPart(pages, { lsn: this.lsn, pins }));
+      const database = databases.known(stream);
+      if (database !== undefined) heads.push({ database, newest: database.newest });
     }
-    return parts;
+    return heads;
   }
 
   #planDrops(): VersionDrops {

@@ -6,7 +6,9 @@
  * (1) A layer is made for every pin above the map that sees a commit that the layer before it does
  *     not. A database that was dropped gets no map beyond its last pin. Where history is kept, one is
  *     made for every commit that spilled, too.
- * (2) What a part is about is fixed when the checkpoint begins.
+ * (2) What a part is about is fixed when the checkpoint begins: by its LSN, and by the newest commit
+ *     that each database had then. The rest can be looked up in slices, for nothing of it changes at
+ *     or below that LSN. A pin that comes meanwhile may get a layer of its own, which hurts nobody.
  * (3) Parts are in an order in which a fork comes behind what it reads through: a row that it copies
  *     is looked up in the maps that were just made.
  */
@@ -16,7 +18,7 @@ import { MAP_ROW_PAGES } from "../../manifest/index.ts";
 import type { DatabasePages } from "../database-pages.ts";
 import type { MapEdit } from "../maps/map-edit.ts";
 import { EMPTY_ROW, type PageMap, THROUGH_ROW } from "../maps/page-map.ts";
-import type { NextMaps } from "../versions/moments.ts";
+import type { Moment, NextMaps } from "../versions/moments.ts";
 import type { Pins } from "../versions/pins.ts";
 
 /** A map to be made. */
@@ -48,8 +50,15 @@ export interface PartMoment {
   readonly pins: Pins;
 }
 
-/** What is to be made of a database that has commits above its map, or had. */
-export function planPart(database: DatabasePages, { lsn, pins }: PartMoment): Part {
+/** A database as it was when the checkpoint began. */
+export interface Head {
+  readonly database: DatabasePages;
+  /** Its newest commit then. */
+  readonly newest: Moment;
+}
+
+/** What is to be made of a database that had commits above its map, or once had. See (2). */
+export function planPart({ database, newest }: Head, { lsn, pins }: PartMoment): Part {
   const { stream, map: before } = database;
   const isDropped = pins.isDropped(stream, lsn);
   const layers: Layer[] = [];
@@ -62,16 +71,12 @@ export function planPart(database: DatabasePages, { lsn, pins }: PartMoment): Pa
     layers.push({ lsn: moment.lsn, commitLsn, pageCount, pageBytes });
     station = commitLsn;
   }
-  const { newestLsn, size } = database;
-  if (!isDropped && newestLsn > station) {
-    layers.push({ lsn, commitLsn: newestLsn, ...sizeOf(size) });
+  if (!isDropped && newest.lsn > station) {
+    const { pageCount, pageBytes } = newest;
+    layers.push({ lsn, commitLsn: newest.lsn, pageCount, pageBytes });
   }
   const made = { edits: [], maps: [], isFlattened: false };
   return { stream, database, before, isDropped, layers, ...made };
-}
-
-function sizeOf({ pageCount, pageBytes }: { pageCount: number; pageBytes: number }) {
-  return { pageCount, pageBytes };
 }
 
 /** The newest map of a part, or what it had. */
