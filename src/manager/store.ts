@@ -247,8 +247,9 @@ export class Store implements StoreGround {
     this.lifecycle.moveTo("closing");
     const error = closedError("store");
     this.#runQueue.stop();
-    this.fleet.closeAll(error);
+    const closing = this.fleet.closeAll(error);
     this.readers.stop();
+    for (const _ of closing) await new Promise<void>((resolve) => this.env.clock.turn(resolve));
     await this.scrubber.stop();
     await this.checkpointer.stop();
     await this.jobs.stop();

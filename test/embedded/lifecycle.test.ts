@@ -85,6 +85,21 @@ describe("a store", () => {
     expect(await again.prepare("select 1 from t where v = 'never'").get()).toBeUndefined();
   });
 
+  test("closing refuses all databases at once, though their connections are closed a few at a time", async () => {
+    const manager = await openStore();
+    const databases = await Promise.all(
+      Array.from({ length: 30 }, (_, index) => manager.database(`tenant-${index}`)),
+    );
+    const reads = databases.map((db) => db.prepare("select 1"));
+    const writes = databases.map((db) => db.prepare("create table t (v)"));
+    for (const read of reads) await read.get();
+    const closing = manager.close();
+    for (const statement of [...reads, ...writes]) {
+      await expect(statement.run()).rejects.toMatchObject({ code: "BOP_CLOSED" });
+    }
+    await closing;
+  });
+
   test("who creates a database while the store closes is not told that nothing was done, if it was", async () => {
     const directory = await temporaryDirectory();
     for (let round = 0; round < 8; round++) {

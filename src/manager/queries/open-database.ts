@@ -271,12 +271,22 @@ export class OpenDatabase {
     this.#closeSeats();
   }
 
-  /** Closes everything; whoever comes later gets the error. */
-  close(error: StorageError): void {
+  /**
+   * From now on everybody gets the error. Connections that nobody uses stay open until `close`: to
+   * close one takes as long as many commits.
+   */
+  refuse(error: StorageError): void {
     if (this.#closed !== undefined) return;
+    const { idle } = this;
     this.#closed = error;
     this.pages.close(error);
     this.writer.close(error);
+    if (!idle) this.#closeSeats();
+  }
+
+  /** Closes everything; whoever comes later gets the error. */
+  close(error: StorageError): void {
+    this.refuse(error);
     this.#closeSeats();
   }
 
