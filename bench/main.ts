@@ -24,7 +24,7 @@ import { commitLatencies } from "./scenarios/latency.ts";
 import { manifestFleet } from "./scenarios/manifest.ts";
 import { manifestWriter } from "./scenarios/manifest-writer.ts";
 import { pageCache } from "./scenarios/page-cache.ts";
-import { checkpointDelays, fork, openMany, pageReads } from "./scenarios/pages.ts";
+import { checkpointDelays, fork, longestTurns, openMany, pageReads } from "./scenarios/pages.ts";
 import { pointSelect, rangeSelect } from "./scenarios/reads.ts";
 import { logMany, logOne } from "./scenarios/record-log.ts";
 import { reopen } from "./scenarios/reopen.ts";
@@ -52,7 +52,7 @@ const GROUPS: Readonly<Record<string, readonly Scenario[]>> = {
   large: [largeTransaction],
   manifest: [manifestWriter, manifestFleet],
   logs: LOGS,
-  pages: [fork, openMany, pageReads, ...checkpointDelays],
+  pages: [fork, openMany, pageReads, ...checkpointDelays, longestTurns],
   latency: commitLatencies,
   cache: [pageCache],
   sink: [shipping],

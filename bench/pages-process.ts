@@ -8,6 +8,7 @@
  *   open    opens every one of `number` databases and asks it one question
  *   reads   point selects and a scan, cold (nothing read before), then cached
  *   delay   `number` pages changed, then a checkpoint beside 64 callers that commit
+ *   turns   `number` databases, and checkpoints when each has a commit; then the store is closed
  *
  * Prints what it took as one line of JSON.
  */
@@ -239,7 +240,53 @@ async function delay(): Promise<object> {
   return { seconds, longestMs, longestOwnMs, commitsPerSecond, ...without };
 }
 
-const PARTS: Readonly<Record<string, () => Promise<object>>> = { fill, open, reads, delay };
+/** The longest turn of the event loop while `act` runs, and while what it left is swept up. */
+async function longestTurn(act: () => Promise<void>): Promise<number> {
+  const turns = new Turns();
+  await act();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  return turns.stop().longestOwnMs;
+}
+
+async function forEachAtOnce(count: number, act: (index: number) => Promise<unknown>) {
+  let next = 0;
+  const caller = async () => {
+    while (next < count) await act(next++);
+  };
+  await Promise.all(Array.from({ length: CALLERS }, caller));
+}
+
+/** Everything that is one go over all databases would show here. */
+async function turns(): Promise<object> {
+  const large = 16 * 2 ** 30; // No other checkpoint comes between.
+  const options = { checkpointLogBytes: large, overlayBytes: large, checkpointAgeMs: 86_400_000 };
+  const manager = await openOurs(join(directory, "store"), options);
+  const databases: Database[] = [];
+  await forEachAtOnce(number, async (index) => {
+    const database = await manager.database(`tenant-${index}`);
+    await database.exec("create table note (id integer primary key, body text not null)");
+    databases.push(database);
+  });
+  const began = performance.now();
+  const firstMs = await longestTurn(() => manager.checkpoint());
+  const seconds = (performance.now() - began) / 1000;
+  let laterMs = 0;
+  for (let round = 0; round < 3; round++) {
+    const sql = "insert into note (body) values ('x')";
+    await forEachAtOnce(number, (index) => databases[index]?.exec(sql) ?? Promise.resolve());
+    laterMs = Math.max(laterMs, await longestTurn(() => manager.checkpoint()));
+  }
+  const closeMs = await longestTurn(() => manager.close());
+  return { seconds, firstMs, laterMs, closeMs };
+}
+
+const PARTS: Readonly<Record<string, () => Promise<object>>> = {
+  fill,
+  open,
+  reads,
+  delay,
+  turns,
+};
 const part = PARTS[what];
 if (part === undefined) throw new Error(`there is no "${what}"`);
 console.log(JSON.stringify(await part()));

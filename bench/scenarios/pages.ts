@@ -1,6 +1,7 @@
 /**
  * THE PAGE STORE: what a fork costs by size of the data, a thousand databases opened, reads of what
- * is not in memory, and how long the event loop is held while a checkpoint runs under load.
+ * is not in memory, and how long the event loop is held while a checkpoint runs: under load, and
+ * where many databases have little to write.
  *
  * Each round but the fork's is a process of its own (pages-process.ts). Before cold reads the
  * system's page cache is dropped where this process may do that (root, on Linux); elsewhere "cold"
@@ -205,3 +206,30 @@ function delayed(pages: number, label: string): Scenario {
 }
 
 export const checkpointDelays = [delayed(20_000, "20k"), delayed(100_000, "100k")];
+
+const held = (name: string, key: string): Metric => ({
+  ...count(name, "ms", key),
+  targets: [{ atMost: 20 }],
+});
+
+export const longestTurns: Scenario = {
+  name: "turns-5000db",
+  what: "the longest turn of the event loop where 5,000 databases have a commit each",
+  metrics: [
+    held("first checkpoint", "firstMs"),
+    held("later checkpoints", "laterMs"),
+    held("close", "closeMs"),
+  ],
+  rounds: 3,
+  async open({ directory, scale }) {
+    const databases = Math.max(100, Math.round(5000 * scale));
+    const place = join(directory, "round");
+    const side = told(OURS, async () => {
+      if (existsSync(place)) rmSync(place, { recursive: true });
+      mkdirSync(place, { recursive: true });
+      const counts = await tell("turns", "ours", place, databases);
+      return { operations: databases, seconds: counts.seconds ?? 0, counts };
+    });
+    return [side];
+  },
+};
