@@ -6,6 +6,7 @@
  * (1) A name says nothing about what lies under it: a dropped name is used again. Which database it
  *     is, its transactions tell; their ids are used once in a run.
  */
+import type { Copies } from "./copies.ts";
 import { DatabaseModel } from "./database-model.ts";
 import { promise } from "./failure.ts";
 
@@ -29,6 +30,23 @@ export class CatalogueModel {
   #owed = 0;
   #lastId = 0;
   #lastDatabase = 0;
+
+  /** All that is known of it, in another world. */
+  echo(copies: Copies): CatalogueModel {
+    const echo = new CatalogueModel();
+    echo.#lastId = this.#lastId;
+    echo.#lastDatabase = this.#lastDatabase;
+    echo.#owed = this.#owed;
+    const same = (model: DatabaseModel) => echo.echoOf(model, copies);
+    echo.#settled = new Map([...this.#settled].map(([name, model]) => [name, same(model)]));
+    echo.#changes = this.#changes.map((each) => ({ ...each, database: same(each.database) }));
+    return echo;
+  }
+
+  /** Of a model that is in this one, or that is known besides. */
+  echoOf(model: DatabaseModel, copies: Copies): DatabaseModel {
+    return model.echo(copies, () => ++this.#lastId);
+  }
 
   /** As it is if nothing under way fails. */
   get current(): Names {

@@ -17,6 +17,7 @@
  * (3) What a read has shown stays: lists shown are prefixes of every later one.
  * (4) What a crash took away never comes back.
  */
+import type { Copies } from "./copies.ts";
 import { BrokenPromise, promise } from "./failure.ts";
 import { State } from "./state.ts";
 
@@ -81,6 +82,19 @@ export class DatabaseModel {
     const branch = this.#copied(label, ({ outcome }) => outcome !== "refused");
     this.#branches.add(branch);
     return branch;
+  }
+
+  /** All that is known of it, in another world: what is learned there is not learned here. */
+  echo(copies: Copies, nextId: () => number): DatabaseModel {
+    return copies.of(this, () => {
+      const echo = copies.put(this, new DatabaseModel(this.label, nextId));
+      for (const each of this.#submitted) echo.#take(copies.of(each, (was) => ({ ...was })));
+      echo.#acknowledged.push(...this.#acknowledged);
+      for (const id of this.#revealed) echo.#revealed.add(id);
+      echo.#shown = this.#shown;
+      for (const branch of this.#branches) echo.#branches.add(branch.echo(copies, nextId));
+      return echo;
+    });
   }
 
   /** As it was when it held exactly these. */

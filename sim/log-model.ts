@@ -47,6 +47,16 @@ export class LogModel {
     this.#history = [{ text: textOf(this.#states), states: this.#states }];
   }
 
+  /** All that is known, of logs that a crash could have left as well. */
+  echo(): LogModel {
+    const echo = new LogModel();
+    echo.#states = this.#states;
+    echo.#history = [...this.#history];
+    echo.#acknowledged = this.#acknowledged;
+    echo.#nextFill = this.#nextFill;
+    return echo;
+  }
+
   /** Changes that were asked for. */
   get count(): number {
     return this.#history.length - 1;

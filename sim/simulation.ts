@@ -8,13 +8,21 @@
  *     liveness is a promise too.
  * (4) A crash counts when the next life begins with what it has left: one recovered image each. The
  *     end of a process that had closed its store is none.
+ * (5) Before that, further images of the crash are looked at, if the scenario says how: echoes.ts.
  */
 import type { Env } from "../src/base/env.ts";
 import { Manager } from "../src/index.ts";
-import { DeadProcessError, type SeededRandom, simulatedWorld } from "../src/io/index.ts";
+import {
+  DeadProcessError,
+  type SeededRandom,
+  type SimulatedWorld,
+  simulatedWorld,
+} from "../src/io/index.ts";
 import { memoryStores } from "../src/manifest/index.ts";
 import { prepareEngines } from "../src/sqlite/index.ts";
 import { CatalogueModel } from "./catalogue-model.ts";
+import { Copies } from "./copies.ts";
+import { type Echoed, echoesPerCrash, liveEchoes } from "./echoes.ts";
 import { assertUnaccused, BrokenPromise } from "./failure.ts";
 import { Life } from "./life.ts";
 import { type SwarmOptions, storeLimits, swarm } from "./swarm.ts";
@@ -44,6 +52,11 @@ export interface SimulationOptions {
   readonly lifeMsMax?: number;
 }
 
+interface Echo {
+  readonly of: Simulation;
+  readonly world: SimulatedWorld;
+}
+
 interface Injector {
   readonly prefix?: string;
   /** How often each has hit. */
@@ -56,36 +69,56 @@ export class Simulation {
   readonly options: SwarmOptions;
   readonly stores: ReturnType<typeof memoryStores>;
   readonly trace: Trace;
-  readonly tally = new Tally();
+  readonly tally: Tally;
   /** What injects faults, by the prefix of their names. */
   readonly injectors: Injector[] = [];
-  readonly catalogue = new CatalogueModel();
+  readonly catalogue: CatalogueModel;
+  /** Of an echo: what it has of the model that it was made from. */
+  readonly copies = new Copies();
   /** The disk may fail, and so may calls. */
   faulty = false;
   /** Errors that mean that nothing was done, beside those that any seed may meet. */
   excuses: (error: unknown) => boolean = () => false;
+  /** How further images of a crash are looked at. Unset: they are not drawn. */
+  echoed: Echoed | undefined;
+  readonly #made: SimulationOptions;
   readonly #traceDisk: boolean;
   readonly #lifeMsMax: number;
   #lives = 0;
   #hasClosed = false;
   #hasCrashed = false;
 
-  constructor(options: SimulationOptions) {
-    const { seed, print, begun, adjust = (drawn) => drawn } = options;
+  constructor(options: SimulationOptions, echo?: Echo) {
+    const { seed, print, begun } = options;
+    this.#made = options;
     this.#lifeMsMax = options.lifeMsMax ?? LIFE_MS_MAX;
-    this.world = simulatedWorld({ seed, runMsMax: this.#lifeMsMax + RUN_MS_SPARE });
+    this.world = echo?.world ?? simulatedWorld({ seed, runMsMax: this.#lifeMsMax + RUN_MS_SPARE });
     this.injectors.push(this.world.disk);
     this.random = this.world.random.fork();
     const dice = this.world.random.fork();
-    this.options = { ...adjust(swarm(dice), dice), ...options.smaller };
-    this.stores = memoryStores(this.world.random.fork());
+    this.options = echo?.of.options ?? drawn(options, dice);
+    const ofStores = this.world.random.fork();
+    this.stores = echo?.of.stores.copy(ofStores) ?? memoryStores(ofStores);
+    this.tally = echo?.of.tally ?? new Tally();
+    this.catalogue = echo?.of.catalogue.echo(this.copies) ?? new CatalogueModel();
+    this.#hasCrashed = echo !== undefined;
+    this.faulty = echo?.of.faulty ?? false;
     this.trace = new Trace(() => this.world.nowMs, print);
     this.#traceDisk = options.traceDisk ?? print !== undefined;
     begun?.(this);
   }
 
+  /** What it is now, in a world that the crash could have led to as well. Nobody is told its trace. */
+  echo(world: SimulatedWorld): Simulation {
+    const { begun: _, print, ...made } = this.#made;
+    const told = print && { print: (line: string) => print(`  echo ${line}`) };
+    return new Simulation({ ...made, ...told }, { of: this, world });
+  }
+
   /** True if the process survived its life. It is then still running. */
   async live(body: (life: Life) => Promise<void>): Promise<boolean> {
+    if (this.echoed !== undefined && this.#hasCrashed) await liveEchoes(this, this.echoed);
+    this.world.echoesPerCrash = this.echoed === undefined ? 0 : (this.options.echoes ?? 0);
     await prepareEngines("sqlite", 1);
     if (this.options.engine === "libsql") await prepareEngines("libsql", 1);
     const started = this.world.start();
@@ -117,6 +150,7 @@ export class Simulation {
 
   /** How a life ends that its crash has not ended yet. */
   end(how: "kill" | "power"): void {
+    if (this.#hasClosed) this.world.echoesPerCrash = 0;
     if (how === "kill") this.world.kill();
     else this.world.powerCut();
     this.#hasCrashed = !this.#hasClosed;
@@ -151,4 +185,9 @@ export class Simulation {
     }
     throw new BrokenPromise("a life has not ended within the time that it may take");
   }
+}
+
+function drawn({ seed, adjust, smaller }: SimulationOptions, dice: SeededRandom): SwarmOptions {
+  const options = { ...swarm(dice), echoes: echoesPerCrash(seed) };
+  return { ...(adjust?.(options, dice) ?? options), ...smaller };
 }

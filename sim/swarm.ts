@@ -46,6 +46,8 @@ export interface SwarmOptions {
   readonly historyBytes?: number;
   readonly checkpointAgeMs?: number;
   readonly compression?: "none" | "deflate";
+  /** Further images of each crash: see echoes.ts. Not of the dice, so that they move nothing. */
+  readonly echoes?: number;
 }
 
 const LIBSQL_SHARE = 0.1;

@@ -45,6 +45,19 @@ export class MomentRecord {
   marks: readonly Mark[] = [];
   #names = 0;
 
+  /** All that is known of moments, in another world; `same` is what each model is there. */
+  echo(same: (model: DatabaseModel) => DatabaseModel): MomentRecord {
+    const echo = new MomentRecord();
+    for (const { owner, moments, ...kept } of this.kept) {
+      const pairs = [...moments].map(([of, moment]) => [same(of), same(moment)] as const);
+      echo.kept.push({ ...kept, owner: owner && same(owner), moments: new Map(pairs) });
+    }
+    for (const { model, origin } of this.begun.values()) {
+      echo.begun.set(same(model), { model: same(model), origin: same(origin) });
+    }
+    return echo;
+  }
+
   nextName(): string {
     this.#names += 1;
     return `moment ${this.#names}`;

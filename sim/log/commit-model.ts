@@ -28,6 +28,15 @@ export class CommitModel {
   /** Everything up to here was said to be durable. */
   promisedLsn = 0;
 
+  /** All that is known, of a log that a crash could have left as well. */
+  echo(): CommitModel {
+    const echo = new CommitModel();
+    echo.#sealed = [...this.#sealed];
+    echo.#nextId = this.#nextId;
+    echo.promisedLsn = this.promisedLsn;
+    return echo;
+  }
+
   /** Seals a commit for each stream, all of one group; returns the LSN of the last. */
   seal(log: Log, streams: readonly StreamId[], bytes: number): Lsn {
     let newest = log.newestLsn;

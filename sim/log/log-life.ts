@@ -34,7 +34,7 @@ const STORE_ID = Uint8Array.from({ length: 16 }, (_, at) => 100 + at);
 const REMEMBER_MS = 1;
 
 export class LogLife {
-  readonly model = new CommitModel();
+  readonly model: CommitModel;
   readonly limits: Partial<LogLimits>;
   /** With history, a checkpoint keeps the log from the one before it on. */
   readonly keepsHistory: boolean;
@@ -50,11 +50,27 @@ export class LogLife {
   /** A superblock with this checkpoint was written, and all of its copies synced. */
   #superblockLsn: Lsn = LSN_ZERO;
 
-  constructor(options: Pick<LogLife, "limits" | "keepsHistory" | "mayBeFull">) {
+  constructor(
+    options: Pick<LogLife, "limits" | "keepsHistory" | "mayBeFull">,
+    model = new CommitModel(),
+  ) {
     const { limits, keepsHistory, mayBeFull } = options;
+    this.model = model;
     this.mayBeFull = mayBeFull;
     this.limits = limits;
     this.keepsHistory = keepsHistory;
+  }
+
+  /** All that is remembered, beside a log that a crash could have left as well. */
+  echo(): LogLife {
+    const echo = new LogLife(this, this.model.echo());
+    for (const sequence of this.#registered) echo.#registered.add(sequence);
+    for (const [sequence, segment] of this.#history) echo.#history.set(sequence, segment);
+    echo.#checkpointLsn = this.#checkpointLsn;
+    echo.#horizonLsn = this.#horizonLsn;
+    echo.#generation = this.#generation;
+    echo.#superblockLsn = this.#superblockLsn;
+    return echo;
   }
 
   get checkpointLsn(): Lsn {

@@ -30,15 +30,21 @@ type Change = { pageCount: number; pageBytes: number; pages: Map<number, Uint8Ar
 export class PageLife {
   readonly rig: Rig;
   readonly #random: SeededRandom;
-  readonly #oracle = new Oracle();
+  readonly #oracle: Oracle;
   #readers: Reader[] = [];
   #views: View[] = [];
   #names = 0;
   #stamp = 0;
 
-  constructor(rig: Rig, random: SeededRandom) {
+  constructor(rig: Rig, random: SeededRandom, oracle = new Oracle()) {
     this.rig = rig;
     this.#random = random;
+    this.#oracle = oracle;
+  }
+
+  /** The same with another store that the crash could have left; this one learns nothing from it. */
+  echo(rig: Rig, random: SeededRandom): PageLife {
+    return new PageLife(rig, random, this.#oracle.copy());
   }
 
   create(): void {

@@ -17,6 +17,7 @@ export async function crash(options: SimulationOptions): Promise<void> {
 }
 
 export async function crashAgain(simulation: Simulation): Promise<void> {
+  simulation.echoed = verifyEcho;
   for (let n = 0; n < simulation.options.lives; n++) {
     await interruptedLife(simulation);
   }
@@ -38,6 +39,13 @@ async function interruptedLife(simulation: Simulation): Promise<void> {
   if (survived) simulation.end(random.pick(["kill", "power"] as const));
   else tally.add(early ? "crashes: planned in recovery" : `crashes: ${how} at a change`);
   promise(!world.alive, "a process outlived its world");
+}
+
+/** What a crash has left, or could have, is what it must be. */
+export function verifyEcho(): (life: Life) => Promise<void> {
+  return async (life) => {
+    await verify(life, await life.open());
+  };
 }
 
 /** What is left of a life that no crash has ended: sudden silence, a pause, or a clean end. */

@@ -39,6 +39,7 @@ export async function families(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation({ ...options, adjust: withHistory });
   simulation.faulty = simulation.random.chance(FAULTY_SHARE);
   const record = new MomentRecord();
+  simulation.echoed = (echo) => lookAt(echo, record);
   for (let n = 0; n < simulation.options.lives; n++) await interruptedLife(simulation, record);
   if (simulation.faulty) {
     await simulation.live(async (life) => {
@@ -78,6 +79,16 @@ async function interruptedLife(simulation: Simulation, record: MomentRecord): Pr
   heal(simulation);
   if (survived) simulation.end(how);
   else tally.add(`crashes: ${how} at a change`);
+}
+
+/** What a crash could have left as well; nobody goes on with it. */
+function lookAt(echo: Simulation, of: MomentRecord): (life: Life) => Promise<void> {
+  const record = of.echo((model) => echo.catalogue.echoOf(model, echo.copies));
+  return async (life) => {
+    const manager = await life.open();
+    const scene = sceneOf(life, { manager, record });
+    await settleAfterCrash(scene, await verify(life, manager));
+  };
 }
 
 async function bursts(scene: Scene): Promise<void> {

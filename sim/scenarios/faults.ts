@@ -14,7 +14,7 @@ import { OPERATIONS } from "../operations.ts";
 import { type Found, verify } from "../oracle.ts";
 import { Simulation, type SimulationOptions } from "../simulation.ts";
 import type { SwarmOptions } from "../swarm.ts";
-import { lastLives } from "./crash.ts";
+import { lastLives, verifyEcho } from "./crash.ts";
 
 type Hurt = (simulation: Simulation) => void;
 
@@ -27,6 +27,7 @@ export async function faults(options: SimulationOptions): Promise<void> {
 /** `hurt` chooses what goes wrong from then on. */
 export async function failAgain(simulation: Simulation, hurt: Hurt = harm): Promise<void> {
   simulation.faulty = true;
+  simulation.echoed = verifyEcho;
   for (let n = 0; n < simulation.options.lives; n++) {
     const survived = await simulation.live((life) => faultyLife(life, hurt));
     heal(simulation);

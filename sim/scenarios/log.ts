@@ -9,6 +9,7 @@ import { KIB, type StreamId, streamId } from "../../src/base/units.ts";
 import { StorageError } from "../../src/index.ts";
 import type { FaultChances, SeededRandom } from "../../src/io/index.ts";
 import type { StoredLog } from "../../src/write/index.ts";
+import { withEchoes } from "../echoes.ts";
 import type { Life } from "../life.ts";
 import { LogLife, makeDirectories } from "../log/log-life.ts";
 import { Simulation, type SimulationOptions } from "../simulation.ts";
@@ -25,7 +26,7 @@ const EXCUSED = ["BOP_BACKPRESSURE"];
 const EXCUSED_BY_FAULTS = ["BOP_IO", "BOP_DISK_FULL", "BOP_READ_ONLY", "BOP_OUTCOME_UNKNOWN"];
 
 export async function log(options: SimulationOptions): Promise<void> {
-  const simulation = new Simulation(options);
+  const simulation = new Simulation({ ...options, adjust: withEchoes });
   await endLog(simulation, await liveLog(simulation));
 }
 
@@ -44,6 +45,14 @@ export async function liveLog(simulation: Simulation): Promise<LogLife> {
     keepsHistory: random.chance(0.5),
   });
   world.disk.autoIsDirect = random.chance(0.3);
+  simulation.echoed = () => {
+    const echo = store.echo();
+    return async ({ env }) => {
+      await makeDirectories(env);
+      const opened = await echo.open(env);
+      await echo.checkPast(opened, STREAMS);
+    };
+  };
   for (let n = 1 + random.below(LIVES_MAX); n > 0; n--) {
     const how = random.pick(["kill", "power"] as const);
     const inRecovery = random.chance(0.3);

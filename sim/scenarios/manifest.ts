@@ -9,6 +9,7 @@ import { type DeadLetterRow, type Manifest, openManifest } from "../../src/manif
 import { type Operation, put } from "../../src/manifest/table.ts";
 import { deadLetters } from "../../src/manifest/tables/dead-letters.ts";
 import { pendingBatches } from "../../src/manifest/tables/pending-batches.ts";
+import { withEchoes } from "../echoes.ts";
 import { promise } from "../failure.ts";
 import type { Life } from "../life.ts";
 import { Simulation, type SimulationOptions, STORE } from "../simulation.ts";
@@ -27,13 +28,22 @@ interface Register {
   readonly refused: Set<number>;
 }
 
-const register = (): Register => ({ asked: 0, answered: 0, refused: new Set() });
+const register = (of?: Register): Register => ({
+  ...(of ?? { asked: 0, answered: 0 }),
+  refused: new Set(of?.refused),
+});
 
 /** What the manifest must hold, over all lives. */
 class Model {
-  readonly hands = Array.from({ length: HANDS }, register);
-  readonly journal = register();
-  readonly answered = new Set<number>();
+  readonly hands: readonly Register[];
+  readonly journal: Register;
+  readonly answered: Set<number>;
+
+  constructor(of?: Model) {
+    this.hands = of?.hands.map(register) ?? Array.from({ length: HANDS }, () => register());
+    this.journal = register(of?.journal);
+    this.answered = new Set(of?.answered);
+  }
 
   check(rows: ReadonlyMap<number, number>): void {
     for (const [index, { asked, answered, refused }] of this.hands.entries()) {
@@ -66,9 +76,16 @@ class Model {
 }
 
 export async function manifest(options: SimulationOptions): Promise<void> {
-  const simulation = new Simulation(options);
+  const simulation = new Simulation({ ...options, adjust: withEchoes });
   const { random, tally } = simulation;
   const model = new Model();
+  simulation.echoed = () => {
+    const echo = new Model(model);
+    return async (life) => {
+      await open(life);
+      echo.check(await found(life));
+    };
+  };
   for (let n = 2 + random.below(4); n > 0; n--) {
     const how = random.pick(["kill", "power"] as const);
     const lifeMs = random.fraction() * LIFE_MS;

@@ -8,7 +8,9 @@ import type { Lsn } from "../../src/base/units.ts";
 import { isStorageError } from "../../src/index.ts";
 import type { FaultChances } from "../../src/io/index.ts";
 import { Rig } from "../../src/page-store/rig.fixture.ts";
+import { ECHO_IMAGES, withEchoes } from "../echoes.ts";
 import { promise } from "../failure.ts";
+import { PageEcho } from "../pages/page-echo.ts";
 import { PageLife } from "../pages/page-life.ts";
 import { IMAGES, Simulation, type SimulationOptions } from "../simulation.ts";
 
@@ -126,6 +128,8 @@ class Run {
     const { rig, life, simulation } = this;
     const { random, tally } = simulation;
     rig.world.disk.heal();
+    const echoes: PageEcho[] = [];
+    let moments = [rig.log.durableLsn, ...rig.log.undurable];
     life.died();
     this.#running = Promise.resolve();
     this.#process += 1;
@@ -135,6 +139,8 @@ class Run {
       const how = random.pick(["kill", "power"] as const);
       const isCutOff = random.chance(0.25);
       const opening = rig.restart(how);
+      // Before it has got anywhere: what is undecided still is.
+      for (const world of rig.world.takeEchoes()) echoes.push(new PageEcho(life, world, moments));
       tally.add(IMAGES);
       if (isCutOff) rig.world.disk.crashAt(1 + random.below(RECOVERY_CHANGES_MAX), how);
       try {
@@ -145,10 +151,22 @@ class Run {
         if (rig.world.alive && !this.#isExcused(error)) throw error;
         tally.add("crashes: in recovery");
       }
+      moments = [rig.log.durableLsn, ...rig.log.undurable];
     }
+    await this.#liveEchoes(echoes);
     rig.world.disk.crashAt(NEVER, "kill");
     life.reopened();
     this.check();
+  }
+
+  async #liveEchoes(echoes: readonly PageEcho[]): Promise<void> {
+    const { tally, trace } = this.simulation;
+    for (const echo of echoes) {
+      const images = await echo.live();
+      tally.add(IMAGES, images);
+      tally.add(ECHO_IMAGES, images);
+      trace.note(`echo ${echo.rig.world.disk.changeCount} ${echo.rig.world.nowMs}`);
+    }
   }
 
   #harm(): void {
@@ -174,12 +192,13 @@ class Run {
 }
 
 export async function pages(options: SimulationOptions): Promise<void> {
-  const simulation = new Simulation(options);
+  const simulation = new Simulation({ ...options, adjust: withEchoes });
   const { random, tally, trace } = simulation;
   const chunkBytes = random.pick([64, 128, 512]) * 1024;
   const compression = random.pick(["none", "none", "deflate"] as const);
   const limits = { ...LIMITS, chunkBytes, compression };
   const rig = await Rig.open({ seed: options.seed, limits });
+  rig.world.echoesPerCrash = simulation.options.echoes ?? 0;
   simulation.injectors.push(rig.world.disk);
   const run = new Run(simulation, rig);
   let horizonLsn = 0;

@@ -15,6 +15,10 @@ export async function recordLog(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation(options);
   const { random, tally } = simulation;
   const model = new LogModel();
+  simulation.echoed = () => {
+    const echo = model.echo();
+    return async (life) => echo.verify(await life.open());
+  };
   for (let n = 0; n < simulation.options.lives; n++) {
     const how = random.pick(["kill", "power"] as const);
     const inRecovery = random.chance(0.2);

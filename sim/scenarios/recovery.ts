@@ -17,6 +17,9 @@ const LOG_BYTES = 8 * 1024 * 1024;
 
 export async function recovery(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation({ ...options, adjust: longLog });
+  simulation.echoed = () => async (life) => {
+    await touch(life, await life.open());
+  };
   for (let n = 0; n < 1 + simulation.options.lives; n++) await life(simulation);
   await lastLives(simulation);
 }

@@ -28,6 +28,11 @@ export interface MemoryStores {
   failNextCommit(fault: CommitFault): void;
   /** What lies in the directory is gone from the disk. Nobody may have it open. */
   lose(directory: string): void;
+  /**
+   * The same as it is now, in a world of its own: what a crash has left undecided is decided there
+   * by other dice, and no fault is due. Nobody may have any of it open.
+   */
+  copy(random: Random): MemoryStores;
 }
 
 export interface CommitFault {
@@ -56,6 +61,15 @@ class Directory {
   owner: { readonly backend: object; readonly process: Env["process"] } | undefined;
   /** Ends when the newest commit does: there is one writer at a time, of all processes. */
   #tail: Promise<unknown> = Promise.resolve();
+
+  /** Values are never changed in place, so both may have the same. */
+  copy(): Directory {
+    const copy = new Directory();
+    for (const [key, value] of this.#values) copy.#values.set(key, value);
+    copy.#sortedKeys = this.#sortedKeys;
+    copy.#undecided = [...this.#undecided];
+    return copy;
+  }
 
   get(key: string): Uint8Array | undefined {
     return this.#values.get(key);
@@ -112,7 +126,10 @@ class Directory {
 }
 
 export function memoryStores(random: Random): MemoryStores {
-  const directories = new Map<string, Directory>();
+  return storesIn(new Map(), random);
+}
+
+function storesIn(directories: Map<string, Directory>, random: Random): MemoryStores {
   let fault: CommitFault | undefined;
   const takeFault = () => {
     const taken = fault;
@@ -125,6 +142,10 @@ export function memoryStores(random: Random): MemoryStores {
     },
     lose: (directory) => {
       directories.delete(directory);
+    },
+    copy: (dice) => {
+      const copies = [...directories].map(([path, each]) => [path, each.copy()] as const);
+      return storesIn(new Map(copies), dice);
     },
     openerFor: (env) => async (path) => {
       await env.clock.sleep(COMMIT_MS_MIN);

@@ -47,6 +47,11 @@ export class CatalogueRig {
     this.#store = store;
   }
 
+  /** Numbers that the other has given out are used. */
+  after(of: CatalogueRig): void {
+    this.#nextStreamId = of.#nextStreamId;
+  }
+
   /** Databases that are not dropped. */
   get live(): StreamId[] {
     return [...this.databases.values()].flatMap(({ stream, state }) =>

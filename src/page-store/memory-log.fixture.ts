@@ -130,6 +130,15 @@ export class MemoryLog implements Log {
     return this.#commits.map(({ lsn }) => lsn).filter((lsn) => lsn > this.#durableLsn);
   }
 
+  /** The same after a crash, of which some more may be durable than anybody was told. */
+  echo(durableLsn: Lsn): MemoryLog {
+    const echo = new MemoryLog();
+    echo.#commits.push(...this.#commits);
+    echo.#newestLsn = this.#newestLsn;
+    echo.makeDurable(durableLsn);
+    return echo;
+  }
+
   /** The commits above a checkpoint, as the next process finds them: none that is not durable. */
   restart(checkpointLsn: Lsn): readonly ReplayedCommit[] {
     const kept = this.#commits.filter(({ lsn }) => lsn <= this.#durableLsn);

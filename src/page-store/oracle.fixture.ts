@@ -37,6 +37,15 @@ const NOTHING: State = { lsn: 0 as Lsn, pageCount: 0, pageBytes: 0, pages: new M
 export class Oracle {
   readonly #lines = new Map<StreamId, Line>();
 
+  /** It forgets nothing of what this knows now, and this learns nothing from it. */
+  copy(): Oracle {
+    const copy = new Oracle();
+    for (const [stream, { createdLsn, states }] of this.#lines) {
+      copy.#lines.set(stream, { createdLsn, states: [...states] });
+    }
+    return copy;
+  }
+
   create(stream: StreamId, createdLsn: Lsn): void {
     this.#lines.set(stream, { createdLsn, states: [NOTHING] });
   }

@@ -7,7 +7,7 @@
 import type { Env } from "../base/env.ts";
 import { CATALOGUE_STREAM, LSN_ZERO, type Lsn, type StreamId, streamId } from "../base/units.ts";
 import { type SimulatedWorld, simulatedWorld } from "../io/index.ts";
-import { type Manifest, memoryStores, openManifest } from "../manifest/index.ts";
+import { type Manifest, type MemoryStores, memoryStores, openManifest } from "../manifest/index.ts";
 import { CatalogueRig } from "./catalogue.fixture.ts";
 import type { CheckpointResult } from "./checkpoint/checkpoint-request.ts";
 import type { PageStoreLimits } from "./limits.ts";
@@ -20,6 +20,12 @@ import type { HealedChunk, RemoteChunks } from "./residency/remote-chunks.ts";
 export const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index + 1);
 export const DIRECTORY = "/data";
 
+interface Outlived {
+  readonly world: SimulatedWorld;
+  readonly stores: MemoryStores;
+  readonly log: MemoryLog;
+}
+
 export interface RigOptions {
   readonly seed: number;
   readonly limits?: PageStoreLimits;
@@ -29,11 +35,11 @@ export interface RigOptions {
 
 export class Rig {
   readonly world: SimulatedWorld;
-  readonly log = new MemoryLog();
+  readonly log: MemoryLog;
   readonly stores;
   readonly live = new Set<StreamId>();
   /** Databases that are made by entries in the log. */
-  readonly catalogue = new CatalogueRig(this.log, () => this.store);
+  readonly catalogue: CatalogueRig;
   /** See PageStoreOptions. */
   historyLsn: (() => Lsn) | undefined;
   #published = new Set<StreamId>();
@@ -45,11 +51,25 @@ export class Rig {
   #process: { readonly manifest: Manifest; readonly store: PageStore } | undefined;
   readonly #removed: StreamId[] = [];
 
-  private constructor({ seed, limits = {}, remote }: RigOptions) {
+  private constructor({ seed, limits = {}, remote }: RigOptions, echo?: Outlived) {
     this.#remote = remote;
-    this.world = simulatedWorld({ seed });
-    this.stores = memoryStores(this.world.random);
+    this.world = echo?.world ?? simulatedWorld({ seed });
+    this.stores = echo?.stores.copy(this.world.random) ?? memoryStores(this.world.random);
+    this.log = echo?.log ?? new MemoryLog();
+    this.catalogue = new CatalogueRig(this.log, () => this.store);
     this.limits = limits;
+  }
+
+  /** What is left of it in another world that a crash could have led to. Start it. */
+  echo(world: SimulatedWorld, durableLsn: Lsn): Rig {
+    const { stores, limits } = this;
+    const remote = this.#remote;
+    const log = this.log.echo(durableLsn);
+    const options = { seed: world.seed, limits, ...(remote && { remote }) };
+    const echo = new Rig(options, { world, stores, log });
+    echo.historyLsn = this.historyLsn;
+    echo.catalogue.after(this.catalogue);
+    return echo;
   }
 
   static async open(options: RigOptions): Promise<Rig> {

@@ -8,6 +8,7 @@
  *     anything. Bytes behind the size are gone.
  * (3) Blocks of zeros take no memory: a preallocated segment costs what was written to it.
  * (4) Damage at rest lies over that, and is seen by processes only: damage.ts.
+ * (5) A copy costs what is written afterwards: both have the same blocks until one of them changes.
  */
 import { roundUp } from "../../base/units.ts";
 import { type Damage, DamagedSectors } from "./damage.ts";
@@ -31,8 +32,10 @@ type Sector = Uint8Array | undefined;
 const ZERO_SECTOR = Buffer.alloc(SECTOR_BYTES);
 
 export class Content {
-  readonly #blocks = new Map<number, Uint8Array>();
-  readonly #size = new History(0);
+  #blocks = new Map<number, Uint8Array>();
+  /** Of these blocks: those that another file has too. Undefined: it has the whole map. See (5). */
+  #shared: Set<number> | undefined = new Set();
+  #size = new History(0);
   /** Only sectors that a power cut could change. */
   readonly #unsettled = new Map<number, History<Sector>>();
   #damage: DamagedSectors | undefined;
@@ -43,8 +46,26 @@ export class Content {
     this.#older = keepsOlder ? new Map() : undefined;
   }
 
+  get keepsOlder(): boolean {
+    return this.#older !== undefined;
+  }
+
   get sizeBytes(): number {
     return this.#size.current;
+  }
+
+  /** It becomes what the other is, undecided sectors and damage included. See (5). */
+  become(of: Content): void {
+    this.#blocks = of.#blocks;
+    this.#shared = of.#shared = undefined;
+    this.#size = of.#size.copy(same);
+    this.#damage = of.#damage?.copy();
+    this.#older?.clear();
+    for (const [sectorAt, older] of of.#older ?? []) this.#older?.set(sectorAt, older);
+    this.#unsettled.clear();
+    for (const [sectorAt, history] of of.#unsettled) {
+      this.#unsettled.set(sectorAt, history.copy(same));
+    }
   }
 
   /** True while a sector of it is damaged. */
@@ -208,7 +229,8 @@ export class Content {
 
   /** Durable and visible at once: for tests that damage a file, and for files that were there. */
   replace(bytes: Uint8Array): void {
-    this.#blocks.clear();
+    this.#blocks = new Map();
+    this.#shared = new Set();
     this.#unsettled.clear();
     this.mend();
     this.#size.become(bytes.length);
@@ -259,24 +281,44 @@ export class Content {
   #show(sectorAt: number, sector: Sector): void {
     const inBlock = sectorAt % BLOCK_BYTES;
     const index = (sectorAt - inBlock) / BLOCK_BYTES;
-    let block = this.#blocks.get(index);
-    if (block === undefined) {
-      if (sector === undefined || isZero(sector)) return;
-      block = new Uint8Array(BLOCK_BYTES);
-      this.#blocks.set(index, block);
+    if (!this.#blocks.has(index) && (sector === undefined || isZero(sector))) return;
+    this.#ownBlock(index).set(sector ?? ZERO_SECTOR, inBlock);
+  }
+
+  /** A block that may be changed. */
+  #ownBlock(index: number): Uint8Array {
+    const shared = this.#ownMap();
+    const found = this.#blocks.get(index);
+    if (found !== undefined && !shared.has(index)) return found;
+    const own = found === undefined ? new Uint8Array(BLOCK_BYTES) : found.slice();
+    this.#blocks.set(index, own);
+    shared.delete(index);
+    return own;
+  }
+
+  #ownMap(): Set<number> {
+    if (this.#shared === undefined) {
+      this.#blocks = new Map(this.#blocks);
+      this.#shared = new Set(this.#blocks.keys());
     }
-    block.set(sector ?? ZERO_SECTOR, inBlock);
+    return this.#shared;
   }
 
   #forgetBehindEnd(): void {
     const end = this.sizeBytes;
-    for (const [index, block] of this.#blocks) {
+    for (const index of this.#blocks.keys()) {
       const from = index * BLOCK_BYTES;
-      if (from >= end) this.#blocks.delete(index);
-      else if (from + BLOCK_BYTES > end) block.fill(0, end - from);
+      if (from + BLOCK_BYTES <= end) continue;
+      if (from < end) this.#ownBlock(index).fill(0, end - from);
+      else {
+        this.#ownMap();
+        this.#blocks.delete(index);
+      }
     }
   }
 }
+
+const same = <T>(value: T): T => value;
 
 function survivor(
   history: History<Sector>,

@@ -38,6 +38,15 @@ export class DamagedSectors {
     this.#sectorBytes = sectorBytes;
   }
 
+  /** The same, over a file that is the same. */
+  copy(): DamagedSectors {
+    const copy = new DamagedSectors(this.#sectorBytes);
+    for (const [sectorAt, { shown, ...rest }] of this.#damages) {
+      copy.add(sectorAt, { ...rest, ...(shown && { shown: shown.slice() }) });
+    }
+    return copy;
+  }
+
   get count(): number {
     return this.#damages.size;
   }

@@ -51,6 +51,8 @@ export interface DiskCall<T> {
 export interface DiskOptions {
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
+  /** What lies on it at first. Default: nothing. */
+  readonly tree?: Tree;
   /** Ends every process, since it was its turn: see `crashAt`. */
   readonly crash: (how: Crash) => void;
 }
@@ -105,8 +107,9 @@ export class Disk implements SimulatedDisk {
   keepsOlder = false;
   readonly calls: Partial<Record<DiskOperation, number>> = {};
   readonly injected = new Map<string, number>();
-  readonly tree = new Tree();
+  readonly tree: Tree;
   readonly #options: DiskOptions;
+  #random: SeededRandom;
   readonly #faults: Faults;
   #decay: Decay | undefined;
   readonly #inFlight = new Set<DiskCall<unknown>>();
@@ -116,6 +119,8 @@ export class Disk implements SimulatedDisk {
 
   constructor(options: DiskOptions) {
     this.#options = options;
+    this.#random = options.random;
+    this.tree = options.tree ?? new Tree();
     this.#faults = new Faults(options.random.fork());
   }
 
@@ -191,8 +196,9 @@ export class Disk implements SimulatedDisk {
     return this.#order;
   }
 
+  /** At the moment of a call: while further images of a crash are drawn, it is theirs. */
   get random(): SeededRandom {
-    return this.#options.random;
+    return this.#random;
   }
 
   /** An asynchronous call of a process */
@@ -227,18 +233,39 @@ export class Disk implements SimulatedDisk {
     return this.#complete(call);
   }
 
-  /** Ends what is under way, then does to the files what the crash does. */
+  /** Nothing is under way any more, and the files are as it has left them. */
   crash(how: Crash): void {
-    const { random } = this.#options;
     this.#crashAt = undefined;
+    this.#leave(how);
+    this.#inFlight.clear();
+  }
+
+  /** What a crash could leave just now, once for each of the dice. Nothing here is changed by it. */
+  images(images: readonly { readonly how: Crash; readonly random: SeededRandom }[]): Tree[] {
+    if (images.length === 0) return [];
+    const [order, ours] = [this.#order, this.#random];
+    const restore = this.tree.save();
+    const drawn = images.map(({ how, random }) => {
+      this.#random = random;
+      this.#leave(how);
+      const image = this.tree.copy();
+      restore();
+      return image;
+    });
+    this.#random = ours;
+    this.#order = order;
+    return drawn;
+  }
+
+  /** Ends what is under way, then does to the files what the crash does. */
+  #leave(how: Crash): void {
     for (const call of this.#inFlight) {
-      if (call.actPartly !== undefined) call.actPartly();
-      else if (!READS.has(call.operation) && call.operation !== "sync" && random.chance(0.5)) {
+      if (call.actPartly !== undefined) attempt(call.actPartly);
+      else if (!READS.has(call.operation) && call.operation !== "sync" && this.random.chance(0.5)) {
         attempt(call.act);
       }
     }
-    this.#inFlight.clear();
-    if (how === "power") this.tree.powerCut(random);
+    if (how === "power") this.tree.powerCut(this.random);
   }
 
   /** Throws ENOSPC if the file cannot grow by that much. */

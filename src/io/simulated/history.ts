@@ -63,6 +63,13 @@ export class History<T> {
     return [this.#durable, ...this.#versions.map((version) => version.value)];
   }
 
+  /** The same with a life of its own. */
+  copy(same: (value: T) => T): History<T> {
+    const copy = new History(same(this.#durable));
+    copy.#versions = this.#versions.map((each) => ({ ...each, value: same(each.value) }));
+    return copy;
+  }
+
   /** What it is from now on, and durable. */
   become(value: T): void {
     this.#durable = value;

@@ -83,7 +83,6 @@ class DurableFile implements LogFile {
 
   #writeCall(from: Uint8Array, at: number): DiskCall<void> {
     const { disk, content, path } = this.#handle;
-    const { random } = disk;
     return {
       operation: "write",
       path,
@@ -91,9 +90,12 @@ class DurableFile implements LogFile {
         disk.assertRoom(at + from.length - content.sizeBytes, path);
         content.writeDurably(from, { at, order: disk.nextOrder() });
       },
-      actPartly: () =>
-        content.write(prefixOf(from, { at, random }), { at, order: disk.nextOrder() }),
-      fail: ({ after = random.pick(AFTER_FAILURE) }) => {
+      actPartly: () => {
+        const { random } = disk;
+        content.write(prefixOf(from, { at, random }), { at, order: disk.nextOrder() });
+      },
+      fail: ({ after = disk.random.pick(AFTER_FAILURE) }) => {
+        const { random } = disk;
         content.failDurably(from, { at, order: disk.nextOrder(), after, random });
       },
     };

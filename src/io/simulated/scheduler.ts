@@ -33,9 +33,13 @@ export interface RunLimits {
 
 export class Scheduler {
   readonly #heap: Event[] = [];
-  #nowMs = 0;
+  #nowMs: number;
   #order = 0;
   #running = false;
+
+  constructor(nowMs = 0) {
+    this.#nowMs = nowMs;
+  }
 
   get nowMs(): number {
     return this.#nowMs;

@@ -16,6 +16,12 @@ export type Node = Content | Directory;
 export class Directory {
   readonly names = new Map<string, History<Node | undefined>>();
 
+  /** It becomes what the other is, with `same` of the nodes that are there, or may be. */
+  become(of: Directory, same: (node: Node | undefined) => Node | undefined): void {
+    this.names.clear();
+    for (const [name, history] of of.names) this.names.set(name, history.copy(same));
+  }
+
   get(name: string): Node | undefined {
     return this.names.get(name)?.current;
   }
@@ -52,7 +58,38 @@ export class Directory {
 }
 
 export class Tree {
-  readonly root = new Directory();
+  readonly root: Directory;
+
+  constructor(root = new Directory()) {
+    this.root = root;
+  }
+
+  /** Another with the same in it, names and sectors that are undecided included. */
+  copy(): Tree {
+    const copies = new Map<Node, Node>();
+    const copyOf = (node: Node | undefined): Node | undefined => {
+      const known = node && copies.get(node);
+      if (node === undefined || known !== undefined) return known;
+      return copyInto(copies, node, copyOf);
+    };
+    return new Tree(copyOf(this.root) as Directory);
+  }
+
+  /** Call what it returns, once or again, and each file and directory is as it is now. */
+  save(): () => void {
+    const saved = new Map<Node, Node>();
+    const save = (node: Node | undefined): Node | undefined => {
+      if (node !== undefined && !saved.has(node)) copyInto(saved, node, save);
+      return node;
+    };
+    save(this.root);
+    return () => {
+      for (const [node, copy] of saved) {
+        if (node instanceof Content) node.become(copy as Content);
+        else node.become(copy as Directory, (child) => child);
+      }
+    };
+  }
 
   /** Undefined if there is nothing. */
   find(path: string): Node | undefined {
@@ -147,6 +184,19 @@ export class Tree {
     };
     visit(this.root);
   }
+}
+
+/** A copy, known before its children are copied, since they may lead back to it. */
+function copyInto(
+  copies: Map<Node, Node>,
+  node: Node,
+  same: (node: Node | undefined) => Node | undefined,
+): Node {
+  const copy = node instanceof Content ? new Content(node) : new Directory();
+  copies.set(node, copy);
+  if (copy instanceof Content) copy.become(node as Content);
+  else copy.become(node as Directory, same);
+  return copy;
 }
 
 function split(path: string): string[] {

@@ -18,6 +18,7 @@ import { SimulatedProcess } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
 import { type SeededRandom, seeded } from "./seeded.ts";
 import { DeadProcessError } from "./system-error.ts";
+import type { Tree } from "./tree.ts";
 
 export interface WorldOptions {
   readonly seed: number;
@@ -43,6 +44,11 @@ export interface SimulatedWorld {
   readonly random: SeededRandom;
   /** Simulated milliseconds since the world began. */
   readonly nowMs: number;
+  /**
+   * How many further images are drawn of the crashes to come: what each of them could have left as
+   * well, as ALICE and CrashMonkey look at it. May be changed at any time. Default 0.
+   */
+  echoesPerCrash: number;
   /** True while a process that was started has not been ended. */
   readonly alive: boolean;
   /** Starts a process. Its env works until the next `kill` or `powerCut`. */
@@ -58,6 +64,11 @@ export interface SimulatedWorld {
   kill(): void;
   /** Ends every process, and takes from the disk what was not synced. The machine boots again. */
   powerCut(): void;
+  /**
+   * Worlds of their own, at the same moment, that go on from the further images of the last crash
+   * that had anybody to end. Each is handed out once; this one does not change by them.
+   */
+  takeEchoes(): SimulatedWorld[];
   /** Moves the wall clock, not time. */
   jumpWall(ms: number): void;
   /** Time passes, and no process gets a turn: its event loop is held, or it was stopped for a while. */
@@ -69,6 +80,8 @@ const WALL_START_MS = 1_767_225_600_000;
 const FIRST_PID = 1000;
 const REAL_WAIT_MS = 5000;
 const RUN_MS_MAX = 60 * 60 * 1000;
+/** Their images differ by what was under way only. */
+const ECHOED_KILLS = 0.15;
 
 export function simulatedWorld(options: WorldOptions): SimulatedWorld {
   return new World(options);
@@ -80,11 +93,25 @@ export function simulatedEnv(options: WorldOptions): { world: SimulatedWorld; en
   return { world, env: world.start() };
 }
 
+/** What a world has behind it that is not the first of its kind. */
+interface Past {
+  readonly tree: Tree;
+  readonly nowMs: number;
+  readonly nextPid: number;
+  readonly boots: number;
+  readonly wallOffsetMs: number;
+  readonly dice: SeededRandom;
+}
+
 class World implements SimulatedWorld {
   readonly seed: number;
   readonly disk: Disk;
   readonly random: SeededRandom;
-  readonly #scheduler = new Scheduler();
+  echoesPerCrash = 0;
+  readonly #scheduler: Scheduler;
+  readonly #options: WorldOptions;
+  readonly #echoDice: SeededRandom;
+  #echoes: Past[] = [];
   readonly #processDice: SeededRandom;
   readonly #realWaitMs: number;
   readonly #runMsMax: number;
@@ -94,9 +121,17 @@ class World implements SimulatedWorld {
   #deaths = 0;
   #wallOffsetMs = WALL_START_MS;
 
-  constructor({ seed, realWaitMs = REAL_WAIT_MS, runMsMax = RUN_MS_MAX }: WorldOptions) {
-    const dice = seeded(seed);
+  constructor(options: WorldOptions, past?: Past) {
+    const { seed, realWaitMs = REAL_WAIT_MS, runMsMax = RUN_MS_MAX } = options;
+    const dice = past?.dice ?? seeded(seed);
     this.seed = seed;
+    this.#options = options;
+    this.#scheduler = new Scheduler(past?.nowMs);
+    if (past !== undefined) {
+      this.#nextPid = past.nextPid;
+      this.#boots = past.boots;
+      this.#wallOffsetMs = past.wallOffsetMs;
+    }
     this.random = dice.fork();
     this.#processDice = dice.fork();
     this.#realWaitMs = realWaitMs;
@@ -104,8 +139,10 @@ class World implements SimulatedWorld {
     this.disk = new Disk({
       scheduler: this.#scheduler,
       random: dice.fork(),
+      ...(past && { tree: past.tree }),
       crash: (how) => this.#crash(how),
     });
+    this.#echoDice = dice.fork();
   }
 
   get nowMs(): number {
@@ -165,6 +202,14 @@ class World implements SimulatedWorld {
     this.#crash("power");
   }
 
+  takeEchoes(): SimulatedWorld[] {
+    return this.#echoes.splice(0).map((past) => {
+      const echo = new World(this.#options, past);
+      echo.disk.autoIsDirect = this.disk.autoIsDirect;
+      return echo;
+    });
+  }
+
   jumpWall(ms: number): void {
     this.#wallOffsetMs += ms;
   }
@@ -176,11 +221,27 @@ class World implements SimulatedWorld {
 
   #crash(how: Crash): void {
     const dying = this.#processes;
+    // The disk first: buffers of writes under way are read before anybody can change them.
+    if (dying.length > 0) this.#echoes = this.#drawEchoes();
     this.#processes = [];
     this.#deaths += 1;
     if (how === "power") this.#boots += 1;
-    // The disk first: buffers of writes under way are read before anybody can change them.
     this.disk.crash(how);
     for (const process of dying) process.die();
+  }
+
+  /** A power cut could have come at any moment at which a process dies. */
+  #drawEchoes(): Past[] {
+    const drawn = Array.from({ length: this.echoesPerCrash }, () => {
+      const dice = this.#echoDice.fork();
+      const how: Crash = dice.chance(ECHOED_KILLS) ? "kill" : "power";
+      return { dice, how, random: dice.fork() };
+    });
+    const trees = this.disk.images(drawn);
+    return drawn.map(({ dice, how }, at) => ({
+      ...{ dice, tree: trees[at] as Tree, nowMs: this.nowMs, nextPid: this.#nextPid },
+      boots: this.#boots + (how === "power" ? 1 : 0),
+      wallOffsetMs: this.#wallOffsetMs,
+    }));
   }
 }
