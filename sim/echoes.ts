@@ -10,10 +10,10 @@
  *     opened counts as a crash: of all images (`IMAGES`) these are `ECHO_IMAGES`.
  */
 import type { Life } from "./life.ts";
-import { IMAGES, type Simulation } from "./simulation.ts";
+import type { Simulation } from "./simulation.ts";
 import type { SwarmOptions } from "./swarm.ts";
+import { ECHO_IMAGES, IMAGES } from "./tally.ts";
 
-export const ECHO_IMAGES = "of these, further images of a crash";
 /** Mean 3.5. Of layers that take milliseconds there are more. */
 const PER_CRASH = [0, 2, 4, 8] as const;
 const MORE = 2;

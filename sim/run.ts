@@ -16,7 +16,7 @@ import { coverage, isCovered } from "./coverage.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenarios/index.ts";
 import { type Report, replayCommand, runSeed, runSeeds, type Seed, type Verdict } from "./seeds.ts";
 import { kindOf, type Smaller, shrink } from "./shrink.ts";
-import { IMAGES } from "./simulation.ts";
+import { ECHO_IMAGES, IMAGES } from "./tally.ts";
 
 const DEFAULT_SEEDS = 500;
 const PROGRESS_MS = 10_000;
@@ -156,8 +156,8 @@ function summarise({ count, elapsedMs, failures, tally }: Report): void {
   const seconds = elapsedMs / 1000;
   const rate = (count / seconds).toFixed(1);
   console.log(
-    `${count} seeds in ${seconds.toFixed(1)} s (${rate}/s), ${tally.of(IMAGES)} crashes, ` +
-      `${failures.length} failed`,
+    `${count} seeds in ${seconds.toFixed(1)} s (${rate}/s), ${tally.of(IMAGES)} crashes ` +
+      `(${tally.of(ECHO_IMAGES)} further images), ${failures.length} failed`,
   );
   for (const { seed } of failures) console.log(replayCommand(seed));
 }

@@ -26,12 +26,10 @@ import { type Echoed, echoesPerCrash, liveEchoes } from "./echoes.ts";
 import { assertUnaccused, BrokenPromise } from "./failure.ts";
 import { Life } from "./life.ts";
 import { type SwarmOptions, storeLimits, swarm } from "./swarm.ts";
-import { Tally } from "./tally.ts";
+import { IMAGES, Tally } from "./tally.ts";
 import { Trace, traced } from "./trace.ts";
 
 export const STORE = "/store";
-/** See (4). */
-export const IMAGES = "images recovered";
 const LIFE_MS_MAX = 20 * 60 * 1000;
 /** A world that runs longer than its lives may take has lost its way. */
 const RUN_MS_SPARE = 60 * 60 * 1000;

@@ -1,4 +1,9 @@
 /** WHAT A RUN HAS EXERCISED: counts by name, added up over seeds and printed at the end. */
+/** Crashes: see simulation.ts. */
+export const IMAGES = "images recovered";
+/** Of these: see echoes.ts. */
+export const ECHO_IMAGES = "images recovered: further ones of a crash";
+
 export class Tally {
   readonly #counts = new Map<string, number>();
 

@@ -8,8 +8,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 import { LONG_SCENARIOS } from "../scenarios/index.ts";
-import { IMAGES } from "../simulation.ts";
-import { Tally } from "../tally.ts";
+import { IMAGES, Tally } from "../tally.ts";
 import type { FailedSeed, Line, Range } from "./ledger.ts";
 import type { SeedEnded } from "./worker.ts";
 

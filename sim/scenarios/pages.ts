@@ -8,11 +8,12 @@ import type { Lsn } from "../../src/base/units.ts";
 import { isStorageError } from "../../src/index.ts";
 import type { FaultChances } from "../../src/io/index.ts";
 import { Rig } from "../../src/page-store/rig.fixture.ts";
-import { ECHO_IMAGES, withEchoes } from "../echoes.ts";
+import { withEchoes } from "../echoes.ts";
 import { promise } from "../failure.ts";
 import { PageEcho } from "../pages/page-echo.ts";
 import { PageLife } from "../pages/page-life.ts";
-import { IMAGES, Simulation, type SimulationOptions } from "../simulation.ts";
+import { Simulation, type SimulationOptions } from "../simulation.ts";
+import { ECHO_IMAGES, IMAGES } from "../tally.ts";
 
 const LIVES_MAX = 4;
 const STEPS_MAX = 60;
