@@ -92,10 +92,10 @@ async function main(options: Wanted): Promise<boolean> {
   return report.failures.length === 0;
 }
 
-function* seedsOf({ scenario, from, seeds }: Wanted): Iterable<Seed> {
+function* seedsOf({ scenario, from, seeds, smaller }: Wanted): Iterable<Seed> {
   for (let n = 0; n < seeds; n++) {
     const share = SCENARIO_SHARES[n % SCENARIO_SHARES.length];
-    yield { scenario: scenario ?? share ?? "crash", seed: from + n };
+    yield { scenario: scenario ?? share ?? "crash", seed: from + n, smaller };
   }
 }
 

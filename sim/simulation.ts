@@ -11,7 +11,7 @@
  * (5) Before that, further images of the crash are looked at, if the scenario says how: echoes.ts.
  */
 import type { Env } from "../src/base/env.ts";
-import { Manager } from "../src/index.ts";
+import { type EngineKind, Manager } from "../src/index.ts";
 import {
   DeadProcessError,
   type SeededRandom,
@@ -19,7 +19,7 @@ import {
   simulatedWorld,
 } from "../src/io/index.ts";
 import { memoryStores } from "../src/manifest/index.ts";
-import { prepareEngines } from "../src/sqlite/index.ts";
+import { prepareEngines, prepareReusedEngine } from "../src/sqlite/index.ts";
 import { CatalogueModel } from "./catalogue-model.ts";
 import { Copies } from "./copies.ts";
 import { type Echoed, echoesPerCrash, liveEchoes } from "./echoes.ts";
@@ -81,6 +81,7 @@ export class Simulation {
   echoed: Echoed | undefined;
   readonly #made: SimulationOptions;
   readonly #traceDisk: boolean;
+  readonly #isEcho: boolean;
   readonly #lifeMsMax: number;
   #lives = 0;
   #hasClosed = false;
@@ -99,7 +100,7 @@ export class Simulation {
     this.stores = echo?.of.stores.copy(ofStores) ?? memoryStores(ofStores);
     this.tally = echo?.of.tally ?? new Tally();
     this.catalogue = echo?.of.catalogue.echo(this.copies) ?? new CatalogueModel();
-    this.#hasCrashed = echo !== undefined;
+    this.#hasCrashed = this.#isEcho = echo !== undefined;
     this.faulty = echo?.of.faulty ?? false;
     this.trace = new Trace(() => this.world.nowMs, print);
     this.#traceDisk = options.traceDisk ?? print !== undefined;
@@ -117,8 +118,8 @@ export class Simulation {
   async live(body: (life: Life) => Promise<void>): Promise<boolean> {
     if (this.echoed !== undefined && this.#hasCrashed) await liveEchoes(this, this.echoed);
     this.world.echoesPerCrash = this.echoed === undefined ? 0 : (this.options.echoes ?? 0);
-    await prepareEngines("sqlite", 1);
-    if (this.options.engine === "libsql") await prepareEngines("libsql", 1);
+    await this.#prepareEngine("sqlite");
+    if (this.options.engine === "libsql") await this.#prepareEngine("libsql");
     const started = this.world.start();
     const env = this.#traceDisk ? traced(started, this.trace) : started;
     this.#lives += 1;
@@ -174,6 +175,13 @@ export class Simulation {
     return Manager.open({ directory: STORE, env, openKeyValueStore, ...limits });
   }
 
+  /** Where there are echoes there is one process at a time: what the last one had nobody uses. */
+  async #prepareEngine(kind: EngineKind): Promise<void> {
+    if (this.echoed === undefined && !this.#isEcho) return prepareEngines(kind, 1);
+    await nothingReady();
+    await prepareReusedEngine(kind);
+  }
+
   /** Rejects when the process dies, or when the life takes too long. */
   async #overdue(env: Env, signal: AbortSignal): Promise<never> {
     try {
@@ -183,6 +191,13 @@ export class Simulation {
     }
     throw new BrokenPromise("a life has not ended within the time that it may take");
   }
+}
+
+/** What promise callbacks of the dead may still do has been done. */
+function nothingReady(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 function drawn({ seed, adjust, smaller }: SimulationOptions, dice: SeededRandom): SwarmOptions {

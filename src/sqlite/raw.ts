@@ -137,6 +137,7 @@ interface OfficialModule {
     readonly exports: RawFunctions & Readonly<Record<string, unknown>>;
     readonly memory: WasmMemory;
     installFunction(signature: string, callback: (...args: never[]) => unknown): Pointer;
+    uninstallFunction(pointer: Pointer): unknown;
   };
 }
 
@@ -157,18 +158,26 @@ const PACKAGES = {
 
 const compiled = new Map<EngineKind, Promise<WasmModule>>();
 /** See (2). Each is used once. */
-const prepared: Record<EngineKind, OfficialModule[]> = { sqlite: [], libsql: [] };
+const prepared: Record<EngineKind, (() => RawModule)[]> = { sqlite: [], libsql: [] };
 
 /** See (2). The next `count` engines of this kind are then loaded without a real wait. */
 export async function prepareEngines(kind: EngineKind, count: number): Promise<void> {
-  while (prepared[kind].length < count) prepared[kind].push(await freshModule(kind));
+  while (prepared[kind].length < count) {
+    const official = await freshModule(kind);
+    prepared[kind].push(() => rawModule(official));
+  }
+}
+
+/** See (2). The next engine of this kind, and no other, is what this gives: see reuse.ts. */
+export function prepareRaw(kind: EngineKind, give: () => RawModule): void {
+  prepared[kind] = [give];
 }
 
 export async function loadRawModule(kind: EngineKind): Promise<RawModule> {
-  return rawModule(prepared[kind].pop() ?? (await freshModule(kind)));
+  return prepared[kind].pop()?.() ?? rawModule(await freshModule(kind));
 }
 
-async function freshModule(kind: EngineKind): Promise<OfficialModule> {
+export async function freshModule(kind: EngineKind): Promise<OfficialModule> {
   const init = await importInit(kind);
   return instantiate(init, await compiledModule(kind));
 }
@@ -208,7 +217,7 @@ function instantiate(init: Init, module: WasmModule): Promise<OfficialModule> {
 /** What the C library would print is in its result codes too. */
 function ignore(): void {}
 
-function rawModule(official: OfficialModule): RawModule {
+export function rawModule(official: OfficialModule): RawModule {
   const { capi, wasm } = official;
   const helper = (name: string): unknown =>
     wasm.exports[`sqlite3__wasm_${name}`] ?? wasm.exports[`sqlite3_wasm_${name}`];

@@ -3,7 +3,7 @@
  *
  * (1) When it dies, every call and sleep under way is rejected with DeadProcessError, and so is
  *     every later one. Its timers never fire again.
- * (2) Turns of its event loop still come: code that runs on by itself finds out at its next call.
+ * (2) Turns of its event loop never come either: what is left of it is promises that have settled.
  */
 import type { Clock, Disposer, Env, ProcessIdentity } from "../../base/env.ts";
 import type { Disk } from "./disk.ts";
@@ -73,7 +73,9 @@ export class SimulatedProcess {
       after: (delayMs, fn) => this.#timer(delayMs, fn),
       deadline: (delayMs, fn) => this.#timer(delayMs, fn),
       turn: (fn) => {
-        this.#scheduler.schedule(0, fn);
+        this.#scheduler.schedule(0, () => {
+          if (this.#alive) fn();
+        });
       },
     };
   }
