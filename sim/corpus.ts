@@ -8,6 +8,8 @@ export interface PastFailure {
   readonly scenario: ScenarioName;
   readonly seed: number;
   readonly found: string;
+  /** In a further image of a crash; of the others only the main line is lived again. */
+  readonly inEcho?: boolean;
 }
 
 export const CORPUS: readonly PastFailure[] = [

@@ -9,7 +9,7 @@ const SCENARIOS: readonly ScenarioName[] = ["pages", "log", "crash", "families"]
 async function lived(scenario: ScenarioName, echoes: number) {
   const lines: string[] = [];
   const print = (line: string) => {
-    if (!/^(  echo|\S+ echo) /.test(line)) lines.push(line);
+    if (!/^( {2}echo|\S+ echo) /.test(line)) lines.push(line);
   };
   const verdict = await runSeed({ scenario, seed: 6, smaller: { echoes }, print });
   expect(verdict.failure).toBeUndefined();

@@ -50,7 +50,8 @@ export async function shrink(drawn: SwarmOptions, stillFails: StillFails): Promi
 /** Each makes one thing smaller: first as small as it can be, then by half, then by one. */
 function* stepsFrom(options: SwarmOptions): Generator<Smaller> {
   for (const [name, least] of COUNTS) {
-    for (const value of smallerThan(options[name] ?? 0, least)) yield { [name]: value } as CountStep;
+    for (const value of smallerThan(options[name] ?? 0, least))
+      yield { [name]: value } as CountStep;
   }
   const kinds = Object.entries(options.weights).filter(([, weight]) => weight > 0);
   if (kinds.length < 2) return;

@@ -29,7 +29,8 @@ describe("one seed", () => {
 });
 
 test("seeds that once failed pass", { timeout: 120_000 }, async () => {
-  const { failures } = await runSeeds({ seeds: CORPUS });
+  const seeds = CORPUS.map((each) => (each.inEcho ? each : { ...each, smaller: { echoes: 0 } }));
+  const { failures } = await runSeeds({ seeds });
   expect(failures.map(describeFailure)).toEqual([]);
 });
 

@@ -6,9 +6,9 @@
  * (2) When the time is up, what was lived of a range is a range: nothing that was lived is lost.
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { join } from "node:path";
 import { LONG_SCENARIOS } from "../scenarios/index.ts";
 import { IMAGES, Tally } from "../tally.ts";
+import { bundleWorker } from "./bundle.ts";
 import type { FailedSeed, Line, Range } from "./ledger.ts";
 import type { SeedEnded } from "./worker.ts";
 
@@ -27,15 +27,20 @@ export interface Work {
 
 /** Resolves when the signal is aborted and every process is gone. */
 export async function work(options: Work): Promise<void> {
-  await Promise.all(Array.from({ length: options.jobs }, () => oneJob(options)));
+  const worker = await bundleWorker(options.source);
+  try {
+    await Promise.all(Array.from({ length: options.jobs }, () => oneJob(options, worker.path)));
+  } finally {
+    worker.dispose();
+  }
 }
 
-async function oneJob(options: Work): Promise<void> {
+async function oneJob(options: Work, path: string): Promise<void> {
   const { source, signal, next, onLine, onFailed } = options;
   let worker: ChildProcess | undefined;
   while (!signal.aborted) {
     const range = next();
-    worker ??= startWorker();
+    worker ??= startWorker(path);
     const lived = new LivedRange(range, (failed) => onFailed(range, failed));
     const isFit = await live(worker, lived, signal);
     if (lived.seeds > 0) onLine(lived.line(source));
@@ -46,9 +51,9 @@ async function oneJob(options: Work): Promise<void> {
   worker?.kill("SIGKILL");
 }
 
-function startWorker(): ChildProcess {
-  return fork(join(import.meta.dirname, "worker.ts"), {
-    execArgv: ["--import", "tsx"],
+function startWorker(path: string): ChildProcess {
+  return fork(path, {
+    execArgv: ["--enable-source-maps"],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
 }

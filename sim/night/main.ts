@@ -4,6 +4,7 @@
  *
  *   npm run night -- --minutes 480                     a night, on all cores
  *   npm run night -- --minutes 30 --scenario pages     one scenario; may be given several times
+ *   npm run night -- --minutes 60 --crashes            what sees most crashes in the time
  *   npm run night -- --ledger /tmp/night.jsonl         another ledger (default: data/night.jsonl)
  *   npm run night -- --report                          what the ledger says, and nothing is run
  *
@@ -21,8 +22,8 @@ import { SCENARIO_NAMES, type ScenarioName } from "../scenarios/index.ts";
 import { replayCommand } from "../seeds.ts";
 import { work } from "./crew.ts";
 import { type FailedSeed, Ledger, type Range } from "./ledger.ts";
-import { type Mix, NIGHT_MIX, Plan } from "./plan.ts";
-import { reportOf } from "./report.ts";
+import { CRASH_MIX, type Mix, NIGHT_MIX, Plan } from "./plan.ts";
+import { reportOf, towardsMillion } from "./report.ts";
 import { sourceHash } from "./source.ts";
 
 const MINUTES = 480;
@@ -46,6 +47,7 @@ function wanted(): Wanted {
       jobs: { type: "string", default: String(availableParallelism()) },
       from: { type: "string", default: String(FROM) },
       ledger: { type: "string", default: "data/night.jsonl" },
+      crashes: { type: "boolean", default: false },
       report: { type: "boolean", default: false },
     },
   });
@@ -54,8 +56,9 @@ function wanted(): Wanted {
     if (scenario !== undefined) return scenario;
     throw new TypeError(`no scenario ${wanted}; there are: ${SCENARIO_NAMES.join(", ")}`);
   });
+  const mix = values.crashes ? CRASH_MIX : NIGHT_MIX;
   return {
-    mix: named.length === 0 ? NIGHT_MIX : Object.fromEntries(named.map((name) => [name, 1])),
+    mix: named.length === 0 ? mix : Object.fromEntries(named.map((name) => [name, 1])),
     minutes: natural("minutes", values.minutes),
     jobs: natural("jobs", values.jobs),
     from: natural("from", values.from),
@@ -79,6 +82,7 @@ async function main(options: Wanted): Promise<boolean> {
   const lines = ledger.lines.filter((line) => line.source === source);
   console.log(`\nsource ${source}, ledger ${ledger.path}`);
   for (const text of reportOf(lines)) console.log(text);
+  for (const text of towardsMillion({ source: lines, all: ledger.lines })) console.log(text);
   return lines.every(({ failed }) => failed.length === 0);
 }
 

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { work } from "./crew.ts";
 import { Ledger, type Line, type Range } from "./ledger.ts";
 import { Plan } from "./plan.ts";
-import { reportOf } from "./report.ts";
+import { reportOf, towardsMillion } from "./report.ts";
 import { sourceHash } from "./source.ts";
 
 const SOURCE = "0123456789abcdef";
@@ -94,9 +94,9 @@ test("a report counts crashes, and names failed seeds with what lives them again
     line({ scenario: "pages", from: 7, seeds: 2 }),
     { ...line({ scenario: "crash", from: 7, seeds: 2 }), failed },
   ];
-  const text = reportOf(lines).join("\n");
+  const text = [...reportOf(lines), ...towardsMillion({ source: lines, all: lines })].join("\n");
   expect(text).toMatch(/all +4 seeds +6 crashes/);
-  expect(text).toContain("3 of these crashes are of whole stores");
+  expect(text).toContain("3 of whole stores with SQL (3 of the main line, 0 further images)");
   expect(text).toContain("npm run sim -- --scenario crash --seed 8 --trace   # lost");
   expect(text).toMatch(/faults never injected: .*write EIO/);
 });

@@ -42,6 +42,23 @@ export const NIGHT_MIX: Mix = {
   decay: 2,
 };
 
+/**
+ * Of a run that is to see as many crashes as can be: what has echoes (../echoes.ts), about nine images of
+ * single layers for one of a whole store.
+ */
+export const CRASH_MIX: Mix = {
+  crash: 4,
+  faults: 4,
+  reveal: 2,
+  families: 3,
+  recovery: 2,
+  "large-transactions": 2,
+  pages: 8,
+  log: 5,
+  "record-log": 3,
+  manifest: 1,
+};
+
 interface Spent {
   /** With this source, or handed out. */
   ms: number;

@@ -5,15 +5,24 @@
 import { coverage } from "../coverage.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "../scenarios/index.ts";
 import { replayCommand } from "../seeds.ts";
-import { Tally } from "../tally.ts";
+import { ECHO_IMAGES, Tally } from "../tally.ts";
 import type { Line } from "./ledger.ts";
 
-/** Below SQL: what a crash leaves is the image of one layer. */
-const LAYERS: readonly ScenarioName[] = ["log", "manifest", "pages", "rot", "fencing"];
+/** Below SQL: what a crash leaves is the image of one layer, or of record logs. */
+const LAYERS: readonly ScenarioName[] = [
+  "log",
+  "manifest",
+  "pages",
+  "record-log",
+  "rot",
+  "fencing",
+];
 
 interface Sum {
   seeds: number;
   crashes: number;
+  /** Of these, further images of a crash. */
+  echoes: number;
   ms: number;
 }
 
@@ -21,14 +30,29 @@ interface Sum {
 export function reportOf(lines: readonly Line[]): string[] {
   const tally = new Tally();
   for (const line of lines) tally.addAll(Object.entries(line.tally));
-  const whole = sumOf(lines.filter(({ scenario }) => !LAYERS.includes(scenario)));
   return [
     ...SCENARIO_NAMES.flatMap((name) => scenarioLine(name, lines)),
     row("all", sumOf(lines)),
-    `${whole.crashes} of these crashes are of whole stores with SQL, the others of single layers`,
     ...coverage(tally),
     ...failures(lines),
   ];
+}
+
+/** How many crashes there were of what kind, of this source and of all that are in the ledger. */
+export function towardsMillion(of: Readonly<Record<"source" | "all", readonly Line[]>>): string[] {
+  const text = (what: string, lines: readonly Line[]) => {
+    const whole = sumOf(lines.filter(({ scenario }) => !LAYERS.includes(scenario)));
+    const { seeds, crashes, echoes } = sumOf(lines);
+    return [
+      `${what}: ${crashes} crashes over ${seeds} seeds`,
+      `  ${whole.crashes} of whole stores with SQL (${whole.crashes - whole.echoes} of the main ` +
+        `line, ${whole.echoes} further images)`,
+      `  ${crashes - whole.crashes} of single layers (${
+        crashes - whole.crashes - (echoes - whole.echoes)
+      } of the main line, ${echoes - whole.echoes} further images)`,
+    ];
+  };
+  return [...text("this source", of.source), ...text("all sources", of.all)];
 }
 
 function scenarioLine(name: ScenarioName, lines: readonly Line[]): string[] {
@@ -37,19 +61,20 @@ function scenarioLine(name: ScenarioName, lines: readonly Line[]): string[] {
 }
 
 function sumOf(lines: readonly Line[]): Sum {
-  const sum = { seeds: 0, crashes: 0, ms: 0 };
-  for (const { seeds, crashes, ms } of lines) {
+  const sum = { seeds: 0, crashes: 0, echoes: 0, ms: 0 };
+  for (const { seeds, crashes, ms, tally } of lines) {
     sum.seeds += seeds;
     sum.crashes += crashes;
+    sum.echoes += tally[ECHO_IMAGES] ?? 0;
     sum.ms += ms;
   }
   return sum;
 }
 
 function row(name: string, { seeds, crashes, ms }: Sum): string {
-  const rate = ms === 0 ? 0 : (seeds * 1000) / ms;
+  const [rate, images] = ms === 0 ? [0, 0] : [(seeds * 1000) / ms, (crashes * 1000) / ms];
   const counts = `${String(seeds).padStart(9)} seeds ${String(crashes).padStart(9)} crashes`;
-  return `${name.padEnd(20)}${counts}  ${rate.toFixed(1)} seeds/s of a core`;
+  return `${name.padEnd(20)}${counts}  ${rate.toFixed(1)} seeds/s, ${images.toFixed(0)} crashes/s of a core`;
 }
 
 function failures(lines: readonly Line[]): string[] {

@@ -32,5 +32,5 @@ export type {
 export { loadEngine, writeLock } from "./engine.ts";
 export { SqliteError } from "./errors.ts";
 export { prepareEngines } from "./raw.ts";
-export { prepareReusedEngine } from "./reuse.ts";
 export { SqlReal } from "./real.ts";
+export { prepareReusedEngine } from "./reuse.ts";

@@ -37,7 +37,7 @@ class ReusedEngine {
   readonly #official: Official;
   readonly #fresh: Uint8Array;
   readonly #stack: number;
-  #installed: Pointer[] = [];
+  readonly #installed: Pointer[] = [];
   #lent: Functions | undefined;
 
   constructor(official: Official) {
