@@ -178,7 +178,8 @@ export class Simulation {
   /** Where there are echoes there is one process at a time: what the last one had nobody uses. */
   async #prepareEngine(kind: EngineKind): Promise<void> {
     if (this.echoed === undefined && !this.#isEcho) return prepareEngines(kind, 1);
-    await nothingReady();
+    // No time passes, and promise callbacks of the dead run to their end.
+    await this.world.run(Promise.resolve());
     await prepareReusedEngine(kind);
   }
 
@@ -191,13 +192,6 @@ export class Simulation {
     }
     throw new BrokenPromise("a life has not ended within the time that it may take");
   }
-}
-
-/** What promise callbacks of the dead may still do has been done. */
-function nothingReady(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 function drawn({ seed, adjust, smaller }: SimulationOptions, dice: SeededRandom): SwarmOptions {

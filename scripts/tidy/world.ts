@@ -56,6 +56,7 @@ const WORLDLY_FOLDERS = ["src/io/", "src/server/", "src/cli/", "src/sink/"];
 const SIMULATION_RUNNER: ReadonlySet<string> = new Set([
   "sim/run.ts",
   "sim/seeds.ts",
+  "sim/night/bundle.ts",
   "sim/night/crew.ts",
   "sim/night/ledger.ts",
   "sim/night/main.ts",
