@@ -17,6 +17,7 @@ export class Trace {
   readonly #print: ((line: string) => void) | undefined;
   readonly #nowMs: () => number;
   lines = 0;
+  #isOver = false;
 
   constructor(nowMs: () => number, print?: (line: string) => void) {
     this.#nowMs = nowMs;
@@ -24,6 +25,7 @@ export class Trace {
   }
 
   note(text: string): void {
+    if (this.#isOver) return; // Of calls that a world was ended in the middle of.
     const line = `${this.#nowMs().toFixed(3)} ${text}`;
     this.lines += 1;
     this.#hash.update(line);
@@ -32,6 +34,7 @@ export class Trace {
 
   /** Of everything noted so far. Ends the trace. */
   digest(): string {
+    this.#isOver = true;
     return this.#hash.digest("hex");
   }
 }
