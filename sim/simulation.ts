@@ -102,6 +102,7 @@ export class Simulation {
     this.catalogue = echo?.of.catalogue.echo(this.copies) ?? new CatalogueModel();
     this.#hasCrashed = this.#isEcho = echo !== undefined;
     this.faulty = echo?.of.faulty ?? false;
+    if (echo !== undefined) this.excuses = echo.of.excuses;
     this.trace = new Trace(() => this.world.nowMs, print);
     this.#traceDisk = options.traceDisk ?? print !== undefined;
     begun?.(this);

@@ -64,13 +64,15 @@ export class Tree {
     this.root = root;
   }
 
-  /** Another with the same in it, names and sectors that are undecided included. */
+  /** Another with what was written in this one, names and sectors that are undecided included. */
   copy(): Tree {
     const copies = new Map<Node, Node>();
     const copyOf = (node: Node | undefined): Node | undefined => {
       const known = node && copies.get(node);
       if (node === undefined || known !== undefined) return known;
-      return copyInto(copies, node, copyOf);
+      const copy = copyInto(copies, node, copyOf);
+      if (copy instanceof Content) copy.mend();
+      return copy;
     };
     return new Tree(copyOf(this.root) as Directory);
   }
