@@ -98,12 +98,15 @@ export class LogModel {
     return random.chance(0.2) ? { entries: added, hardState } : { entries: added };
   }
 
-  /** The changes were made, as one; returns the number to acknowledge them by. */
+  /** The changes were made, as one; returns the number to acknowledge them by: 0, if nothing changed. */
   made(changes: readonly { readonly name: LogName; readonly change: LogChange }[]): number {
     const states = { ...this.#states };
     for (const { name, change } of changes) states[name] = after(states[name], change);
+    const text = textOf(states);
+    // What changes nothing is told at once, and says nothing of what others have under way.
+    if (text === this.#history.at(-1)?.text) return 0;
     this.#states = states;
-    this.#history.push({ text: textOf(states), states });
+    this.#history.push({ text, states });
     return this.count;
   }
 
