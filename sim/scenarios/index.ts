@@ -20,6 +20,7 @@ import { manifest } from "./manifest.ts";
 import { pages } from "./pages.ts";
 import { recordLog } from "./record-log.ts";
 import { recovery } from "./recovery.ts";
+import { residency } from "./residency.ts";
 import { reveal } from "./reveal.ts";
 import { rot } from "./rot.ts";
 import { scrub } from "./scrub.ts";
@@ -47,6 +48,7 @@ export const SCENARIOS = {
   morning,
   "record-log": recordLog,
   recovery,
+  residency,
   fencing,
   shipping,
   tiering,

@@ -223,7 +223,10 @@ export class Residency {
     const world = this.#world;
     const fetched = this.#fetchedChunk(chunk);
     if (world === undefined || fetched === undefined) return "no copy";
-    if (!world.keeper.isHealing(chunk)) fetched.blocks.reset();
+    if (world.keeper.isHealing(chunk)) return world.keeper.heal(chunk, why);
+    fetched.blocks.reset();
+    // What came of one that is not here was damaged on its way: whoever reads it fetches it again.
+    if (this.#places.isAway(chunk)) return "unavailable";
     return world.keeper.heal(chunk, why);
   }
 

@@ -43,10 +43,13 @@ export class ResidentFile implements File {
     const { blocks, chunk } = this.#chunk;
     const range = { offset: at, bytes: into.length };
     let count = 0;
-    for (const piece of blocks.pieces(range)) {
+    for (;;) {
+      const [piece] = blocks.pieces({ offset: at + count, bytes: into.length - count });
+      if (piece === undefined) break;
       const read = this.#readPiece(piece, into.subarray(count, count + piece.bytes));
       count += read;
-      if (read < piece.bytes) break;
+      // What its own file does not give back may have been fetched: see (2).
+      if (read < piece.bytes && piece.from === "part") break;
     }
     if (count === 0 && this.#bytesOf(range) > 0) throw new BytesAway(chunk, range);
     return count;
