@@ -87,7 +87,10 @@ export class ResidentLife {
     const stream = this.#pick();
     const { length } = (stream && this.#pages.get(stream)) ?? [];
     if (stream === undefined || length === 0) return;
-    const wanted = Array.from({ length: 1 + random.below(READ_MAX) }, () => 1 + random.below(length));
+    const wanted = Array.from(
+      { length: 1 + random.below(READ_MAX) },
+      () => 1 + random.below(length),
+    );
     try {
       await this.#readAll(stream, wanted);
     } catch (error) {
@@ -192,7 +195,10 @@ export class ResidentLife {
       if (original === undefined) continue;
       const now = rig.world.disk.contents(path) ?? new Uint8Array();
       const isWhole = Buffer.compare(now, original) === 0;
-      promise(isWhole || this.#damaged.has(chunk), () => `${path} was well, and is not what it was`);
+      promise(
+        isWhole || this.#damaged.has(chunk),
+        () => `${path} was well, and is not what it was`,
+      );
       if (isWhole) this.#damaged.delete(chunk);
     }
     for (const chunk of this.#damaged) if (!there.has(chunk)) this.#damaged.delete(chunk);

@@ -8,9 +8,10 @@
  * (2) A chunk that nobody has damaged is never said to be, and its file is as it was written, or away.
  * (3) What is said to be healed is as it was.
  */
-import { IMAGES, Simulation, type SimulationOptions } from "../simulation.ts";
+
 import { remoteRig } from "../../src/page-store/residency/bucket.fixture.ts";
 import { ResidentLife } from "../residency/resident-life.ts";
+import { IMAGES, Simulation, type SimulationOptions } from "../simulation.ts";
 
 const LIVES_MAX = 5;
 const STEPS_MAX = 50;
@@ -34,7 +35,9 @@ const STEPS = {
   drop: 1,
 } as const;
 type Step = keyof typeof STEPS;
-const DRAWN = Object.entries(STEPS).flatMap(([step, share]) => Array<Step>(share).fill(step as Step));
+const DRAWN = Object.entries(STEPS).flatMap(([step, share]) =>
+  Array<Step>(share).fill(step as Step),
+);
 
 export async function residency(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation(options);
@@ -55,7 +58,8 @@ export async function residency(options: SimulationOptions): Promise<void> {
     const how = random.pick(["kill", "power"] as const);
     if (random.chance(0.7)) rig.world.disk.crashAt(1 + random.below(random.pick(CHANGES_MAX)), how);
     let isAlive = true;
-    for (let left = STEPS_MAX; isAlive && left > 0; left--) isAlive = await stepOf(simulation, life);
+    for (let left = STEPS_MAX; isAlive && left > 0; left--)
+      isAlive = await stepOf(simulation, life);
     tally.add(isAlive ? "crashes: between calls" : `crashes: ${how} at a change`);
     tally.add(IMAGES);
     rig.world.disk.crashAt(NEVER, "kill");

@@ -1,6 +1,6 @@
 /**
- * PAGES THAT ARE AWAY, for tests: a page space of which one read, the n-th, finds its page away. Asked
- * again, the page is there.
+ * PAGES THAT ARE AWAY, for tests: a page space of which one read, the n-th, finds its page away, or
+ * fails otherwise. Asked again, the page is there.
  */
 import { type MemoryPageSpace, type PageSpace, PagesAway } from "../page-store/index.ts";
 
@@ -11,6 +11,8 @@ export class AwaySpace {
   /** Number of the read that misses; 0: none. */
   missAt = 0;
   misses = 0;
+  /** Thrown in place of PagesAway. */
+  error: Error | undefined;
 
   constructor(memory: MemoryPageSpace) {
     this.space = {
@@ -27,7 +29,9 @@ export class AwaySpace {
         this.reads += 1;
         if (this.reads === this.missAt) {
           this.misses += 1;
-          throw new PagesAway({ database: "it", pageNumber }, () => Promise.resolve());
+          throw (
+            this.error ?? new PagesAway({ database: "it", pageNumber }, () => Promise.resolve())
+          );
         }
         return memory.read(snapshot, pageNumber);
       },

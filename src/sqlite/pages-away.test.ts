@@ -3,6 +3,7 @@
  * can be run again, and then everything is as if nothing had been away.
  */
 import { describe, expect, test } from "vitest";
+import { ioError, StorageError } from "../base/errors.ts";
 import { PagesAway } from "../page-store/index.ts";
 import { AwaySpace } from "./away-space.fixture.ts";
 import { engineOf, INTACT, KINDS, type TestConnection, TestDatabase } from "./database.fixture.ts";
@@ -228,5 +229,48 @@ describe.each(KINDS)("%s, with pages away, a connection", (kind) => {
       reader.close();
       expect(database.check()).toEqual(INTACT);
     }
+  });
+});
+
+describe.each(KINDS)("an integrity check of %s that meets a page", (kind) => {
+  const checked = async (error: Error) => {
+    let away: AwaySpace | undefined;
+    const database = new TestDatabase(await engineOf(kind), (memory) => {
+      away = new AwaySpace(memory);
+      return away.space;
+    });
+    const writer = database.connect({ pageBytes: SMALL_PAGES });
+    writer.exec(TABLES);
+    writer.close();
+    const space = away as unknown as AwaySpace;
+    space.error = error;
+    const outcomes: string[] = [];
+    for (let at = 1; ; at += 1) {
+      const reader = database.connect();
+      reader.rows("select 1 from t where id = 1"); // The schema is loaded.
+      [space.reads, space.missAt, space.misses] = [0, at, 0];
+      try {
+        outcomes.push(JSON.stringify(reader.rows("pragma integrity_check(t)")));
+      } catch (thrown) {
+        outcomes.push((thrown as { code: string }).code);
+      }
+      space.missAt = 0;
+      reader.close();
+      if (space.misses === 0) return outcomes;
+    }
+  };
+
+  test("that cannot be read now is refused with what the device said, and reports no damage", async () => {
+    const refused = ioError("read", "a chunk", new Error("EIO"));
+    const outcomes = await checked(refused);
+    expect(outcomes.length).toBeGreaterThan(3);
+    expect(new Set(outcomes.slice(0, -1))).toEqual(new Set(["BOP_IO"]));
+    expect(outcomes.at(-1)).toContain("ok");
+  });
+
+  test("that is damaged says so in its report", async () => {
+    const details = { file: "a chunk", offset: 0, why: "checksum" };
+    const outcomes = await checked(new StorageError("BOP_CORRUPT", "damaged", { details }));
+    expect(outcomes.some((found) => found.includes("unable to get the page"))).toBe(true);
   });
 });

@@ -6,6 +6,8 @@
  *     readers go on.
  * (3) What SQLite finds is the result, not a failure: the job is done, and its result says "ok" or
  *     what is wrong. Pages that belong to no table (the free list) are not looked at.
+ * (4) A page that cannot be read now is no finding: the attempt fails with what the device or the bucket
+ *     says, and is repeated as any job that waiting may mend. A page whose checksum is wrong is one.
  */
 import type { Clock } from "../../base/env.ts";
 import type { OpenDatabase } from "../queries/open-database.ts";
