@@ -18,6 +18,7 @@ import { largeTransactions } from "./large-transactions.ts";
 import { log } from "./log.ts";
 import { manifest } from "./manifest.ts";
 import { pages } from "./pages.ts";
+import { past } from "./past.ts";
 import { recordLog } from "./record-log.ts";
 import { recovery } from "./recovery.ts";
 import { residency } from "./residency.ts";
@@ -42,6 +43,7 @@ export const SCENARIOS = {
   log,
   manifest,
   pages,
+  past,
   hang,
   jobs,
   day,

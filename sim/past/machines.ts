@@ -1,0 +1,135 @@
+/**
+ * MACHINES OF ONE STORE, one after the other, over one bucket: each has a directory of its own, and those
+ * that were lost keep theirs. What was seen of the store at some moments is remembered, as marks.
+ *
+ * (1) A mark is taken when nobody works and all is in the bucket, so that it says exactly what every
+ *     database held at its LSN and at its time.
+ */
+import { Manager } from "../../src/index.ts";
+import { type SimulatedService, SimulatedStore } from "../../src/sink/index.ts";
+import { work } from "../clients.ts";
+import type { DatabaseModel } from "../database-model.ts";
+import { promise } from "../failure.ts";
+import type { Life } from "../life.ts";
+import { opsOf, verify, verifyMoment } from "../oracle.ts";
+import type { Simulation } from "../simulation.ts";
+import { storeLimits } from "../swarm.ts";
+
+const LATENCY_MS_MAX = 5;
+/** Between a mark and what comes before and behind it. */
+const APART_MS = 20;
+
+export interface Mark {
+  readonly lsn: number;
+  readonly wallMs: number;
+  readonly held: ReadonlyMap<string, DatabaseModel>;
+}
+
+export class Machines {
+  readonly simulation: Simulation;
+  readonly service: SimulatedService;
+  readonly keepForMs: number;
+  readonly marks: Mark[] = [];
+  #directories = 1;
+  #copies = 0;
+
+  constructor(of: {
+    readonly simulation: Simulation;
+    readonly service: SimulatedService;
+    readonly keepForMs: number;
+  }) {
+    this.simulation = of.simulation;
+    this.service = of.service;
+    this.keepForMs = of.keepForMs;
+  }
+
+  /** Of the machine that is there now. */
+  get directory(): string {
+    return `/store-${this.#directories}`;
+  }
+
+  bucket({ env }: Life): SimulatedStore {
+    const { service } = this;
+    return new SimulatedStore({ service, clock: env.clock, latencyMsMax: LATENCY_MS_MAX });
+  }
+
+  async open(life: Life, directory = this.directory): Promise<Manager> {
+    const { simulation, keepForMs } = this;
+    const { env } = life;
+    const manager = await Manager.open({
+      ...storeLimits(simulation.options),
+      ...{ directory, env, openKeyValueStore: simulation.stores.openerFor(env) },
+      ...{ sink: this.bucket(life), durability: "remote", flushIntervalMs: 50 },
+      retention: { keepForMs },
+    });
+    life.manager = manager;
+    return manager;
+  }
+
+  /** The machine burns; another one is made of what the bucket has. */
+  async replace(life: Life): Promise<void> {
+    this.#directories += 1;
+    const { env } = life;
+    const openKeyValueStore = this.simulation.stores.openerFor(env);
+    const { directory } = this;
+    await Manager.restore({ from: this.bucket(life), directory, env, openKeyValueStore });
+    this.simulation.tally.add("machines replaced");
+  }
+
+  async work(life: Life, manager: Manager): Promise<void> {
+    await work({ life, manager }, await verify(life, manager));
+  }
+
+  /** All that was done is in the bucket. */
+  async settle(manager: Manager): Promise<void> {
+    await manager.durable(manager.diagnostics().log.durableLsn, { level: "remote" });
+  }
+
+  /** See (1). */
+  async mark(life: Life, manager: Manager): Promise<void> {
+    const { clock } = life.env;
+    const found = await verify(life, manager);
+    await this.settle(manager);
+    const { durableLsn: lsn } = manager.diagnostics().log;
+    await clock.sleep(APART_MS);
+    const wallMs = Math.floor(clock.wallMs());
+    await clock.sleep(APART_MS);
+    const held = new Map<string, DatabaseModel>();
+    for (const { database, model } of found) {
+      held.set(database.name, model.asOf(await opsOf(database), `${model.label} at ${lsn}`));
+    }
+    this.marks.push({ lsn, wallMs, held });
+  }
+
+  /** What the bucket gives back of a moment, opened for itself. */
+  async restored(
+    life: Life,
+    at: Date | { readonly lsn: number },
+    look: (manager: Manager) => Promise<void>,
+  ): Promise<void> {
+    this.#copies += 1;
+    const { simulation } = this;
+    const { env } = life;
+    const directory = `/past-${this.#copies}`;
+    const openKeyValueStore = simulation.stores.openerFor(env);
+    await Manager.restore({ from: this.bucket(life), directory, at, env, openKeyValueStore });
+    const place = { directory, env, openKeyValueStore, sink: "none" };
+    const manager = await Manager.open({ ...storeLimits(simulation.options), ...place });
+    await look(manager);
+    await manager.close();
+    simulation.tally.add("moments restored");
+  }
+
+  async checkMark(life: Life, mark: Mark): Promise<void> {
+    const { random } = this.simulation;
+    const at = random.chance(0.5) ? { lsn: mark.lsn } : new Date(mark.wallMs);
+    await this.restored(life, at, async (manager) => {
+      const names = (await manager.list()).map(({ name }) => name).sort();
+      const wanted = [...mark.held.keys()].sort();
+      promise(`${names}` === `${wanted}`, () => `at ${mark.lsn} there is ${names}, not ${wanted}`);
+      for (const [name, model] of mark.held) {
+        await verifyMoment(await manager.database(name, { create: false }), model);
+      }
+    });
+  }
+}
