@@ -2,11 +2,12 @@
  * THE WORK OF A LIFE: clients that use databases side by side, an administrator who creates,
  * renames and drops them meanwhile, and somebody who asks for checkpoints.
  */
-import type { Database, Manager } from "../src/index.ts";
+import { type Database, isStorageError, type Manager } from "../src/index.ts";
 import type { DatabaseModel } from "./database-model.ts";
+import { promise } from "./failure.ts";
 import type { Life } from "./life.ts";
 import { makeSchema, OPERATION_KINDS, OPERATIONS, type OperationKind } from "./operations.ts";
-import type { Found } from "./oracle.ts";
+import { type Found, opsOf } from "./oracle.ts";
 
 const NAMES = ["ada", "ben", "cleo", "dan", "eve", "finn"] as const;
 const ADMINISTRATION_PAUSE_MS = 15;
@@ -55,6 +56,25 @@ async function client(job: Job): Promise<void> {
       if (database !== undefined) await OPERATIONS[kind](life.place(database, model));
     }
     if (options.thinkMs > 0) await life.env.clock.sleep(random.below(options.thinkMs));
+  }
+  if (life.simulation.faulty) await readsOn(job, handles);
+}
+
+/** Whoever lost a commit when the log failed still reads what is durable. */
+async function readsOn(
+  { life, manager }: Job,
+  handles: ReadonlyMap<DatabaseModel, Database>,
+): Promise<void> {
+  if (manager.diagnostics().state !== "read-only") return;
+  for (const [model, database] of handles) {
+    const refused = await opsOf(database).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    life.assertAlive();
+    const isUnknown = isStorageError(refused, "BOP_OUTCOME_UNKNOWN");
+    promise(!isUnknown, () => `${model.label} is not read any more: ${refused}`);
+    life.simulation.tally.add("reads of a store that failed");
   }
 }
 

@@ -131,4 +131,19 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 20000074,
     found: "an integrity check called damage what the device had refused to read",
   },
+  {
+    scenario: "jobs",
+    seed: 32,
+    found: "a read that failed during an integrity check was reported as damage of the database",
+  },
+  {
+    scenario: "residency",
+    seed: 53,
+    found: "a file of a chunk that was too short made readers doubt what was fetched in its place",
+  },
+  {
+    scenario: "residency",
+    seed: 11,
+    found: "what was damaged on its way to a compaction was reported as damage of this disk",
+  },
 ];

@@ -37,6 +37,8 @@ export const NIGHT_MIX: Mix = {
   fencing: 1,
   log: 6,
   pages: 8,
+  residency: 4,
+  past: 1,
   manifest: 2,
   rot: 1,
   decay: 2,
