@@ -66,14 +66,19 @@ export class Machines {
     return manager;
   }
 
-  /** The machine burns; another one is made of what the bucket has. */
-  async replace(life: Life): Promise<void> {
+  /** The machine burns; another one is made of what the bucket has. A lazy one fetches pages when asked. */
+  async replace(life: Life, { lazy = false } = {}): Promise<void> {
     this.#directories += 1;
     const { env } = life;
     const openKeyValueStore = this.simulation.stores.openerFor(env);
     const { directory } = this;
-    await Manager.restore({ from: this.bucket(life), directory, env, openKeyValueStore });
-    this.simulation.tally.add("machines replaced");
+    await Manager.restore({ from: this.bucket(life), directory, lazy, env, openKeyValueStore });
+    this.simulation.tally.add(lazy ? "machines replaced lazily" : "machines replaced");
+  }
+
+  /** Nobody has looked at anything before. */
+  async workAtOnce(life: Life, manager: Manager): Promise<void> {
+    await work({ life, manager }, []);
   }
 
   async work(life: Life, manager: Manager): Promise<void> {

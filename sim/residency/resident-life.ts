@@ -9,6 +9,7 @@
  * (4) Keys of the real bucket name the process that put them. This one forgets what no row names any
  *     more when a process ends, since the next may give the id to another chunk.
  */
+import { systemCode } from "../../src/base/errors.ts";
 import { type ChunkId, type PageNumber, pageNumber, type StreamId } from "../../src/base/units.ts";
 import { isStorageError } from "../../src/index.ts";
 import { chunkAt, type RemoteRig } from "../../src/page-store/residency/bucket.fixture.ts";
@@ -153,13 +154,21 @@ export class ResidentLife {
     const kind = random.pick(["bit", "bit", "bit", "short", "gone"] as const);
     tally.add(`injected: chunk ${kind}`);
     this.#damaged.add(chunkAt(path));
-    if (kind === "gone") await rig.world.run(rig.world.start().storage.unlink(path));
+    if (kind === "gone") await this.#unlink(path);
     else if (kind === "short") rig.world.disk.replace(path, bytes.subarray(0, bytes.length / 2));
     else {
       const at = random.below(bytes.length);
       bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
       rig.world.disk.replace(path, bytes);
     }
+  }
+
+  async #unlink(path: string): Promise<void> {
+    const { rig } = this.remote;
+    const { storage } = rig.world.start();
+    await rig.world.run(storage.unlink(path)).catch((error: unknown) => {
+      if (systemCode(error) !== "ENOENT") throw error; // It was evicted meanwhile.
+    });
   }
 
   /** What is said to be healed had been damaged, and nothing else is. */

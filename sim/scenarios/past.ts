@@ -35,7 +35,7 @@ export async function past(options: SimulationOptions): Promise<void> {
   const keepForMs = random.pick([10, 20, 60]) * MINUTE_MS;
   const machines = new Machines({ simulation, service, keepForMs });
   for (let n = 0; n < drawn.lives; n++) {
-    await simulation.live((life) => workingLife(machines, life, n > 0 && random.chance(0.3)));
+    await simulation.live((life) => workingLife(machines, life, n > 0 && random.chance(0.5)));
     simulation.end(random.pick(["kill", "power"] as const));
   }
   if (random.chance(0.5)) await damagedBeforeShipping(machines);
@@ -59,8 +59,11 @@ function calmer(drawn: SwarmOptions): SwarmOptions {
 /** Work, and looks back. See (1). */
 async function workingLife(machines: Machines, life: Life, isReplaced: boolean): Promise<void> {
   const { random } = machines.simulation;
-  if (isReplaced) await machines.replace(life);
+  const lazy = isReplaced && random.chance(0.7);
+  if (isReplaced) await machines.replace(life, { lazy });
   const manager = await machines.open(life);
+  // All was in the bucket when the other one was lost. Of a lazy one nothing is here yet.
+  if (lazy) await machines.workAtOnce(life, manager);
   for (let rounds = 1 + random.below(ROUNDS_MAX); rounds > 0; rounds--) {
     await machines.work(life, manager);
     if (random.chance(0.7)) await manager.checkpoint();
