@@ -146,4 +146,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 11,
     found: "what was damaged on its way to a compaction was reported as damage of this disk",
   },
+  {
+    scenario: "jobs",
+    seed: 68,
+    found: "diagnostics met an assertion while a segment was being taken into use",
+  },
 ];

@@ -95,8 +95,11 @@ export class SegmentStore {
 
   /** Up to here there is a file that can be written: the end of the active segment. */
   get reservedLsn(): Lsn | undefined {
-    if (this.#active === undefined) return undefined;
-    const firstLsn = present(this.#used.at(-1)?.firstLsn, "the active segment has a beginning");
+    const active = this.#active;
+    if (active === undefined) return undefined;
+    // The one behind it may be about to be taken, and has no beginning yet.
+    const segment = this.#used.findLast(({ sequence }) => sequence === active.sequence);
+    const firstLsn = present(segment?.firstLsn, "the active segment has a beginning");
     return lsnAfter(firstLsn, this.#options.limits.segmentBytes - BLOCK_BYTES);
   }
 
