@@ -174,7 +174,8 @@ export const OPERATIONS: Readonly<Record<OperationKind, Operation>> = {
   },
 
   abort: ({ commit, database }) =>
-    commit({ kind: "abort" }, (id) =>
+    // Never there, so that what is called behind it may be there without it.
+    commit({ kind: "abort", queued: false }, (id) =>
       database.transaction(async (tx) => {
         await insertOp(tx, id, null);
         await tx.exec("delete from item; update account set balance = balance + 1");

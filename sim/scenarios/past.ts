@@ -37,6 +37,10 @@ export async function past(options: SimulationOptions): Promise<void> {
   for (let n = 0; n < drawn.lives; n++) {
     await simulation.live((life) => workingLife(machines, life, n > 0 && random.chance(0.5)));
     simulation.end(random.pick(["kill", "power"] as const));
+    if (random.chance(0.4)) continue;
+    // Nobody is there who would take any of it away meanwhile.
+    await simulation.live((life) => checkListed(machines, life));
+    simulation.end("kill");
   }
   if (random.chance(0.5)) await damagedBeforeShipping(machines);
   else await comesBack(machines);
@@ -75,7 +79,6 @@ async function workingLife(machines: Machines, life: Life, isReplaced: boolean):
   const [oldest] = kept;
   if (oldest !== undefined) await machines.checkMark(life, oldest);
   if (kept.length > 1) await machines.checkMark(life, random.pick(kept));
-  await checkListed(machines, life);
   if (random.chance(0.5)) await manager.close();
 }
 
