@@ -151,4 +151,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 68,
     found: "diagnostics met an assertion while a segment was being taken into use",
   },
+  {
+    scenario: "past",
+    seed: 5,
+    found: "a database that was dropped while it was being opened met an assertion",
+  },
 ];

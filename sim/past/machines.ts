@@ -85,17 +85,18 @@ export class Machines {
     await work({ life, manager }, await verify(life, manager));
   }
 
-  /** All that was done is in the bucket. */
-  async settle(manager: Manager): Promise<void> {
-    await manager.durable(manager.diagnostics().log.durableLsn, { level: "remote" });
+  /** All that was done is in the bucket, up to the LSN that it resolves with. */
+  async settle(manager: Manager): Promise<number> {
+    const { durableLsn } = manager.diagnostics().log;
+    await manager.durable(durableLsn, { level: "remote" });
+    return durableLsn;
   }
 
   /** See (1). */
   async mark(life: Life, manager: Manager): Promise<void> {
     const { clock } = life.env;
     const found = await verify(life, manager);
-    await this.settle(manager);
-    const { durableLsn: lsn } = manager.diagnostics().log;
+    const lsn = await this.settle(manager);
     await clock.sleep(APART_MS);
     const wallMs = Math.floor(clock.wallMs());
     await clock.sleep(APART_MS);

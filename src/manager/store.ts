@@ -309,6 +309,7 @@ export class Store implements StoreGround {
     const row = this.#row(stream);
     await Promise.all([this.#engines.load(row.engine), this.#pages.ready(stream)]);
     this.lifecycle.assertOpen();
+    if (this.#row(stream).state === "dropped") throw dropped(stream);
     return new OpenDatabase({
       stream,
       name: () => this.#row(stream).name,
@@ -364,9 +365,7 @@ export class Store implements StoreGround {
   #row(stream: StreamId): CatalogueRow {
     const row = this.catalogue.row(stream);
     if (row !== undefined) return row;
-    throw new StorageError("BOP_DROPPED", "the database was dropped", {
-      details: { database: String(stream) },
-    });
+    throw dropped(stream);
   }
 
   async #checkpoint(): Promise<CheckpointResult> {
@@ -395,4 +394,9 @@ export class Store implements StoreGround {
     this.shipping?.shipper.checkpointed();
     return result;
   }
+}
+
+function dropped(stream: StreamId): StorageError<"BOP_DROPPED"> {
+  const details = { database: String(stream) };
+  return new StorageError("BOP_DROPPED", "the database was dropped", { details });
 }
