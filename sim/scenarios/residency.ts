@@ -11,7 +11,8 @@
 
 import { remoteRig } from "../../src/page-store/residency/bucket.fixture.ts";
 import { ResidentLife } from "../residency/resident-life.ts";
-import { IMAGES, Simulation, type SimulationOptions } from "../simulation.ts";
+import { Simulation, type SimulationOptions } from "../simulation.ts";
+import { IMAGES } from "../tally.ts";
 
 const LIVES_MAX = 5;
 const STEPS_MAX = 50;

@@ -185,9 +185,7 @@ export class Store implements StoreGround {
 
   drop(stream: StreamId, name: string): Lsn {
     const lsn = this.catalogue.drop(stream);
-    const details = { database: name };
-    const message = `database ${JSON.stringify(name)} was dropped`;
-    this.fleet.close(stream, new StorageError("BOP_DROPPED", message, { details }));
+    this.fleet.close(stream, dropped(name, `database ${JSON.stringify(name)}`));
     return lsn;
   }
 
@@ -364,8 +362,8 @@ export class Store implements StoreGround {
 
   #row(stream: StreamId): CatalogueRow {
     const row = this.catalogue.row(stream);
-    if (row !== undefined) return row;
-    throw dropped(stream);
+    if (row === undefined) throw dropped(stream);
+    return row;
   }
 
   async #checkpoint(): Promise<CheckpointResult> {
@@ -396,7 +394,7 @@ export class Store implements StoreGround {
   }
 }
 
-function dropped(stream: StreamId): StorageError<"BOP_DROPPED"> {
-  const details = { database: String(stream) };
-  return new StorageError("BOP_DROPPED", "the database was dropped", { details });
+function dropped(database: StreamId | string, what = "the database"): StorageError {
+  const details = { database: String(database) };
+  return new StorageError("BOP_DROPPED", `${what} was dropped`, { details });
 }
