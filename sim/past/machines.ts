@@ -7,6 +7,7 @@
  */
 import { Manager } from "../../src/index.ts";
 import { type SimulatedService, SimulatedStore } from "../../src/sink/index.ts";
+import { prepareEngines } from "../../src/sqlite/index.ts";
 import { work } from "../clients.ts";
 import type { DatabaseModel } from "../database-model.ts";
 import { promise } from "../failure.ts";
@@ -14,6 +15,9 @@ import type { Life } from "../life.ts";
 import { opsOf, verify, verifyMoment } from "../oracle.ts";
 import type { Simulation } from "../simulation.ts";
 import { storeLimits } from "../swarm.ts";
+
+/** Engines that one life needs: its own, and one for each moment that it looks at. See Simulation (2). */
+const ENGINES = 5;
 
 const LATENCY_MS_MAX = 5;
 /** Between a mark and what comes before and behind it. */
@@ -46,6 +50,12 @@ export class Machines {
   /** Of the machine that is there now. */
   get directory(): string {
     return `/store-${this.#directories}`;
+  }
+
+  /** True if the process survived its life. */
+  async live(body: (life: Life) => Promise<void>): Promise<boolean> {
+    await prepareEngines("sqlite", ENGINES);
+    return this.simulation.live(body);
   }
 
   bucket({ env }: Life): SimulatedStore {

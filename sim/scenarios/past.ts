@@ -35,11 +35,11 @@ export async function past(options: SimulationOptions): Promise<void> {
   const keepForMs = random.pick([10, 20, 60]) * MINUTE_MS;
   const machines = new Machines({ simulation, service, keepForMs });
   for (let n = 0; n < drawn.lives; n++) {
-    await simulation.live((life) => workingLife(machines, life, n > 0 && random.chance(0.5)));
+    await machines.live((life) => workingLife(machines, life, n > 0 && random.chance(0.5)));
     simulation.end(random.pick(["kill", "power"] as const));
     if (random.chance(0.4)) continue;
     // Nobody is there who would take any of it away meanwhile.
-    await simulation.live((life) => checkListed(machines, life));
+    await machines.live((life) => checkListed(machines, life));
     simulation.end("kill");
   }
   if (random.chance(0.5)) await damagedBeforeShipping(machines);
@@ -103,7 +103,7 @@ async function comesBack(machines: Machines): Promise<void> {
   const { simulation, service } = machines;
   const { random, tally } = simulation;
   const old = machines.directory;
-  await simulation.live(async (life) => {
+  await machines.live(async (life) => {
     const manager = await machines.open(life);
     await machines.work(life, manager);
     await machines.settle(manager);
@@ -115,7 +115,7 @@ async function comesBack(machines: Machines): Promise<void> {
   });
   simulation.end("kill");
   service.faults.heal();
-  await simulation.live(async (life) => {
+  await machines.live(async (life) => {
     await machines.replace(life);
     const manager = await machines.open(life);
     await machines.work(life, manager);
@@ -124,7 +124,7 @@ async function comesBack(machines: Machines): Promise<void> {
     await life.env.clock.sleep(SHIPPED_MS);
   });
   simulation.end("kill");
-  await simulation.live(async (life) => {
+  await machines.live(async (life) => {
     const refused = await machines.open(life, old).then(
       () => undefined,
       (error: unknown) => error,
@@ -143,7 +143,7 @@ async function comesBack(machines: Machines): Promise<void> {
 async function damagedBeforeShipping(machines: Machines): Promise<void> {
   const { simulation, service } = machines;
   const { world, random, tally } = simulation;
-  await simulation.live(async (life) => {
+  await machines.live(async (life) => {
     const manager = await machines.open(life);
     await machines.work(life, manager);
     await machines.settle(manager);
@@ -167,7 +167,7 @@ async function damagedBeforeShipping(machines: Machines): Promise<void> {
 
 /** The machine is lost: what the bucket has is the store. */
 async function lost(machines: Machines): Promise<void> {
-  await machines.simulation.live(async (life) => {
+  await machines.live(async (life) => {
     await machines.replace(life);
     const manager = await machines.open(life);
     await verify(life, manager);
