@@ -156,4 +156,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 5,
     found: "a database that was dropped while it was being opened met an assertion",
   },
+  {
+    scenario: "families",
+    seed: 70000019,
+    found: "an export whose look for its file failed threw the system's own error",
+  },
 ];

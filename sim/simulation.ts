@@ -91,7 +91,7 @@ export class Simulation {
     const { seed, print, begun } = options;
     this.#made = options;
     this.#lifeMsMax = options.lifeMsMax ?? LIFE_MS_MAX;
-    this.world = echo?.world ?? simulatedWorld({ seed, runMsMax: this.#lifeMsMax + RUN_MS_SPARE });
+    this.world = echo?.world ?? worldOf(seed, this.#lifeMsMax);
     this.injectors.push(this.world.disk);
     this.random = this.world.random.fork();
     const dice = this.world.random.fork();
@@ -193,6 +193,11 @@ export class Simulation {
     }
     throw new BrokenPromise("a life has not ended within the time that it may take");
   }
+}
+
+/** Its engines are used again: nobody of the dead may have them. */
+function worldOf(seed: number, lifeMsMax: number): SimulatedWorld {
+  return simulatedWorld({ seed, runMsMax: lifeMsMax + RUN_MS_SPARE, endsTurns: true });
 }
 
 function drawn({ seed, adjust, smaller }: SimulationOptions, dice: SeededRandom): SwarmOptions {

@@ -3,7 +3,8 @@
  *
  * (1) When it dies, every call and sleep under way is rejected with DeadProcessError, and so is
  *     every later one. Its timers never fire again.
- * (2) Turns of its event loop never come either: what is left of it is promises that have settled.
+ * (2) Turns of its event loop still come: code that runs on by itself finds out at its next call. Unless
+ *     `endsTurns`: then what is left of it is promises that have settled.
  */
 import type { Clock, Disposer, Env, ProcessIdentity } from "../../base/env.ts";
 import type { Disk } from "./disk.ts";
@@ -19,6 +20,8 @@ export interface ProcessOptions {
   readonly identity: ProcessIdentity;
   /** Milliseconds since 1970 at the beginning of simulated time. */
   readonly wallOffsetMs: () => number;
+  /** See (2). */
+  readonly endsTurns: boolean;
 }
 
 /** A call under way. `settle` says whether its outcome still matters, once. */
@@ -31,11 +34,13 @@ export class SimulatedProcess {
   readonly #scheduler: Scheduler;
   readonly #waiting = new Set<(error: Error) => void>();
   readonly #wallOffsetMs: () => number;
+  readonly #endsTurns: boolean;
   #alive = true;
 
   constructor(options: ProcessOptions) {
     this.#scheduler = options.scheduler;
     this.#wallOffsetMs = options.wallOffsetMs;
+    this.#endsTurns = options.endsTurns;
     this.env = {
       clock: this.#clock(),
       random: options.random,
@@ -74,7 +79,7 @@ export class SimulatedProcess {
       deadline: (delayMs, fn) => this.#timer(delayMs, fn),
       turn: (fn) => {
         this.#scheduler.schedule(0, () => {
-          if (this.#alive) fn();
+          if (this.#alive || !this.#endsTurns) fn();
         });
       },
     };

@@ -35,6 +35,11 @@ export interface WorldOptions {
    * Milliseconds of simulated time. Default an hour.
    */
   readonly runMsMax?: number;
+  /**
+   * Turns of a dead process's event loop never come, so that nothing of it runs on but promises that have
+   * settled. By default they come, and its code finds out at its next call: its end can be waited for.
+   */
+  readonly endsTurns?: boolean;
 }
 
 export interface SimulatedWorld {
@@ -158,6 +163,7 @@ class World implements SimulatedWorld {
     const bootId = `boot-${this.#boots}`;
     const startedAt = `start-${pid}`;
     const process = new SimulatedProcess({
+      endsTurns: this.#options.endsTurns ?? false,
       scheduler: this.#scheduler,
       disk: this.disk,
       random: this.#processDice.fork(),

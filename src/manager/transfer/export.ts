@@ -61,9 +61,13 @@ export async function intoNewFile(
     await env.storage.syncDirectory(parentOf(path));
   } catch (error) {
     await env.storage.unlink(partial).catch(() => {});
-    if (error instanceof StorageError || systemCode(error) === undefined) throw error;
-    throw ioError("export", path, error);
+    throw coded(error, path);
   }
+}
+
+function coded(error: unknown, path: string): unknown {
+  const isOfSystem = !(error instanceof StorageError) && systemCode(error) !== undefined;
+  return isOfSystem ? ioError("export", path, error) : error;
 }
 
 async function withFile(env: Env, path: string, use: (file: File) => Promise<void>): Promise<void> {
@@ -121,7 +125,10 @@ function parentOf(path: string): string {
 }
 
 async function refuseExisting(env: Env, path: string): Promise<void> {
-  if ((await env.storage.stat(path)) === undefined) return;
+  const there = await env.storage.stat(path).catch((error: unknown) => {
+    throw coded(error, path);
+  });
+  if (there === undefined) return;
   throw new StorageError("BOP_EXISTS", `${path} exists; export writes new files only`, {
     details: { name: path },
   });
