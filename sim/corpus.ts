@@ -161,4 +161,10 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 70000019,
     found: "an export whose look for its file failed threw the system's own error",
   },
+  {
+    scenario: "crash",
+    seed: 70000104,
+    found: "an older segment went while the header of the only one left was in the page cache only",
+    inEcho: true,
+  },
 ];

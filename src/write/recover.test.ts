@@ -261,6 +261,34 @@ describe("log recovery", () => {
       }
     }
   }, 60_000);
+
+  // evidence: G9
+  test("a log that a checkpoint has wholly is found though a start was killed before the header of its segment was durable, and the power went when the next one had let the older segment go", async () => {
+    for (let first = 6; first <= 9; first++) {
+      for (let second = 1; second <= 20; second++) {
+        const world = await worldOf(first * 100 + second);
+        const store = new LogStore();
+        const env = world.start();
+        await world.run(async () => {
+          const log = await store.open(env);
+          await store.commitDurably(log, 100);
+          store.checkpointLsn = log.durableLsn;
+        });
+        world.kill();
+        for (const [n, how] of [
+          [first, "kill"],
+          [second, "power"],
+        ] as const) {
+          const next = world.start();
+          world.disk.crashAt(n, how);
+          await world.run(() => store.open(next)).catch(() => undefined);
+          if (world.alive) world.kill();
+        }
+        const last = world.start();
+        await world.run(async () => (await store.open(last)).close());
+      }
+    }
+  }, 60_000);
 });
 
 /** Killed while its last batch is in the page cache only. */

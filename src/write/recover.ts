@@ -5,8 +5,9 @@
  * (1) A log that was not closed is never appended to in place. Each start takes a fresh segment,
  *     and a batch that nothing proves durable is copied to it and synced before anything is served:
  *     the page cache may have shown what never reached the disk.
- *     So may the header be that such a copy hangs on (walk.ts (6)): it is synced once more, and if
- *     the device refuses that, the batch is copied once more.
+ *     So may the header be of the newest segment, which such a copy hangs on (walk.ts (6)): it is
+ *     synced once more before older segments go. If the device refuses that, these stay, and the
+ *     batch is copied once more.
  * (2) A crash in either step leaves a log that is recovered to the same commits.
  * (3) A full disk does not keep a store shut. What must be copied goes to the reserve (reserve.ts);
  *     where nothing must, nothing is needed: the log takes no commits then until there is room for
@@ -137,7 +138,7 @@ export async function recoverLog(
     commits: backlog.commits,
     backlog,
     start: async () => {
-      return start({ options, limits, found, walked: await settled(walked, env.storage) });
+      return start({ options, limits, found, ...(await settled(walked, env.storage)) });
     },
   };
 }
@@ -149,11 +150,13 @@ async function handOut(backlog: Backlog, { mayWait }: RecoverOptions): Promise<v
   await backlog.together(streams.filter((stream) => mayWait?.(stream) !== true));
 }
 
-/** See (1): what is synced now needs no copy. */
-async function settled(walked: Walked, storage: Storage): Promise<Walked> {
+/** See (1): what is synced now needs no copy, and what is older may go. */
+async function settled(walked: Walked, storage: Storage): Promise<Settled> {
   const newest = walked.segments.at(-1);
-  if (walked.unproven?.hangsOnHeader !== true || newest === undefined) return walked;
-  return (await isSynced(storage, newest.path)) ? { ...walked, unproven: undefined } : walked;
+  if (newest === undefined) return { walked, isAnchored: true };
+  if (!(await isSynced(storage, newest.path))) return { walked, isAnchored: false };
+  const needsNoCopy = walked.unproven?.hangsOnHeader === true;
+  return { walked: needsNoCopy ? { ...walked, unproven: undefined } : walked, isAnchored: true };
 }
 
 async function isSynced(storage: Storage, path: string): Promise<boolean> {
@@ -170,14 +173,25 @@ async function isSynced(storage: Storage, path: string): Promise<boolean> {
   }
 }
 
-interface Recovered {
+interface Settled {
+  readonly walked: Walked;
+  /** The newest segment is there after a power cut, too. */
+  readonly isAnchored: boolean;
+}
+
+interface Recovered extends Settled {
   readonly options: RecoverOptions;
   readonly limits: LogLimits;
   readonly found: Survey;
-  readonly walked: Walked;
 }
 
-async function start({ options, limits, found, walked }: Recovered): Promise<StoredLog> {
+async function start({
+  options,
+  limits,
+  found,
+  walked,
+  isAnchored,
+}: Recovered): Promise<StoredLog> {
   const { env, driver, directory, storeId, register, unregister, checkpointLsn } = options;
   const { horizonLsn, archivedLsn, history = [] } = options;
   const { endLsn, unproven } = walked;
@@ -208,7 +222,7 @@ async function start({ options, limits, found, walked }: Recovered): Promise<Sto
     },
   );
   try {
-    await unlessFull(segments.release(checkpointLsn, horizonLsn));
+    if (isAnchored) await unlessFull(segments.release(checkpointLsn, horizonLsn));
     await takeOver(segments, {
       walked,
       storeId,
@@ -296,7 +310,11 @@ function noteCopied(
 }
 
 /** Files that nobody needs, and spares that were written to under their sequence. */
-async function removeUnusable({ options, found, walked }: Omit<Recovered, "limits">) {
+async function removeUnusable({
+  options,
+  found,
+  walked,
+}: Omit<Recovered, "limits" | "isAnchored">) {
   const { env, unregister } = options;
   const dirty = found.spares.filter(({ sequence }) => walked.dirty.has(sequence));
   const sequences = dirty.map(({ sequence }) => segmentSequence(sequence));
