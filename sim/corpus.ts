@@ -167,4 +167,14 @@ export const CORPUS: readonly PastFailure[] = [
     found: "an older segment went while the header of the only one left was in the page cache only",
     inEcho: true,
   },
+  {
+    scenario: "record-log",
+    seed: 40000068,
+    found: "an emptied log that took a snapshot of less said that it had entries which are nowhere",
+  },
+  {
+    scenario: "record-log",
+    seed: 40000153,
+    found: "the same, after four lives",
+  },
 ];

@@ -114,7 +114,7 @@ function appending(random: SeededRandom, model: Model, ids: { next: number }): L
   const from = replaces
     ? first + BigInt(random.below(Number(last - first) + 1))
     : last === undefined
-      ? BigInt(random.below(5))
+      ? BigInt(random.below(20))
       : last + 1n;
   model.keep((index) => index < from);
   const entries: NewLogEntry[] = [];
@@ -167,6 +167,18 @@ describe("a record log without the disk", () => {
       const again = new RecordLogCore({ ...captured, ranges: [...core.ranges] });
       check(again, model, disk);
     }
+  });
+
+  test("a log that was emptied goes on behind a snapshot of less than it once held", () => {
+    const core = new RecordLogCore();
+    const at = (index: bigint) => [{ term: 3n, index, payload: Uint8Array.of(1) }];
+    core.apply(plan(core, { entries: [...at(5n), ...at(6n)] }, WHAT), lsn(1));
+    core.apply(plan(core, { truncateAfter: "all" }, WHAT), lsn(2));
+    core.apply(plan(core, { compact: { upToIndex: 2n, term: 3n } }, WHAT), lsn(3));
+    expect([core.isEmpty, core.lastIndex, core.nextIndex]).toEqual([true, 2n, 3n]);
+    core.apply(plan(core, { entries: at(3n) }, WHAT), lsn(4));
+    expect([core.firstIndex, core.lastIndex]).toEqual([3n, 3n]);
+    expect(core.capture()).toMatchObject({ first: 3n, next: 4n, unstoredFirst: 3n });
   });
 
   test("a checkpoint that failed leaves everything to be written again", () => {

@@ -108,9 +108,12 @@ export class EntryPlaces {
     if (this.#tailFirst > this.#next) this.#tailFirst = this.#next;
   }
 
-  /** Entries before `first` are gone; where those are all, the next one will be there. */
+  /**
+   * Entries before `first` are gone; where those are all, the next one will be there. That may be
+   * below where the entries of a log were that has none any more.
+   */
   compact(first: bigint): void {
-    if (first >= this.#next) {
+    if (first >= this.#next || this.#first === this.#next) {
       this.#forget(this.#tail.splice(0), this.#tailFirst);
       this.#next = first;
       this.#tailFirst = first;
