@@ -177,4 +177,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 40000153,
     found: "the same, after four lives",
   },
+  {
+    scenario: "record-log",
+    seed: 40000143,
+    found: "a change of another log passed a compaction that reads a chunk, unknown to the oracle",
+  },
 ];

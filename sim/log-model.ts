@@ -1,9 +1,13 @@
 /**
- * WHAT RECORD LOGS MUST HOLD: the states after every change that was asked for, in order. A change
- * is made within its call, so the order of the calls is the order of the log, over all logs.
+ * WHAT RECORD LOGS MUST HOLD: the states of each log after every change that was asked for.
  *
- * (1) After a crash all logs together are as they were after one of the changes: not before the last
- *     that was acknowledged, never between two.
+ * (1) Changes of one log are made in the order of their calls, and one over both is made in both or
+ *     in neither.
+ * (2) A change is made within its call, before anything that is called later, unless it is late: a
+ *     compaction that has to read a chunk first, and what is called on its log until then. It is made
+ *     before what is called later on its own logs; what others are asked for may pass it.
+ * (3) After a crash the logs are as they were at one moment of that order: not before anything that
+ *     was acknowledged, never within a change.
  */
 import type { LogChange, Manager, NewLogEntry, RecordLog } from "../src/index.ts";
 import type { SeededRandom } from "../src/io/index.ts";
@@ -28,38 +32,51 @@ interface LogState {
 
 type States = Readonly<Record<LogName, LogState>>;
 
+/** A log after a change of it. */
+interface Version {
+  /** Of the change, in the order of the calls over all logs; 0 for what there was before. */
+  readonly number: number;
+  readonly names: readonly LogName[];
+  /** See (2). */
+  readonly isLate: boolean;
+  readonly text: string;
+  readonly state: LogState;
+}
+
+type Numbers = Readonly<Record<LogName, number>>;
+type Versions = Readonly<Record<LogName, readonly Version[]>>;
+type ChangeOf = { readonly name: LogName; readonly change: LogChange };
+
 const EMPTY: LogState = {
   entries: [],
   boundary: undefined,
   hardTerm: undefined,
   stable: undefined,
 };
+const NONE: Numbers = { one: 0, two: 0 };
 const LARGE_BYTES = 200_000;
 
 export class LogModel {
   #states: States = { one: EMPTY, two: EMPTY };
-  /** As text, after each change; the first is that of the empty logs. */
-  #history: { readonly text: string; readonly states: States }[];
-  #acknowledged = 0;
+  /** The first is what there was before. Changes that change nothing have none. */
+  #versions: Versions = versionsOf(this.#states);
+  #acknowledged: Numbers = NONE;
+  /** Late changes that nobody was told of yet, by number. */
+  readonly #late = new Map<number, readonly LogName[]>();
+  /** Which logs each call was about, by its number less one. */
+  readonly #calls: (readonly LogName[])[] = [];
   #nextFill = 1;
-
-  constructor() {
-    this.#history = [{ text: textOf(this.#states), states: this.#states }];
-  }
 
   /** All that is known, of logs that a crash could have left as well. */
   echo(): LogModel {
     const echo = new LogModel();
     echo.#states = this.#states;
-    echo.#history = [...this.#history];
+    echo.#versions = this.#versions;
     echo.#acknowledged = this.#acknowledged;
+    for (const [number, names] of this.#late) echo.#late.set(number, names);
+    echo.#calls.push(...this.#calls);
     echo.#nextFill = this.#nextFill;
     return echo;
-  }
-
-  /** Changes that were asked for. */
-  get count(): number {
-    return this.#history.length - 1;
   }
 
   state(name: LogName): LogState {
@@ -98,36 +115,83 @@ export class LogModel {
     return random.chance(0.2) ? { entries: added, hardState } : { entries: added };
   }
 
-  /** The changes were made, as one; returns the number to acknowledge them by: 0, if nothing changed. */
-  made(changes: readonly { readonly name: LogName; readonly change: LogChange }[]): number {
+  /**
+   * The changes were asked for, as one; returns the number to acknowledge them by. `waits`: they were
+   * not made within the call.
+   */
+  made(changes: readonly ChangeOf[], waits = false): number {
+    const names = changes.map(({ name }) => name);
+    const number = this.#calls.push(names);
+    const isLate = waits || [...this.#late.values()].flat().some((name) => names.includes(name));
+    if (isLate) this.#late.set(number, names);
     const states = { ...this.#states };
     for (const { name, change } of changes) states[name] = after(states[name], change);
-    const text = textOf(states);
-    // What changes nothing is told at once, and says nothing of what others have under way.
-    if (text === this.#history.at(-1)?.text) return 0;
+    if (names.every((name) => text(states[name]) === text(this.#states[name]))) return number;
+    const versions = { ...this.#versions };
+    for (const name of names) {
+      const state = states[name];
+      const version = { number, names, isLate, text: text(state), state };
+      versions[name] = [...versions[name], version];
+    }
     this.#states = states;
-    this.#history.push({ text, states });
-    return this.count;
+    this.#versions = versions;
+    return number;
   }
 
+  /** What changes nothing says of its logs that what was called before it is there, and no more. */
   acknowledge(number: number): void {
-    this.#acknowledged = Math.max(this.#acknowledged, number);
+    const acknowledged = { ...this.#acknowledged };
+    for (const name of this.#calls[number - 1] ?? []) {
+      const newest = this.#versions[name].findLast((version) => version.number <= number);
+      acknowledged[name] = Math.max(acknowledged[name], newest?.number ?? 0);
+    }
+    this.#acknowledged = acknowledged;
+    this.#late.delete(number);
   }
 
-  /** See (1). What was found is what counts from now on. */
+  /** See (3). What was found is what counts from now on. */
   async verify(manager: Manager): Promise<void> {
-    const found: string[] = [];
-    for (const name of LOG_NAMES) found.push(await textFound(await manager.log(name)));
-    const text = found.join("\n");
-    const at = this.#history.findLastIndex((each) => each.text === text);
-    const wanted = this.#history.slice(this.#acknowledged).map((each) => each.text);
-    promise(
-      at >= this.#acknowledged,
-      () => `the logs hold\n${text}\nwhich is none of\n${wanted.join("\n--\n")}`,
-    );
-    this.#states = this.#history[at]?.states ?? this.#states;
-    this.#history = this.#history.slice(at, at + 1);
-    this.#acknowledged = 0;
+    const found = { one: "", two: "" };
+    for (const name of LOG_NAMES) found[name] = await textFound(await manager.log(name));
+    const [one, two] = LOG_NAMES.map((name) => {
+      return this.#versions[name].filter((version) => version.text === found[name]);
+    });
+    const moments = (one ?? []).flatMap((one) => (two ?? []).map((two) => ({ one, two })));
+    const moment = moments.find(({ one, two }) => {
+      return this.#isMoment({ one: one.number, two: two.number });
+    });
+    promise(moment !== undefined, () => this.#broken(found));
+    this.#states = { one: moment.one.state, two: moment.two.state };
+    this.#versions = versionsOf(this.#states);
+    this.#acknowledged = NONE;
+    this.#late.clear();
+  }
+
+  /** Whether there was a moment at which each log had its changes up to these and no others. */
+  #isMoment(upTo: Numbers): boolean {
+    const newest = Math.max(...LOG_NAMES.map((name) => upTo[name]));
+    return LOG_NAMES.every((name) => {
+      if (upTo[name] < this.#acknowledged[name]) return false;
+      return this.#versions[name].every(({ number, names, isLate }) => {
+        const isThere = number <= upTo[name];
+        if (names.some((other) => number <= upTo[other] !== isThere)) return false;
+        return isThere || isLate || number > newest;
+      });
+    });
+  }
+
+  #broken(found: Readonly<Record<LogName, string>>): string {
+    const known = LOG_NAMES.map((name) => {
+      const acknowledged = this.#acknowledged[name];
+      const lines = this.#versions[name]
+        .filter(({ number }) => number >= acknowledged)
+        .map(({ number, names, isLate, text }) => {
+          return `  ${number}${isLate ? " late" : ""}${names.length > 1 ? " both" : ""}: ${text}`;
+        });
+      return `${name}, acknowledged up to ${acknowledged}:\n${lines.join("\n")}`;
+    });
+    const holds = LOG_NAMES.map((name) => `  ${name}: ${found[name]}`).join("\n");
+    return `the logs hold\n${holds}\nwhich they did at no moment of\n${known.join("\n")}`;
   }
 
   #lastTerm(name: LogName): bigint {
@@ -173,11 +237,11 @@ function after(state: LogState, change: LogChange): LogState {
   return { entries, boundary, hardTerm, stable };
 }
 
-function textOf(states: States): string {
-  return LOG_NAMES.map((name) => {
-    const { entries, boundary, hardTerm, stable } = states[name];
-    return text({ entries, boundary, hardTerm, stable });
-  }).join("\n");
+function versionsOf(states: States): Versions {
+  const first = (state: LogState): Version[] => {
+    return [{ number: 0, names: [], isLate: false, text: text(state), state }];
+  };
+  return { one: first(states.one), two: first(states.two) };
 }
 
 async function textFound(log: RecordLog): Promise<string> {
