@@ -100,7 +100,6 @@ const CASES: readonly Told[] = [
 ];
 
 describe("what is believed of record logs", () => {
-  // evidence: G16
   test.each(CASES.map((each) => [each.fact, each] as const))("%s", async (_, told) => {
     const { isPossible, tell } = told;
     const simulation = new Simulation({ seed: 1 });
