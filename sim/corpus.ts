@@ -182,4 +182,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 40000143,
     found: "a change of another log passed a compaction that reads a chunk, unknown to the oracle",
   },
+  {
+    scenario: "log",
+    seed: 30000007,
+    found: "history that begins within a large commit was called damaged",
+  },
 ];

@@ -11,7 +11,9 @@
  *     log meanwhile. One that becomes history under a reader may change its name: he looks it up anew.
  * (3) Only segments that have commits of the stream are read beyond their index.
  * (4) What (1) finds is made again, where the log has an archive that has it (mending.ts), and read on.
- * (5) It steps aside every few milliseconds: memory may have all that is read, so that nothing waits.
+ * (5) Where history begins is where a segment does, and that may lie within a large commit, the front
+ *     of which is gone then. So one that began before the first segment of a range is not of the range.
+ * (6) It steps aside every few milliseconds: memory may have all that is read, so that nothing waits.
  */
 import { crc32 } from "node:zlib";
 import type { Clock, Storage } from "../base/env.ts";
@@ -181,6 +183,7 @@ export class HistoryReader implements LogHistory {
 
   async *#commits(stream: StreamId, range: HistoryRange): AsyncGenerator<ReplayedCommit> {
     const sections = this.#sections(range);
+    const beginsLsn = sections[0]?.firstLsn ?? range.afterLsn;
     const stretches: Stretch[] = [];
     for (const section of sections) {
       const { runs } = await this.#index(section);
@@ -188,6 +191,7 @@ export class HistoryReader implements LogHistory {
       const cursor = run && new RunCursor(run);
       while (cursor?.next()) {
         const { firstLsn: fromLsn, lsn: toLsn } = cursor;
+        if (fromLsn < beginsLsn) continue; // See (5).
         if (toLsn > range.afterLsn && toLsn <= range.upToLsn) stretches.push({ fromLsn, toLsn });
       }
     }

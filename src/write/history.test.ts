@@ -256,6 +256,22 @@ describe("the history of a log", () => {
     });
   });
 
+  test("begins with whole commits: one that began in a segment that is gone is no damage", async () => {
+    await inWorld(8, async ({ world, store, witness }) => {
+      const env = world.start();
+      await world.run(async () => {
+        const log = await store.open(env);
+        for (const bytes of [500_000, 80_000]) await witness.commit(store, { log, env }, bytes);
+        await store.checkpoint(env, log);
+        store.horizonLsn = [...store.history.values()][0]?.endLsn;
+        await store.checkpoint(env, log);
+        const [afterLsn, upToLsn] = [log.history.fromLsn, log.durableLsn];
+        const whole = witness.within(afterLsn, upToLsn).slice(1);
+        expect(await found(log, { afterLsn, upToLsn })).toEqual(whole);
+      });
+    });
+  });
+
   test("gives way to commits when the disk is full", async () => {
     await inWorld(7, async ({ world, store, witness }) => {
       const env = world.start();

@@ -140,7 +140,7 @@ export interface LoggedBatch {
 
 /** The log that lies behind, as far as it is kept. */
 export interface LogHistory {
-  /** Everything above it, up to the durable LSN, can be read. */
+  /** Every commit that begins at or above it, up to the durable LSN, can be read. */
   readonly fromLsn: Lsn;
   /** When that was, or some time before; milliseconds since 1970. */
   readonly fromMs: number;
@@ -189,6 +189,10 @@ export interface EndedLogSegment {
 }
 
 export interface HistoryRange {
+  /**
+   * Whoever adds commits to a state gives an LSN that was `durableLsn` once: no commit lies across
+   * that. One that does lie across where the range begins is given if its front is there.
+   */
   readonly afterLsn: Lsn;
   /** At or below the durable LSN. */
   readonly upToLsn: Lsn;
