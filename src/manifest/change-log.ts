@@ -24,8 +24,9 @@ import {
   planChangeLog,
 } from "./change-log-core.ts";
 import type { ChangeRecord } from "./change-record.ts";
+import type { Base } from "./draft.ts";
 import { corrupt, type Sealed, seal, unseal } from "./envelope.ts";
-import type { KeyValueOperation, KeyValueStore } from "./key-value.ts";
+import type { KeyValueOperation } from "./key-value.ts";
 import { CHANGE_LOG_KEY } from "./keys.ts";
 import type { Pair } from "./table.ts";
 import { changes } from "./tables/changes.ts";
@@ -35,7 +36,7 @@ const VERSION = 1;
 
 export interface ChangeLogSource {
   /** The store as it is now: it is opened anew after some failures. */
-  readonly store: () => KeyValueStore;
+  readonly store: () => Base;
   /** Where it lies, for messages. */
   readonly file: string;
   readonly clock: Pick<Clock, "wallMs">;
@@ -156,7 +157,7 @@ export class ChangeLog {
     return () => this.#listeners.delete(listener);
   }
 
-  #weigh(store: KeyValueStore, sequence: number): { atMs: number; bytes: number } {
+  #weigh(store: Base, sequence: number): { atMs: number; bytes: number } {
     const { file } = this.#source;
     const key = changes.encodeKey(sequence);
     const value = store.get(key);

@@ -212,15 +212,32 @@ describe("the manifest", () => {
     expect((await open()).opened.durableLsn).toBe(6);
   });
 
-  test("a change that was refused for a full disk, yet made, ends in an error and not in a guess", async () => {
+  test("a change that was refused for a full disk, yet made, is taken back, and reads never show it", async () => {
     const { world, stores, open } = manifestWorld(7);
     const manifest = await open();
+    const row = (at: number) => ({ ...mapRow(1, 0, 1), fromLsn: lsn(at) });
+    const marks = { durableLsn: lsn(40), checkpointLsn: lsn(30) };
+    const next = { nextStreamId: streamId(2), nextChunkId: chunkId(2) };
+    const first = { putDatabases: [databaseRow(1, 30)], putMapRows: [row(10)] };
+    const putChunks = [chunkRow(1, 1)];
+    await world.run(() => manifest.publish({ ...marks, ...next, ...first, putChunks }));
+    const seen = () => manifest.mapRowVersions(streamId(1), 0).map(({ fromLsn }) => fromLsn);
     stores.failNextCommit({ applied: true, error: "ENOSPC" });
-    await world.run(() => manifest.publish({ durableLsn: lsn(5) }).catch(() => undefined));
-    for (let n = 0; n < 2; n++) {
-      const error = await world.run(() => manifest.publish({}).catch((error: unknown) => error));
-      expect(isStorageError(error, "BOP_IO")).toBe(true);
+    const change = { putMapRows: [row(20)], removeMapRows: [row(10)] };
+    for (const error of ["ENOSPC", "ENOSPC"] as const) {
+      await expect(world.run(() => manifest.publish(change))).rejects.toThrow("ENOSPC");
+      stores.failNextCommit({ applied: true, error }); // So does what takes it back.
+      expect(seen()).toEqual([10]);
     }
+    await expect(world.run(() => manifest.publish({}))).rejects.toThrow("ENOSPC");
+    expect(seen()).toEqual([10]);
+    const generation = await world.run(() => manifest.publish({ durableLsn: lsn(50) }));
+    expect(generation).toBeGreaterThan(4); // What was taken back keeps its number.
+    expect(seen()).toEqual([10]);
+    world.powerCut();
+    const again = await open();
+    expect(again.generation).toBe(generation);
+    expect(again.mapRow(streamId(1), 0, lsn(99))?.fromLsn).toBe(10);
   });
 
   test("a row that names an LSN which is not durable is never committed", async () => {

@@ -12,6 +12,7 @@ import type { Lsn, StreamId } from "../base/units.ts";
 import { type Batch, batchOf, type Receipt } from "./batch.ts";
 import { ChangeLog } from "./change-log.ts";
 import { CHANGE_LOG_LIMITS, type ChangeLogLimits } from "./change-log-core.ts";
+import type { Base } from "./draft.ts";
 import { firstRows } from "./first-rows.ts";
 import { Generations, type WaitOptions } from "./generations.ts";
 import { JOURNAL_LIMITS, Journal, type JournalLimits } from "./journal.ts";
@@ -257,7 +258,7 @@ async function readAll({ store, state }: Writer, reading: Reading): Promise<Mani
 
 /** Nobody writes meanwhile: what is read in several goes is of one moment. */
 async function rowsOf<Key, Row>(
-  store: KeyValueStore,
+  store: Base,
   table: Table<Key, Row>,
   { file, pace }: Reading,
 ): Promise<Row[]> {

@@ -11,19 +11,24 @@
  * (2) Batches take place in the order in which they were submitted.
  * (3) A batch that breaks an invariant, or meets a damaged row, is refused alone: what was drafted of
  *     it is undone, and its neighbours do not notice.
- * (4) After a commit failed because the disk was full, the next one opens the store again and goes on
- *     if the failed one left nothing. After any other failure nothing more is taken.
+ * (4) After a commit failed because the disk was full, the next one opens the store again. If the failed
+ *     one was made after all, it is taken back first: its callers were told that it was not, and go on
+ *     with what was before. After any other failure nothing more is taken.
+ * (5) Until that is done, and for ever after any other failure, reads show what was before the commit
+ *     that failed, whoever has opened the directory since (before-images.ts).
  */
 import type { Clock } from "../base/env.ts";
 import { isStorageError, StorageError } from "../base/errors.ts";
 import type { Lsn } from "../base/units.ts";
 import { type Batch, nextMarks, type Receipt } from "./batch.ts";
+import { BeforeImages } from "./before-images.ts";
 import type { ChangeLog, ChangeLogCommit } from "./change-log.ts";
 import type { ChangeLogRequest } from "./change-log-core.ts";
-import { Draft } from "./draft.ts";
+import { type Base, Draft } from "./draft.ts";
 import { checkMarks, checkRows } from "./invariants.ts";
 import type { KeyValueOperation, KeyValueStore } from "./key-value.ts";
 import { STATE_KEY, TABLE } from "./keys.ts";
+import { required } from "./migrations/migration.ts";
 import { Pace } from "./pace.ts";
 import { indexRows } from "./row-indexes.ts";
 import { type CountedRows, decodeState, encodeState, type StateValue } from "./tables/state.ts";
@@ -79,6 +84,9 @@ export class Writer {
   readonly #queue: Pending[] = [];
   #draining: Promise<void> | undefined;
   #full = false;
+  /** Of the commit that failed: see (5). */
+  #before: BeforeImages | undefined;
+  #view: Base | undefined;
   #closed: Promise<void> | undefined;
   #stats = { commits: 0, batches: 0, batchesMax: 0, refused: 0 };
 
@@ -89,9 +97,9 @@ export class Writer {
     this.#pace = new Pace(options.clock);
   }
 
-  /** As it is now: it is opened anew after a full disk. */
-  get store(): KeyValueStore {
-    return this.#store;
+  /** What is committed. See (5). */
+  get store(): Base {
+    return this.#view ?? this.#store;
   }
 
   get state(): StateValue {
@@ -144,11 +152,31 @@ export class Writer {
       const changes = this.#planned(group);
       const operations = [...draft.operations(), ...(changes?.operations ?? [])];
       const next = { ...state, rows: await this.#counted(operations) };
-      await this.#store.commit([...operations, encodeState(next)], () => this.#pace.step());
+      await this.#write([...operations, encodeState(next)]);
       this.#committed(next, group, changes);
     } catch (error) {
       this.#full = isStorageError(error, "BOP_DISK_FULL");
       for (const { reject } of group.accepted) reject(error);
+    }
+  }
+
+  async #write(operations: readonly KeyValueOperation[]): Promise<void> {
+    try {
+      await this.#store.commit(operations, () => this.#pace.step());
+    } catch (error) {
+      this.#keepBefore(operations);
+      throw error;
+    }
+  }
+
+  /** See (5). */
+  #keepBefore(operations: readonly KeyValueOperation[]): void {
+    if (this.#before !== undefined) return;
+    try {
+      this.#before = BeforeImages.take(this.#store, operations);
+      this.#view = this.#before.over(() => this.#store);
+    } catch {
+      // What refuses to be read is refused to whoever reads it, too; nothing can be taken back.
     }
   }
 
@@ -172,7 +200,7 @@ export class Writer {
     const generation = this.#state.generation + 1;
     const { file } = this.#options;
     const group: Group = {
-      draft: new Draft(this.#store, { generation, file }),
+      draft: new Draft(this.store, { generation, file }),
       accepted: [],
       requests: [],
       changes: undefined,
@@ -235,12 +263,29 @@ export class Writer {
     const rows = new Map(this.#state.rows);
     for (const { key, value } of operations) {
       const table = key[0] as number;
-      const by = Number(value !== undefined) - Number(this.#store.get(key) !== undefined);
+      const by = Number(value !== undefined) - Number(this.store.get(key) !== undefined);
       if (by !== 0 && table !== TABLE.meta)
         rows.set(table, Math.max(0, (rows.get(table) ?? 0) + by));
       await this.#pace.step();
     }
     return rows;
+  }
+
+  /**
+   * The refused commit is there after all. If this is refused, too, the next commit tries again. It
+   * is a generation of its own, since somebody may have seen that of the one that is taken back.
+   */
+  async #takeBack(store: KeyValueStore, found: number): Promise<void> {
+    const { file, onCommit } = this.#options;
+    if (this.#before === undefined || found < this.#state.generation) {
+      throw new StorageError("BOP_IO", `a commit in ${file} was refused, yet it was made`, {
+        details: { operation: "commit", file },
+      });
+    }
+    const state = { ...this.#state, generation: found + 1 };
+    await store.commit([...this.#before.operations, encodeState(state)]);
+    this.#state = state;
+    onCommit(state, []);
   }
 
   /** See (4). The new handle is there before the old one goes: readers never find none. */
@@ -250,14 +295,10 @@ export class Writer {
     const old = this.#store;
     this.#store = store;
     await old.close();
-    const value = store.get(STATE_KEY);
-    const found = value && decodeState({ key: STATE_KEY, value, file }).generation;
-    if (found !== this.#state.generation) {
-      // The refused commit is there after all, and its callers were told otherwise.
-      throw new StorageError("BOP_IO", `a commit in ${file} was refused, yet it was made`, {
-        details: { operation: "commit", file },
-      });
-    }
+    const { generation: found } = decodeState(required(store, STATE_KEY, file));
+    if (found !== this.#state.generation) await this.#takeBack(store, found);
+    this.#before = undefined;
+    this.#view = undefined;
     this.#full = false;
   }
 }

@@ -19,7 +19,7 @@ export interface Migrated {
 }
 
 /** A row that every store has. Throws BOP_CORRUPT if it is missing. */
-export function required(store: KeyValueStore, key: Uint8Array, file: string): Sealed {
+export function required(store: Pick<KeyValueStore, "get">, key: Uint8Array, file: string): Sealed {
   const value = store.get(key);
   if (value !== undefined) return { key, value, file };
   const why = `the row "${Buffer.from(key.subarray(1)).toString("latin1")}" is missing`;
