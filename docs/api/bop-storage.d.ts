@@ -534,6 +534,7 @@ export interface ErrorDetails {
     BOP_IMPORT: {
         readonly file: string;
         readonly why: string;
+        readonly page?: number;
     };
     /** The device refused an operation. The cause is the system's own error. */
     BOP_IO: {

@@ -64,7 +64,7 @@ export interface ErrorDetails {
   /** Files of a newer version of bop-storage, or not ours at all. Use the version that wrote them. */
   BOP_FORMAT: { readonly file: string; readonly found: string; readonly supported: string };
   /** A file cannot be imported, and nothing was. The reason says what to change in it. */
-  BOP_IMPORT: { readonly file: string; readonly why: string };
+  BOP_IMPORT: { readonly file: string; readonly why: string; readonly page?: number };
   /** The device refused an operation. The cause is the system's own error. */
   BOP_IO: { readonly operation: string; readonly file: string };
   /** Another living process (or this one) owns the store. Stop it, or talk to it. */

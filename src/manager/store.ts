@@ -195,6 +195,7 @@ export class Store implements StoreGround {
       space: database.space,
       pages: database.pages,
       log: this.#log,
+      clock: this.env.clock,
       connect: () => database.takeSpareConnection(),
     };
   }

@@ -13,12 +13,16 @@
  *       23     1  leafPayloadFraction  32
  *       24     4  changeCounter        counts transactions in rollback mode
  *       28     4  pageCount            size of the database, if validFor equals changeCounter
- *       32     8  freeList             first page and length of the free list
+ *       32     4  freeTrunk            first trunk of the free list; 0 for none
+ *       36     4  freePages            how many pages are in the free list
  *       40     4  schemaCookie         counts changes of the schema
  *       44     4  schemaFormat         1 to 4; 0 before the first table
- *       48     8  cacheAndVacuum       suggested cache size; largest root page
+ *       48     4  cacheSize            suggested cache size
+ *       52     4  largestRoot          largest root page, if there is a pointer map; else 0
  *       56     4  textEncoding         1 UTF-8, 2 and 3 UTF-16; 0 before the first table
- *       60    12  application          user version, incremental vacuum, application id
+ *       60     4  userVersion          the program's own
+ *       64     4  incremental          1 if the pointer map is for incremental vacuum
+ *       68     4  applicationId        the program's own
  *       72    20  expansion            zeros
  *       92     4  validFor             changeCounter when pageCount was written
  *       96     4  libraryVersion       the SQLite that wrote it
@@ -40,12 +44,16 @@ export const SQLITE_HEADER = layout(100, [
   ["leafPayloadFraction", "u8", "32"],
   ["changeCounter", "u32", "counts transactions in rollback mode"],
   ["pageCount", "u32", "size of the database, if validFor equals changeCounter"],
-  ["freeList", "bytes[8]", "first page and length of the free list"],
+  ["freeTrunk", "u32", "first trunk of the free list; 0 for none"],
+  ["freePages", "u32", "how many pages are in the free list"],
   ["schemaCookie", "u32", "counts changes of the schema"],
   ["schemaFormat", "u32", "1 to 4; 0 before the first table"],
-  ["cacheAndVacuum", "bytes[8]", "suggested cache size; largest root page"],
+  ["cacheSize", "u32", "suggested cache size"],
+  ["largestRoot", "u32", "largest root page, if there is a pointer map; else 0"],
   ["textEncoding", "u32", "1 UTF-8, 2 and 3 UTF-16; 0 before the first table"],
-  ["application", "bytes[12]", "user version, incremental vacuum, application id"],
+  ["userVersion", "u32", "the program's own"],
+  ["incremental", "u32", "1 if the pointer map is for incremental vacuum"],
+  ["applicationId", "u32", "the program's own"],
   ["expansion", "bytes[20]", "zeros"],
   ["validFor", "u32", "changeCounter when pageCount was written"],
   ["libraryVersion", "u32", "the SQLite that wrote it"],
@@ -57,7 +65,15 @@ export interface SqliteHeader {
   readonly changeCounter: number;
   /** What the header says of the size; undefined if a writer too old to keep it wrote last. */
   readonly pageCount: number | undefined;
+  readonly freeTrunk: number;
+  readonly freePages: number;
+  /** 0 if the file has no pointer map. */
+  readonly largestRoot: number;
+  readonly incremental: number;
 }
+
+/** SQLite's locks lie at this offset of the file; the page there holds nothing. */
+export const LOCK_OFFSET = 2 ** 30;
 
 /** A file that cannot be read is an answer, not a failure: random bytes are a normal input. */
 export type DecodedHeader =
@@ -97,6 +113,10 @@ export function decodeHeader(bytes: Uint8Array): DecodedHeader {
       reservedBytes,
       changeCounter,
       pageCount: isCurrent ? pageCount : undefined,
+      freeTrunk: view.getUint32(offset.freeTrunk),
+      freePages: view.getUint32(offset.freePages),
+      largestRoot: view.getUint32(offset.largestRoot),
+      incremental: view.getUint32(offset.incremental),
     },
   };
 }

@@ -12,7 +12,7 @@
 import { assert } from "../base/assert.ts";
 import type { File, Storage } from "../base/env.ts";
 import { ioError, StorageError, systemCode } from "../base/errors.ts";
-import { decodeHeader, pageOneForRollback, SQLITE_HEADER } from "./header.ts";
+import { decodeHeader, LOCK_OFFSET, pageOneForRollback, SQLITE_HEADER } from "./header.ts";
 import { WAL_FILE_HEADER, WalFileScan } from "./wal-file.ts";
 
 export interface SqliteFile {
@@ -31,8 +31,6 @@ export interface SqliteFile {
 
 /** The first eight bytes of a rollback journal. */
 const JOURNAL_MAGIC = Buffer.from("d9d505f920a163d7", "hex");
-/** SQLite's locks lie at this offset of the file; the page there holds nothing. */
-const LOCK_OFFSET = 2 ** 30;
 const SCAN_BYTES = 1024 * 1024;
 
 /** Throws BOP_IMPORT for what cannot be imported and BOP_IO for what the device refuses. */

@@ -6,7 +6,7 @@ import { catalogueEntry, manifestRow, mirrorEntry, ownerRecord } from "./manifes
 import { manifestMigration } from "./migration.ts";
 import { bucketJson, indexObject, logObject, manifestObject, objectHeader } from "./objects.ts";
 import { logBody, logOperations, recordChunk } from "./records.ts";
-import { pageOne, sqliteFile } from "./sqlite-file.ts";
+import { pageOne, pageWalk, sqliteFile } from "./sqlite-file.ts";
 import { baton, hranaPipeline, splitter, sqlText } from "./text.ts";
 
 export const TARGETS: readonly FuzzTarget[] = [
@@ -37,4 +37,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   sqlText,
   sqliteFile,
   pageOne,
+  pageWalk,
 ];

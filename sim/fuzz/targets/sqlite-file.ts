@@ -1,7 +1,9 @@
 /** DECODERS OF OTHER PEOPLE'S FILES: SQLite databases and their -wal files. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { File, Storage } from "../../../src/base/env.ts";
 import { decodeHeader, pageOneForRollback } from "../../../src/sqlite-file/header.ts";
-import { openSqliteFile } from "../../../src/sqlite-file/index.ts";
+import { openSqliteFile, walkPages } from "../../../src/sqlite-file/index.ts";
 import {
   WAL_FILE_HEADER,
   WAL_FRAME_HEADER,
@@ -54,6 +56,43 @@ export const pageOne: FuzzTarget = {
     if (bytes.length < 100) return;
     const image = pageOneForRollback(bytes.slice());
     holds(image.length === bytes.length, "a page keeps its size");
+  },
+};
+
+const FIXTURES = join(import.meta.dirname, "../../../test/fixtures/sqlite-file");
+
+/** A database as its pages lie in the file, all of one size. */
+export const pageWalk: FuzzTarget = {
+  name: "sqlite-page-walk",
+  bytesMax: 8192,
+  seeds: () =>
+    ["plain", "wal.checkpointed"].map((name) => {
+      return new Uint8Array(readFileSync(`${FIXTURES}/${name}.sqlite`));
+    }),
+  words: ["\x02", "\x05", "\x0a", "\x0d"],
+  mend(bytes) {
+    if (bytes.length < MAIN_BYTES) return;
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    view.setUint16(16, PAGE_BYTES);
+    view.setUint32(28, Math.floor(bytes.length / PAGE_BYTES));
+  },
+  check(bytes) {
+    const pageCount = Math.floor(bytes.length / PAGE_BYTES);
+    const walk = walkPages({ pageBytes: PAGE_BYTES, pageCount });
+    const image = new Uint8Array(PAGE_BYTES);
+    const asked = new Map<number, number>();
+    for (let step = walk.next(); ; step = walk.next(image)) {
+      if (step.done === true) {
+        holds(step.value.type === "sound" || step.value.page >= 0, "an answer names a page");
+        return;
+      }
+      const page = step.value;
+      holds(page >= 1 && page <= pageCount, "only pages of the file are asked for");
+      // Page 1 for its header and as a page of the schema.
+      asked.set(page, (asked.get(page) ?? 0) + 1);
+      holds((asked.get(page) ?? 0) <= (page === 1 ? 2 : 1), "no page is asked for again");
+      image.set(bytes.subarray((page - 1) * PAGE_BYTES, page * PAGE_BYTES));
+    }
   },
 };
 

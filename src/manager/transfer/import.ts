@@ -10,12 +10,9 @@
  * (4) Pages are copied as they are. What the engine could not work with (a module that it lacks,
  *     damage) is found before the database is live, and refused with the reason.
  */
-import { StorageError } from "../../base/errors.ts";
 import { MIB } from "../../base/units.ts";
-import type { PageSpace } from "../../page-store/index.ts";
-import { type SqliteConnection, SqliteError } from "../../sqlite/index.ts";
 import type { Log } from "../../write/index.ts";
-import { type PageWaits, withPages } from "../queries/page-waits.ts";
+import { checkImported, type ImportedPages } from "./import-check.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
 /** Bytes that are read at once, and that one commit carries in the log. */
@@ -33,12 +30,8 @@ export interface PageSource {
   assertUnchanged(): Promise<void>;
 }
 
-export interface ImportTarget {
-  readonly space: PageSpace;
-  readonly pages: PageWaits;
+export interface ImportTarget extends ImportedPages {
   readonly log: Log;
-  /** Opens a connection to what was imported so far. */
-  readonly connect: () => SqliteConnection;
 }
 
 /** Copies every page of the file, then checks what was copied. Leaves it to the caller to publish. */
@@ -51,14 +44,7 @@ export async function importFile(
   const isSmall = pageCount * pageBytes <= target.space.transactionMemoryBytes;
   await (isSmall ? copyThroughLog : copyToChunks)(source.file, target, options);
   await source.file.assertUnchanged();
-  await withPages(target.pages, () => {
-    const connection = target.connect();
-    try {
-      check(connection, source.path);
-    } finally {
-      connection.close();
-    }
-  });
+  await checkImported(target, source.path, options.signal);
 }
 
 async function copyThroughLog(
@@ -119,46 +105,4 @@ async function* pieces(
     yield { from, images: await file.pages(from, to) };
     onProgress?.(to * pageBytes, pageCount * pageBytes);
   }
-}
-
-function check(connection: SqliteConnection, path: string): void {
-  try {
-    for (const name of firstColumn(connection, VIRTUAL_TABLES)) {
-      connection
-        .prepare(`select 1 from "${name.replaceAll('"', '""')}" limit 0`)
-        .statement?.finalize();
-    }
-    const [verdict] = firstColumn(connection, "pragma quick_check(1)");
-    if (verdict !== "ok") throw refusal(path, `it is damaged: ${verdict}`);
-  } catch (error) {
-    if (error instanceof SqliteError) throw refusal(path, reasonOf(error), error);
-    throw error;
-  }
-}
-
-const VIRTUAL_TABLES =
-  "select name from sqlite_schema where type = 'table' and sql like 'create virtual table%'";
-
-function reasonOf({ message }: SqliteError): string {
-  const module = /no such module: (\S+)/.exec(message)?.[1];
-  if (module === undefined) return message;
-  return `it has a virtual table of the module "${module}", which this engine does not contain`;
-}
-
-function firstColumn(connection: SqliteConnection, sql: string): string[] {
-  const { statement } = connection.prepare(sql);
-  const values: string[] = [];
-  try {
-    while (statement?.step()) values.push(String(statement.value(0, "number")));
-  } finally {
-    statement?.finalize();
-  }
-  return values;
-}
-
-function refusal(path: string, why: string, cause?: unknown): StorageError {
-  return new StorageError("BOP_IMPORT", `${path} cannot be imported: ${why}`, {
-    details: { file: path, why },
-    ...(cause === undefined ? {} : { cause }),
-  });
 }
