@@ -66,6 +66,11 @@ export class LogCatalogue {
     return row?.droppedLsn === undefined ? row : undefined;
   }
 
+  /** It was a record log: its commits are nobody's. */
+  isDropped(stream: StreamId): boolean {
+    return this.#rows.get(stream)?.droppedLsn !== undefined;
+  }
+
   nameOf(stream: StreamId): string {
     return this.#rows.get(stream)?.name ?? String(stream);
   }

@@ -298,6 +298,8 @@ interface Replaying {
 function replayCommit(replaying: Replaying, commit: ReplayedCommit): void {
   const { catalogue, logCatalogue, pages, recordLogs } = replaying;
   if (commit.stream !== CATALOGUE_STREAM) {
+    // The catalogue was replayed before, to its end: a log that is dropped there has commits here.
+    if (logCatalogue.isDropped(commit.stream)) return;
     if (logCatalogue.live(commit.stream) === undefined) pages.replay(commit);
     else recordLogs.replay(commit);
     return;
