@@ -37,9 +37,8 @@ export class RealSqlite {
   /** See (1). */
   make(seed: number): RealFile {
     const random = seeded(seed);
-    const pick = <T>(from: readonly T[]): T => from[random.below(from.length)] as T;
-    const pageBytes = pick(PAGE_SIZES);
-    const reserved = pick(RESERVED);
+    const pageBytes = random.pick(PAGE_SIZES);
+    const reserved = random.pick(RESERVED);
     const vacuum = random.below(3);
     const db = new this.#sqlite3.oo1.DB(":memory:");
     try {
