@@ -1,6 +1,4 @@
 /** DECODERS OF OTHER PEOPLE'S FILES: SQLite databases and their -wal files. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { File, Storage } from "../../../src/base/env.ts";
 import { decodeHeader, pageOneForRollback } from "../../../src/sqlite-file/header.ts";
 import { openSqliteFile, walkPages } from "../../../src/sqlite-file/index.ts";
@@ -59,16 +57,11 @@ export const pageOne: FuzzTarget = {
   },
 };
 
-const FIXTURES = join(import.meta.dirname, "../../../test/fixtures/sqlite-file");
-
-/** A database as its pages lie in the file, all of one size. */
+/** A database as its pages lie in the file, all of one size. Real ones are in the corpus. */
 export const pageWalk: FuzzTarget = {
   name: "sqlite-page-walk",
   bytesMax: 8192,
-  seeds: () =>
-    ["plain", "wal.checkpointed"].map((name) => {
-      return new Uint8Array(readFileSync(`${FIXTURES}/${name}.sqlite`));
-    }),
+  seeds: () => [mainFile().slice(0, PAGE_BYTES), mainFile()],
   words: ["\x02", "\x05", "\x0a", "\x0d"],
   mend(bytes) {
     if (bytes.length < MAIN_BYTES) return;
