@@ -13,6 +13,7 @@
  */
 import type { Env } from "../base/env.ts";
 import { isStorageError, StorageError } from "../base/errors.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import { CATALOGUE_STREAM, type Lsn, type StreamId } from "../base/units.ts";
 import type {
   CheckpointRequest,
@@ -248,7 +249,7 @@ export class Store implements StoreGround {
     this.#runQueue.stop();
     const closing = this.fleet.closeAll(error);
     this.readers.stop();
-    for (const _ of closing) await new Promise<void>((resolve) => this.env.clock.turn(resolve));
+    for (const _ of closing) await nextTurn(this.env.clock);
     await this.scrubber.stop();
     await this.checkpointer.stop();
     await this.jobs.stop();
@@ -368,9 +369,7 @@ export class Store implements StoreGround {
   }
 
   async #checkpoint(): Promise<CheckpointResult> {
-    for (const _ of this.fleet.endHolds()) {
-      await new Promise<void>((resolve) => this.env.clock.turn(resolve));
-    }
+    for (const _ of this.fleet.endHolds()) await nextTurn(this.env.clock);
     let removed: readonly StreamId[] = [];
     const request: CheckpointRequest = {
       removable: (lsn) => {

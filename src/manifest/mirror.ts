@@ -28,6 +28,7 @@ import { crc32 } from "node:zlib";
 import { present } from "../base/assert.ts";
 import type { Env } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import type {
   KeyValueOperation,
   KeyValuePair,
@@ -240,7 +241,7 @@ export class ManifestMirror {
     try {
       for (const rows of slices(store)) {
         await file.add(rows);
-        await new Promise<void>((resolve) => env.clock.turn(resolve));
+        await nextTurn(env.clock);
       }
       await Promise.all(this.#commits);
       if (this.#failures > failures) throw new Error("a commit failed while a base was written");

@@ -21,6 +21,7 @@
  *     the next.
  */
 import type { Clock } from "../base/env.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import { LSN_ZERO, type Lsn } from "../base/units.ts";
 import type {
   KeyValueOperation,
@@ -160,7 +161,7 @@ export class RowFeed {
     for (const number of SHIPPED_NUMBERS) {
       for (const slice of slicesOf(store, number)) {
         yield slice;
-        await new Promise<void>((resolve) => this.#options.clock.turn(resolve));
+        await nextTurn(this.#options.clock);
       }
     }
     // A slice may have shown of a commit what is noted only when the commit is told of.

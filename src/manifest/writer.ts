@@ -19,6 +19,7 @@
  */
 import type { Clock } from "../base/env.ts";
 import { isStorageError, StorageError } from "../base/errors.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import type { Lsn } from "../base/units.ts";
 import { type Batch, nextMarks, type Receipt } from "./batch.ts";
 import { BeforeImages } from "./before-images.ts";
@@ -133,7 +134,7 @@ export class Writer {
   async #drain(): Promise<void> {
     const { clock, delayMs } = this.#options;
     if (delayMs > 0) await clock.sleep(delayMs);
-    else await new Promise<void>((resolve) => clock.turn(resolve));
+    else await nextTurn(clock);
     while (this.#queue.length > 0) await this.#commit(this.#queue.splice(0, BATCHES_MAX));
     this.#draining = undefined;
   }

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../base/env.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import { MIB } from "../base/units.ts";
 
 /** Under a millisecond of a processor that has instructions for it, some three of one without. */
@@ -15,7 +16,7 @@ export type Turn = Pick<Clock, "turn">;
 export async function sha256Of(body: Uint8Array, clock: Turn): Promise<string> {
   const hash = createHash("sha256");
   for (let at = 0; at < body.length; at += PIECE_BYTES) {
-    if (at > 0) await new Promise<void>((resolve) => clock.turn(resolve));
+    if (at > 0) await nextTurn(clock);
     hash.update(body.subarray(at, at + PIECE_BYTES));
   }
   return hash.digest("hex");

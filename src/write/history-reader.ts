@@ -18,6 +18,7 @@
 import { crc32 } from "node:zlib";
 import type { Clock, Storage } from "../base/env.ts";
 import { isStorageError, type StorageError, systemCode } from "../base/errors.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import { type Lsn, lsn, type StreamId } from "../base/units.ts";
 import {
   BATCH_HEADER,
@@ -261,7 +262,7 @@ export class HistoryReader implements LogHistory {
         if (payload === undefined) throw damaged(reader, offset);
         yield { header, offset, payload };
         if (clock.monotonicMs() - sliceBeganMs >= SLICE_MS) {
-          await new Promise<void>((resolve) => clock.turn(resolve));
+          await nextTurn(clock);
           sliceBeganMs = clock.monotonicMs();
         }
         at += batchBytes(header.payloadBytes);

@@ -11,6 +11,7 @@
  * (3) A file that refuses its index is whole as far as its batches go, but is not used again.
  */
 import type { Env } from "../base/env.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import type { Lsn } from "../base/units.ts";
 import { BLOCK_BYTES, type CommitTrail, SegmentIndexBuilder } from "../wal/index.ts";
 
@@ -48,7 +49,7 @@ export async function writeIndex(
       },
     });
   while (take() === COMMITS_PER_TURN) {
-    await new Promise<void>((resolve) => env.clock.turn(resolve));
+    await nextTurn(env.clock);
   }
   if (!isWanted()) return undefined;
   const bytes = builder.encode({ storeId, sequence, endLsn });

@@ -16,6 +16,7 @@
 import { crc32 } from "node:zlib";
 import type { Storage } from "../base/env.ts";
 import { ioError } from "../base/errors.ts";
+import { nextTurn } from "../base/next-turn.ts";
 import { type ChunkId, type Lsn, laterLsn, lsn } from "../base/units.ts";
 import {
   BATCH_HEADER,
@@ -170,7 +171,7 @@ export class ShippableLog implements LogShipping {
       batches.push({ startLsn, wallMs, payload, place });
       done = end;
       if (clock.monotonicMs() - sliceBeganMs < SLICE_MS) continue;
-      await new Promise<void>((resolve) => clock.turn(resolve));
+      await nextTurn(clock);
       sliceBeganMs = clock.monotonicMs();
     }
     return batches;
@@ -197,7 +198,7 @@ export class ShippableLog implements LogShipping {
       }
       mark.ended(batch);
       if (clock.monotonicMs() - sliceBeganMs < SLICE_MS) continue;
-      await new Promise<void>((resolve) => clock.turn(resolve));
+      await nextTurn(clock);
       sliceBeganMs = clock.monotonicMs();
     }
     return { streams, spilled: [...spilled], settledLsn: mark.settledLsn };

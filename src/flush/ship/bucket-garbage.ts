@@ -14,6 +14,7 @@
  * (6) Nobody waits for deletes: a bucket that refuses them is full sooner, and shipping goes on.
  */
 import type { Clock } from "../../base/env.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import {
   garbageOf,
   type Manifest,
@@ -130,7 +131,7 @@ export class BucketGarbage {
       removeRemoteChunks: spilled.map(({ chunk }) => chunk),
       putRemoteGarbage: [...announced, ...gone, ...orphans],
     });
-    await new Promise<void>((resolve) => clock.turn(resolve)); // It is noted by whoever ships.
+    await nextTurn(clock); // It is noted by whoever ships.
     this.#isAnnounced = true;
   }
 

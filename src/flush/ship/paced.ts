@@ -1,5 +1,6 @@
 /** WORK IN STEPS, with turns of the event loop between them, so that nobody is held up by it. */
 import type { Clock } from "../../base/env.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import type { Steps } from "../format/steps.ts";
 
 /** Of a processor, between two turns. */
@@ -14,7 +15,7 @@ export async function paced<T>(
     const { done, value } = steps.next();
     if (done === true) return value;
     if (clock.monotonicMs() - sinceMs < SLICE_MS) continue;
-    await new Promise<void>((resolve) => clock.turn(resolve));
+    await nextTurn(clock);
     sinceMs = clock.monotonicMs();
   }
 }

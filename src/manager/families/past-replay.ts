@@ -11,6 +11,7 @@
  *     once would hold up everybody else.
  */
 import type { Clock } from "../../base/env.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import { MIB, type PageNumber } from "../../base/units.ts";
 import {
   type PageSpace,
@@ -57,7 +58,7 @@ export async function replayInto(
           await reading.run(() => draft.take(frame));
         }
         if (clock.monotonicMs() - sliceBeganMs < SLICE_MS) continue;
-        await new Promise<void>((resolve) => clock.turn(resolve));
+        await nextTurn(clock);
         assertWritable();
         sliceBeganMs = clock.monotonicMs();
       }

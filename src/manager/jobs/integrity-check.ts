@@ -10,6 +10,7 @@
  *     says, and is repeated as any job that waiting may mend. A page whose checksum is wrong is one.
  */
 import type { Clock } from "../../base/env.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import type { OpenDatabase } from "../queries/open-database.ts";
 import { withPages } from "../queries/page-waits.ts";
 import type { Seat } from "../queries/seat.ts";
@@ -34,7 +35,7 @@ export async function checkIntegrity(
     const findings: string[] = [];
     for (const [index, table] of tables.entries()) {
       task.progress(index, tables.length);
-      await new Promise<void>((resolve) => clock.turn(resolve));
+      await nextTurn(clock);
       signal.throwIfAborted();
       const left = FINDINGS_MAX - findings.length;
       if (left <= 0) break;

@@ -6,6 +6,7 @@
  */
 import type { Clock, File, Storage } from "../../base/env.ts";
 import { systemCode } from "../../base/errors.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import { MIB } from "../../base/units.ts";
 import { Pace } from "./pace.ts";
 
@@ -91,7 +92,7 @@ export class PacedReads {
   }
 
   async turn(): Promise<void> {
-    await new Promise<void>((resolve) => this.#options.clock.turn(resolve));
+    await nextTurn(this.#options.clock);
     this.signal.throwIfAborted();
   }
 

@@ -14,6 +14,7 @@
  */
 import type { Clock } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import { MIB, pageNumber } from "../../base/units.ts";
 import type { PageSpace, Snapshot } from "../../page-store/index.ts";
 import { type SqliteConnection, SqliteError } from "../../sqlite/index.ts";
@@ -143,7 +144,7 @@ class ImportCheck {
 
   async #turn(): Promise<void> {
     const { clock, signal } = this.#parts;
-    await new Promise<void>((resolve) => clock.turn(resolve));
+    await nextTurn(clock);
     signal?.throwIfAborted();
     this.#sinceMs = clock.monotonicMs();
   }

@@ -14,6 +14,7 @@
  */
 import type { Clock } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 
 const SLICE_MS = 2;
 const SLICE_MS_MAX = 8;
@@ -59,7 +60,7 @@ export class Slices {
 
   async #stepAside(): Promise<void> {
     const leftAtMs = this.#clock.monotonicMs();
-    await new Promise<void>((resolve) => this.#clock.turn(resolve));
+    await nextTurn(this.#clock);
     this.#beganAtMs = this.#clock.monotonicMs();
     this.#sliceMs = sliceAfter(this.#sliceMs, this.#beganAtMs - leftAtMs);
   }

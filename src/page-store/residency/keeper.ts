@@ -11,6 +11,7 @@
  */
 import type { Clock, Storage } from "../../base/env.ts";
 import { systemCode } from "../../base/errors.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import type { ChunkId } from "../../base/units.ts";
 import { BLOCK_BYTES, runsOf } from "./blocks.ts";
 import type { ChunkPlaces } from "./chunk-places.ts";
@@ -210,7 +211,7 @@ export class Keeper {
       if (freedNow === 0) continue;
       this.#evictedChunks += 1;
       freed += freedNow;
-      await new Promise<void>((resolve) => clock.turn(resolve));
+      await nextTurn(clock);
     }
     return freed;
   }

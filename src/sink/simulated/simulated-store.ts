@@ -11,6 +11,7 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import { CallSignal } from "../call-signal.ts";
 import { sha256Of } from "../digest.ts";
 import { decodeMetadata, encodeMetadata } from "../metadata.ts";
@@ -244,7 +245,7 @@ export class SimulatedStore implements ObjectStore {
     const either = new CallSignal([signal, this.#closing.signal]);
     try {
       if (ms > 0) await this.#clock.sleep(ms, either.signal);
-      else await new Promise<void>((resolve) => this.#clock.turn(resolve));
+      else await nextTurn(this.#clock);
       either.signal.throwIfAborted();
     } finally {
       either.dispose();
