@@ -195,8 +195,7 @@ export class Store implements StoreGround {
     return {
       space: database.space,
       pages: database.pages,
-      log: this.#log,
-      clock: this.env.clock,
+      ...{ log: this.#log, clock: this.env.clock },
       connect: () => database.takeSpareConnection(),
     };
   }
