@@ -187,4 +187,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 30000007,
     found: "history that begins within a large commit was called damaged",
   },
+  {
+    scenario: "past",
+    seed: 19,
+    found: "a moment was made of a newer state, found behind a base that tells of an older checkpoint",
+  },
 ];

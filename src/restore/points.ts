@@ -13,6 +13,7 @@
  * (4) A state that lacks nothing up to its checkpoint, and names nothing above it, is a moment by
  *     itself: the newest, where the log was given up before it and nothing has been shipped since.
  */
+import { assert } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
 import { type Lsn, lsn } from "../base/units.ts";
 import type { BucketState, LogEnd, ReadableBucket } from "./bucket.ts";
@@ -58,6 +59,7 @@ export async function findPoint(
   const upToLsn = end && (await momentOf(bucket, { at, end }));
   if (end === undefined || upToLsn === undefined) throw await outside(bucket, at);
   const state = await bucket.stateAt(upToLsn);
+  assert((state?.maxLsn ?? 0) <= upToLsn, "a state of a later moment"); // See (1).
   const fromLsn = state?.checkpointLsn ?? 0;
   const reach = fromLsn === upToLsn ? fromLsn : (await bucket.reach(fromLsn))?.lsn;
   if (reach === undefined || reach < upToLsn) throw await outside(bucket, at);

@@ -18,7 +18,7 @@
  *   offset  size  field          meaning
  *        0     8  generation     of the manifest whose rows these are
  *        8     8  checkpointLsn  the log is needed from here on
- *       16     8  maxLsn         no row names a higher LSN
+ *       16     8  maxLsn         no row of the state names a higher LSN; of a base: its checkpoint
  *       24     8  wallMs         when these rows were read, milliseconds since 1970
  *       32     8  baseNumber     number, in the same epoch, of the first part of the base
  *       40     8  fencedBelow    every epoch below this one was fenced when it was written
@@ -57,7 +57,7 @@ export const LOG_FIELDS = layout(84, [
 export const MANIFEST_FIELDS = layout(84, [
   ["generation", "u64", "of the manifest whose rows these are"],
   ["checkpointLsn", "u64", "the log is needed from here on"],
-  ["maxLsn", "u64", "no row names a higher LSN"],
+  ["maxLsn", "u64", "no row of the state names a higher LSN; of a base: its checkpoint"],
   ["wallMs", "u64", "when these rows were read, milliseconds since 1970"],
   ["baseNumber", "u64", "number, in the same epoch, of the first part of the base"],
   ["fencedBelow", "u64", "every epoch below this one was fenced when it was written"],

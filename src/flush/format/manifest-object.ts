@@ -8,8 +8,9 @@
  *     one moment, at that batch and at every batch behind it, and none before.
  * (2) A batch belongs to the base that its `baseNumber` names, and to all batches between.
  * (3) No chain crosses epochs: each epoch begins with a base of its own.
- * (4) No row of an object names an LSN above its `maxLsn`, and the log is in the bucket up to there
- *     before the object is.
+ * (4) No row of a state names an LSN above the `maxLsn` of its batch, and the log is in the bucket up to
+ *     there before that batch is. A part of a base has its checkpoint there: which later LSNs its rows
+ *     name, the batch that makes it whole says.
  */
 import { assert } from "../../base/assert.ts";
 import { decodeObjectTail, type MoreBytes, objectSteps } from "./object-frame.ts";

@@ -162,11 +162,11 @@ export class TestBucket {
     this.#batches = [];
   }
 
-  /** A new base of these parts. */
-  async base(parts: readonly (readonly RowChange[])[]): Promise<void> {
+  /** A new base of these parts, at the end of the log or at a checkpoint before. */
+  async base(parts: readonly (readonly RowChange[])[], checkpointLsn = this.endLsn): Promise<void> {
     this.#baseNumber = this.#numbers.manifest;
     for (const [part, rows] of parts.entries()) {
-      await this.#putManifest({ kind: "base", part, whole: false, rows });
+      await this.#putManifest({ kind: "base", part, whole: false, rows }, checkpointLsn);
     }
   }
 
@@ -191,6 +191,7 @@ export class TestBucket {
 
   async #putManifest(
     fields: Pick<ManifestObject, "kind" | "part" | "whole" | "rows">,
+    maxLsn = this.endLsn,
   ): Promise<number> {
     const number = this.#numbers.manifest++;
     this.#generation += 1;
@@ -200,8 +201,8 @@ export class TestBucket {
       ...place,
       ...fields,
       generation: this.#generation,
-      checkpointLsn: this.endLsn,
-      maxLsn: this.endLsn,
+      checkpointLsn: maxLsn,
+      maxLsn,
       wallMs: this.#wallMs,
       fencedBelow: this.epoch,
       walEpoch: this.epoch,

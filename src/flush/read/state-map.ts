@@ -3,7 +3,9 @@
  *
  * (1) A state is at every batch behind a base that is there wholly: its parts, the batch that makes
  *     it whole, and all batches between.
- * (2) Over all objects and epochs LSNs and times ascend, so that a few headers find any of them.
+ * (2) Over all states and epochs LSNs and times ascend, so that a few headers find any of them. A base
+ *     is no state: what it is read with is no later than that of the states behind it, and may be
+ *     earlier than that of those before it. A search may end at it, above what was looked for.
  */
 import type { ManifestHeader, ObjectHeader } from "../format/object-header.ts";
 import { inOrder } from "./bounded.ts";
@@ -31,12 +33,13 @@ export class StateMap {
     }
   }
 
-  /** The newest for which the condition holds, which holds for all before it. */
+  /** The newest for which the condition holds, which holds for all states before it. See (2). */
   async newest(holds: (header: ManifestHeader) => boolean): Promise<ManifestHeader | undefined> {
     let at = await this.#map.lastWhere((header) => isManifest(header) && holds(header));
     for (; at >= 0; at -= 1) {
       const header = await this.#map.header(this.#map.refs[at] as ObjectRef);
-      if (header?.kind === "batch" && (await this.#isState(header))) return header;
+      if (header?.kind !== "batch" || !holds(header)) continue;
+      if (await this.#isState(header)) return header;
     }
     return undefined;
   }
