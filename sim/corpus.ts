@@ -192,4 +192,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 19,
     found: "a moment was made of a newer state, found behind a base that tells of an older checkpoint",
   },
+  {
+    scenario: "past",
+    seed: 13,
+    found: "the oracle asked for the end of a batch without commits, which was not shipped yet",
+  },
 ];
