@@ -190,7 +190,8 @@ export const CORPUS: readonly PastFailure[] = [
   {
     scenario: "past",
     seed: 19,
-    found: "a moment was made of a newer state, found behind a base that tells of an older checkpoint",
+    found:
+      "a moment was made of a newer state, found behind a base that tells of an older checkpoint",
   },
   {
     scenario: "past",

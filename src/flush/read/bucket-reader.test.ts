@@ -312,28 +312,6 @@ describe("states in a bucket", () => {
     expect((await all(reader.states())).map(({ epoch }) => epoch)).toEqual([2, 1]);
   });
 
-  test("above a moment are passed over, though a base behind them tells of an older checkpoint", async () => {
-    const bucket = await TestBucket.make();
-    await bucket.base([[row("a", "1")]]);
-    const before = await bucket.batch([], true);
-    const checkpointLsn = bucket.endLsn;
-    bucket.commit(1, "x");
-    await bucket.ship();
-    const above = await bucket.batch([row("a", "2")]);
-    await bucket.claim();
-    await bucket.base([[row("a", "2")], [row("b", "2")]], checkpointLsn); // Where the search ends.
-    const newest = await bucket.batch([row("a", "3")], true);
-    const reader = await bucket.reader();
-    expect(await reader.stateAt(checkpointLsn)).toMatchObject(before);
-    expect(await reader.stateAt(bucket.endLsn - 1)).toMatchObject(before);
-    expect(await reader.stateAt(bucket.endLsn)).toMatchObject(newest);
-    expect((await all(reader.states())).map(({ epoch, number }) => ({ epoch, number }))).toEqual([
-      newest,
-      above,
-      before,
-    ]);
-  });
-
   test("are read by a range of keys without reading the rest", async () => {
     const bucket = await TestBucket.make();
     const value = "v".repeat(200);
