@@ -28,6 +28,8 @@ import { type SwarmOptions, storeLimits } from "../swarm.ts";
 
 const LATENCY_MS_MAX = 30;
 const OUTAGE_MS_MAX = 20_000;
+/** Until who found the service down asks again. */
+const OUTAGE_MS = 5000;
 const RESTORES_MAX = 8;
 const OPENS_MAX = 8;
 /** What is delayed has landed by then. */
@@ -267,11 +269,14 @@ async function open(run: Run, life: Life): Promise<Manager> {
       const code = (error as { code?: string }).code ?? String(error);
       // The one that was replaced has shipped more since the restore: once more, then.
       const isBehind = code === "BOP_SINK_AHEAD" || code === "BOP_DIVERGED";
-      const mayAgain = isBehind && simulation.world.alive && tries < OPENS_MAX;
+      // An empty disk needs the bucket, and an outage of the life before may still go on.
+      const isUnreached = tier?.startsFromSink === true && code === "BOP_SINK_UNAVAILABLE";
+      const mayAgain = (isBehind || isUnreached) && simulation.world.alive && tries < OPENS_MAX;
       if (!mayAgain) throw error;
       tally.add(`openings refused: ${code}`);
       simulation.trace.note(`${code} ${JSON.stringify((error as { details?: unknown }).details)}`);
-      places.lose();
+      if (isBehind) places.lose();
+      else await life.env.clock.sleep(OUTAGE_MS);
     }
   }
 }
@@ -301,7 +306,7 @@ async function restore(run: Run, { env }: Life): Promise<void> {
       }
       if (!retryable || tries === RESTORES_MAX) throw error;
       tally.add(`restores refused: ${code}`);
-      await env.clock.sleep(5000);
+      await env.clock.sleep(OUTAGE_MS);
     }
   }
   places.isLost = false;
