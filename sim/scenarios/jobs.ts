@@ -51,14 +51,19 @@ class JobRecord {
         () => `job ${id} was ${state}: ${job.state}`,
       );
     }
-    const pending = jobs.filter(({ state }) => !OVER.includes(state));
-    const databases = pending.flatMap(({ database }) => database ?? []);
-    promise(new Set(databases).size === databases.length, "two jobs are pending for one database");
+    checkTwins(jobs);
     for (const job of jobs) {
       checkJob(job);
       if (OVER.includes(job.state)) this.#known.set(job.id, job.state);
     }
   }
+}
+
+/** See (3). */
+function checkTwins(jobs: readonly JobInfo[]): void {
+  const pending = jobs.filter(({ state }) => !OVER.includes(state));
+  const databases = pending.flatMap(({ database }) => database ?? []);
+  promise(new Set(databases).size === databases.length, "two jobs are pending for one database");
 }
 
 /** See (2) and (3). */
@@ -133,6 +138,7 @@ async function hand(life: Life, manager: Manager, record: JobRecord): Promise<vo
       record.isChanging(id);
       await life.attempt(() => manager.job(id)[act]().catch(ignoreMisuse));
     }
+    checkTwins(manager.jobs());
     if (random.chance(0.7)) await life.env.clock.sleep(random.below(PAUSE_MS));
   }
 }
