@@ -15,16 +15,18 @@
  * when a statement needs them, from a service that fails; machines begin with an empty disk, or with a
  * restore that brings rows and log alone.
  *
- * (5) A statement that cannot have its pages says so, and has done nothing.
+ * (5) A statement that cannot have its pages says so, and has done nothing. One that finds them away
+ *     when it has changed some rows does it once.
  */
 import { isStorageError, Manager } from "../../src/index.ts";
 import { type SimulatedService, SimulatedStore, simulatedService } from "../../src/sink/index.ts";
 import { work } from "../clients.ts";
 import { promise } from "../failure.ts";
 import type { Life } from "../life.ts";
-import { type Found, verify } from "../oracle.ts";
+import { adopt, type Found, verify } from "../oracle.ts";
 import { Simulation, type SimulationOptions } from "../simulation.ts";
 import { type SwarmOptions, storeLimits } from "../swarm.ts";
+import { sweep } from "../sweep.ts";
 
 const LATENCY_MS_MAX = 30;
 const OUTAGE_MS_MAX = 20_000;
@@ -153,7 +155,10 @@ async function interruptedLife(run: Run): Promise<void> {
   const survived = await simulation.live(async (life) => {
     const manager = await open(run, life);
     void letters(run, life, { manager, isCalm: false });
-    const found = await verifyPatiently(run, life, manager);
+    if (run.tier !== undefined && random.chance(0.7)) {
+      await sweep(life, await patiently(run, life, () => adopt(life, manager)));
+    }
+    const found = await patiently(run, life, () => verify(life, manager));
     const isCutOff = end !== "replaced" && random.chance(0.6);
     if (isCutOff) life.planCrash(1 + random.below(options.changesMax * 3), how);
     void outages(run, life);
@@ -177,10 +182,10 @@ async function interruptedLife(run: Run): Promise<void> {
 }
 
 /** Until the bucket gives what is needed for it. See (5). */
-async function verifyPatiently(run: Run, life: Life, manager: Manager): Promise<Found[]> {
+async function patiently(run: Run, life: Life, look: () => Promise<Found[]>): Promise<Found[]> {
   for (let tries = 1; ; tries++) {
     try {
-      return await verify(life, manager);
+      return await look();
     } catch (error) {
       life.assertAlive();
       const mayPass = isAway(error) || isStorageError(error, "BOP_TIMEOUT");
@@ -338,7 +343,7 @@ async function lastLives(run: Run): Promise<void> {
   await simulation.live(async (life) => {
     const manager = await open(run, life);
     void letters(run, life, { manager, isCalm: true });
-    await verifyPatiently(run, life, manager);
+    await patiently(run, life, () => verify(life, manager));
     await manager.checkpoint();
     const { durableLsn } = manager.diagnostics().log;
     await manager.durable(durableLsn, { level: "remote" });
@@ -351,7 +356,7 @@ async function lastLives(run: Run): Promise<void> {
   await simulation.live(async (life) => {
     const manager = await open(run, life);
     void letters(run, life, { manager, isCalm: true });
-    await verifyPatiently(run, life, manager);
+    await patiently(run, life, () => verify(life, manager));
     noteResidency(run, manager);
     await manager.close();
   });
