@@ -3,7 +3,8 @@
  * pages are in the bucket alone, they are found away when some of the rows are changed already.
  *
  * (1) What a sweep does shows when it is done twice: the version of each row grows by one.
- * (2) The table of transactions is all that is read before it: see `adopt` of oracle.ts.
+ * (2) It says "or fail": of what may abort, SQLite keeps a journal of its own, and undoes it by itself.
+ * (3) The table of transactions is all that is read before it: see `adopt` of oracle.ts.
  */
 import type { Life } from "./life.ts";
 import type { Found } from "./oracle.ts";
@@ -11,7 +12,7 @@ import type { State } from "./state.ts";
 
 const KEYS = 460;
 /** As `itemText` makes it. A unit has four characters at least. */
-const SWEEP = `update item set version = version + 1, text = substr(replace(
+const SWEEP = `update or fail item set version = version + 1, text = substr(replace(
   hex(zeroblob(length(text) / 4 + 1)), '00', key || '/' || (version + 1) || ' '), 1, length(text))
   where key between ? and ?`;
 

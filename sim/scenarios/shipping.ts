@@ -9,7 +9,7 @@
  * (2) Once the service is well, everything is shipped; what is then restored is the same store.
  * (3) Whatever garbage collection took, nothing of it was needed by a restore.
  * (4) A service that refuses for a while makes dead letters. Somebody retries or discards them, and then
- *     (1) and (2) hold as ever.
+ *     (1) and (2) hold as ever; what was decided is not asked again.
  *
  * TIERING: the same with a budget of the disk that is smaller than the data: chunks go, and are fetched
  * when a statement needs them, from a service that fails; machines begin with an empty disk, or with a
@@ -80,6 +80,10 @@ interface Run {
   readonly flushIntervalMs: number;
   /** The process before has lost its place and lives: it ships on. */
   isReplaced: boolean;
+  /** Letters that somebody was told to have decided on, and their directories. See (4). */
+  readonly decided: Set<string>;
+  /** Those of them that were there again. */
+  readonly ghosts: string[];
 }
 
 export async function shipping(options: SimulationOptions): Promise<void> {
@@ -109,6 +113,8 @@ async function shipAgain(simulation: Simulation, tier: Tier | undefined): Promis
     flushBytes: random.pick([64, 256, 8192]) * 1024,
     flushIntervalMs: random.pick([10, 100, 1000]),
     isReplaced: false,
+    decided: new Set(),
+    ghosts: [],
   };
   for (let n = 0; n < simulation.options.lives; n++) await interruptedLife(run);
   run.service.faults.heal();
@@ -171,6 +177,7 @@ async function interruptedLife(run: Run): Promise<void> {
     noteResidency(run, manager);
     if (!isLeftAtWork && random.chance(0.3)) await manager.close();
   });
+  assertNoGhosts(run);
   // Not the one that it began with, if there was nothing to restore from.
   const { state } = run.service.faults;
   state.down = state.denied = false;
@@ -225,12 +232,13 @@ async function outages({ simulation, service }: Run, { env }: Life): Promise<voi
 
 /** Letters that are there are decided on, those of lives before too; some are made. See (4). */
 async function letters(
-  { simulation, service }: Run,
+  { simulation, service, places, decided, ghosts }: Run,
   { env, isAlive }: Life,
   { manager, isCalm }: { readonly manager: Manager; readonly isCalm: boolean },
 ): Promise<void> {
   const { random, tally } = simulation;
   const { state } = service.faults;
+  const { directory } = places;
   const refuses = !isCalm && random.chance(0.4);
   const fromMs = env.clock.monotonicMs() + random.fraction() * 2000;
   const toMs = fromMs + random.fraction() * OUTAGE_MS_MAX;
@@ -240,10 +248,13 @@ async function letters(
       if (!isAlive()) return; // It was replaced.
       const nowMs = env.clock.monotonicMs();
       state.denied = refuses && nowMs >= fromMs && nowMs < toMs;
-      for (const { id, kind } of manager.deadLetters()) {
+      for (const { id, kind, at } of manager.deadLetters()) {
+        const letter = `${kind} ${id} of ${at.toISOString()} in ${directory}`;
+        if (decided.has(letter)) ghosts.push(letter);
         const isGivenUp = !isCalm && random.chance(0.2);
         tally.add(`dead letters: ${kind} ${isGivenUp ? "discarded" : "retried"}`);
         await manager[isGivenUp ? "discardDeadLetter" : "retryDeadLetter"](id);
+        if (isAlive()) decided.add(letter);
       }
     }
   } catch (error) {
@@ -334,6 +345,10 @@ function openManager(run: Run, { env }: Life): Promise<Manager> {
   });
 }
 
+function assertNoGhosts({ ghosts }: Run): void {
+  promise(ghosts.length === 0, () => `decided, and there again: ${ghosts.join("; ")}`);
+}
+
 /** All is well: the store ships what it holds, and what is restored from that is the same. */
 async function lastLives(run: Run): Promise<void> {
   const { simulation, places } = run;
@@ -351,6 +366,7 @@ async function lastLives(run: Run): Promise<void> {
     const { sink } = manager.diagnostics();
     promise(sink?.unshippedBytes === 0, () => `${sink?.unshippedBytes} bytes were not shipped`);
   });
+  assertNoGhosts(run);
   simulation.end("kill");
   places.lose();
   await simulation.live(async (life) => {
