@@ -7,7 +7,7 @@ import type { Smaller } from "./shrink.ts";
 const SEEDS_PER_TEST = 50;
 const TEST_MS_MAX = 300_000;
 /** Every so many seeds have echoes, so many for each crash. */
-const ECHOED = 3;
+const ECHOED = 8;
 const ECHOES = 2;
 
 export function seedTests(
