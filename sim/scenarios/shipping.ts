@@ -26,7 +26,7 @@ import type { Life } from "../life.ts";
 import { adopt, type Found, verify } from "../oracle.ts";
 import { Simulation, type SimulationOptions } from "../simulation.ts";
 import { type SwarmOptions, storeLimits } from "../swarm.ts";
-import { sweep } from "../sweep.ts";
+import { load, sweep } from "../sweep.ts";
 
 const LATENCY_MS_MAX = 30;
 const OUTAGE_MS_MAX = 20_000;
@@ -66,6 +66,8 @@ interface Tier {
   readonly diskBytes: number;
   /** How a new machine begins: with an empty disk, or with one that was restored lazily. */
   readonly startsFromSink: boolean;
+  /** Some databases are larger than what is brought at once. */
+  readonly isLoaded: boolean;
 }
 
 interface Run {
@@ -98,7 +100,8 @@ export async function tiering(options: SimulationOptions): Promise<void> {
   const { random } = simulation;
   const diskBytes = random.pick([64, 64, 256, 1024]) * 1024;
   simulation.excuses = isAway;
-  await shipAgain(simulation, { diskBytes, startsFromSink: random.chance(0.5) });
+  const startsFromSink = random.chance(0.5);
+  await shipAgain(simulation, { diskBytes, startsFromSink, isLoaded: random.chance(0.3) });
 }
 
 async function shipAgain(simulation: Simulation, tier: Tier | undefined): Promise<void> {
@@ -165,6 +168,10 @@ async function interruptedLife(run: Run): Promise<void> {
       await sweep(life, await patiently(run, life, () => adopt(life, manager)));
     }
     const found = await patiently(run, life, () => verify(life, manager));
+    if (run.tier?.isLoaded) {
+      await load(life, found);
+      await life.attempt(() => manager.checkpoint());
+    }
     const isCutOff = end !== "replaced" && random.chance(0.6);
     if (isCutOff) life.planCrash(1 + random.below(options.changesMax * 3), how);
     void outages(run, life);
