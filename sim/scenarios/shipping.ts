@@ -261,7 +261,9 @@ async function letters(
         const isGivenUp = !isCalm && random.chance(0.2);
         tally.add(`dead letters: ${kind} ${isGivenUp ? "discarded" : "retried"}`);
         await manager[isGivenUp ? "discardDeadLetter" : "retryDeadLetter"](id);
-        if (isAlive()) decided.add(letter);
+        if (!isAlive()) return;
+        decided.add(letter);
+        if (!isCalm && random.chance(0.3)) simulation.world.kill();
       }
     }
   } catch (error) {
