@@ -20,6 +20,7 @@ import { type SimulatedService, SimulatedStore, simulatedService } from "../../s
 import { work } from "../clients.ts";
 import { BrokenPromise, promise } from "../failure.ts";
 import type { Life } from "../life.ts";
+import { restoreElsewhere } from "../lost-machine.ts";
 import { verify } from "../oracle.ts";
 import { Simulation, type SimulationOptions, STORE } from "../simulation.ts";
 import { type SwarmOptions, storeLimits } from "../swarm.ts";
@@ -296,18 +297,8 @@ async function lastLives(run: Run): Promise<void> {
 
 async function restored(run: Run, service: SimulatedService): Promise<void> {
   const { simulation } = run;
-  await simulation.live(async (life) => {
-    const { env } = life;
-    const directory = "/restored";
-    const from = new SimulatedStore({ service, clock: env.clock });
-    const openKeyValueStore = simulation.stores.openerFor(env);
-    await Manager.restore({ from, directory, env, openKeyValueStore });
-    const manager = await open(run, life, directory);
-    await verify(life, manager);
-    await manager.close();
-    simulation.tally.add("restores");
-  });
-  simulation.end("kill");
+  const opened = (life: Life, directory: string) => open(run, life, directory);
+  await restoreElsewhere({ simulation, service, open: opened });
 }
 
 const stackOf = (error: unknown): string => String(error instanceof Error ? error.stack : error);

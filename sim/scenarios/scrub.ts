@@ -16,6 +16,7 @@ import { SEGMENT_HEADER, segmentItems } from "../../src/wal/index.ts";
 import { work } from "../clients.ts";
 import { promise } from "../failure.ts";
 import type { Life } from "../life.ts";
+import { restoreElsewhere } from "../lost-machine.ts";
 import { verify } from "../oracle.ts";
 import { Simulation, type SimulationOptions, STORE } from "../simulation.ts";
 import { type SwarmOptions, storeLimits } from "../swarm.ts";
@@ -230,16 +231,6 @@ function replace({ simulation, service }: Run, { place, what }: Target, body: Ui
 /** The machine is lost. See (3). */
 async function restored(run: Run): Promise<void> {
   const { simulation, service } = run;
-  await simulation.live(async (life) => {
-    const { env } = life;
-    const directory = "/restored";
-    const from = new SimulatedStore({ service, clock: env.clock });
-    const openKeyValueStore = simulation.stores.openerFor(env);
-    await Manager.restore({ from, directory, env, openKeyValueStore });
-    const manager = await open(run, life, directory);
-    await verify(life, manager);
-    await manager.close();
-    simulation.tally.add("restores");
-  });
-  simulation.end("kill");
+  const opened = (life: Life, directory: string) => open(run, life, directory);
+  await restoreElsewhere({ simulation, service, open: opened });
 }

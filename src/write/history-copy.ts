@@ -32,10 +32,7 @@ export async function copyHistory(storage: Storage, wanted: WantedCopy): Promise
 }
 
 /** See (1). */
-export function isWhole(
-  bytes: Uint8Array,
-  { sequence, firstLsn, endLsn }: HistorySegment,
-): boolean {
+function isWhole(bytes: Uint8Array, { sequence, firstLsn, endLsn }: HistorySegment): boolean {
   const view = (offset: number, length: number) => bytes.subarray(offset, offset + length);
   let endBytes = 0;
   for (const item of segmentItems({ sizeBytes: bytes.length, view }, {})) {
