@@ -243,6 +243,24 @@ describe("jobs of a store", () => {
     expect(told).toHaveLength(1);
   });
 
+  test("of a job that is retried while its like is submitted, one is pending", async () => {
+    for (const isRetriedFirst of [false, true]) {
+      const { world, open } = makeWorld(12);
+      const [listed, chosen] = await world.run(async () => {
+        const { jobs } = await open(() => new Promise(() => {}));
+        const { id } = await jobs.submit("integrity-check", SHOP);
+        await jobs.cancel(id);
+        const retry = () => jobs.retry(id);
+        const submit = () => jobs.submit("integrity-check", SHOP);
+        const calls = isRetriedFirst ? [retry, submit] : [submit, retry];
+        const both = await Promise.all(calls.map((call) => call()));
+        return [jobs.list(), both.map((job) => job.id)];
+      });
+      expect(new Set(chosen).size).toBe(1);
+      expect(listed.filter(({ state }) => state !== "cancelled")).toHaveLength(1);
+    }
+  });
+
   test("on a full disk a job waits for room: nothing is said of it that is not recorded", async () => {
     const { world, stores, failures, open } = makeWorld(9);
     const over = await world.run(async () => {

@@ -107,9 +107,7 @@ export class Jobs {
   /** The pending job of that kind, or a new one. Resolves when it is durable. */
   async submit(kind: JobKind, stream: StreamId): Promise<JobInfo> {
     const row = await this.#exclusively(async () => {
-      const pending = [...this.#rows.values()].find(
-        (each) => each.kind === kind && each.stream === stream && isPending(each),
-      );
+      const pending = this.#pendingFor(kind, stream);
       if (pending !== undefined) return pending;
       const nowMs = this.#options.clock.wallMs();
       const job = newJob({ id: this.#nextId, kind, stream, maxAttempts: ATTEMPTS_MAX, nowMs });
@@ -135,19 +133,17 @@ export class Jobs {
   }
 
   async cancel(id: number): Promise<JobInfo> {
-    const row = await this.#change(id, "cancel");
+    const row = await this.#exclusively(() => this.#change(id, "cancel"));
     if (this.#running?.id === id) this.#running.abort.abort(cancelled(id));
     return this.#info(row);
   }
 
-  /** From the start, with all its attempts. */
+  /** From the start, with all its attempts; or the pending job of its kind for its database. */
   async retry(id: number): Promise<JobInfo> {
-    const { kind, stream } = this.#row(id);
-    const twin = [...this.#rows.values()].find(
-      (each) => each.kind === kind && each.stream === stream && isPending(each),
-    );
-    if (twin !== undefined) return this.#info(twin);
-    const row = await this.#change(id, "retry");
+    const row = await this.#exclusively(async () => {
+      const { kind, stream } = this.#row(id);
+      return this.#pendingFor(kind, stream) ?? (await this.#change(id, "retry"));
+    });
     this.#pump();
     return this.#info(row);
   }
@@ -277,12 +273,10 @@ export class Jobs {
   }
 
   /** A move by somebody's wish. Throws a TypeError if the job is not in a state for it. */
-  #change(id: number, type: "cancel" | "retry"): Promise<JobRow> {
-    return this.#exclusively(async () => {
-      const row = this.#row(id);
-      if (!mayMeet(row, type)) throw new TypeError(`job ${id} is ${row.state}: it cannot ${type}`);
-      return this.#save(moveJob(row, { type }, this.#moment()));
-    });
+  async #change(id: number, type: "cancel" | "retry"): Promise<JobRow> {
+    const row = this.#row(id);
+    if (!mayMeet(row, type)) throw new TypeError(`job ${id} is ${row.state}: it cannot ${type}`);
+    return this.#save(moveJob(row, { type }, this.#moment()));
   }
 
   /** A move by ourselves; undefined if the job went elsewhere meanwhile. */
@@ -327,6 +321,13 @@ export class Jobs {
     );
     over.sort((a, b) => a.changedAtMs - b.changedAtMs || a.id - b.id);
     return over.slice(0, Math.max(0, over.length - KEPT_MAX)).map(({ id }) => id);
+  }
+
+  /** The one that job-state.ts (1) allows. */
+  #pendingFor(kind: string, stream: StreamId): JobRow | undefined {
+    return [...this.#rows.values()].find(
+      (each) => each.kind === kind && each.stream === stream && isPending(each),
+    );
   }
 
   #row(id: number): JobRow {
