@@ -15,7 +15,7 @@ import {
   memoryStores,
   openManifest,
 } from "../src/manifest/index.ts";
-import { put } from "../src/manifest/table.ts";
+import { put } from "../src/manifest/rows/table.ts";
 import { watermarks } from "../src/manifest/tables/watermarks.ts";
 import { seedTests } from "./seed-tests.ts";
 

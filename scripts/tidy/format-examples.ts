@@ -8,7 +8,7 @@ import { chunkId, lsn, streamId } from "../../src/base/units.ts";
 import { ChunkEncoder, FILE_HEADER, RecordChunkEncoder } from "../../src/chunk/index.ts";
 import { encodeLogObject } from "../../src/flush/format/log-object.ts";
 import { encodeManifestObject } from "../../src/flush/format/manifest-object.ts";
-import { encodeCatalogueEntry } from "../../src/manifest/catalogue-entry.ts";
+import { encodeCatalogueEntry } from "../../src/manifest/rows/catalogue-entry.ts";
 import { databases } from "../../src/manifest/tables/databases.ts";
 import { Writer } from "../../src/record-log/bytes.ts";
 import { encodeEntries } from "../../src/record-log/operations.ts";

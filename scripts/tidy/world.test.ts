@@ -54,6 +54,8 @@ describe("the world", () => {
   });
 
   test("the manifest opens LMDB", () => {
-    expect(problems('import { open } from "lmdb";', "src/manifest/lmdb-store.ts")).toEqual([]);
+    expect(problems('import { open } from "lmdb";', "src/manifest/stores/lmdb-store.ts")).toEqual(
+      [],
+    );
   });
 });

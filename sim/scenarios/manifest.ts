@@ -6,7 +6,7 @@
  */
 import { StorageError } from "../../src/index.ts";
 import { type DeadLetterRow, type Manifest, openManifest } from "../../src/manifest/index.ts";
-import { type Operation, put } from "../../src/manifest/table.ts";
+import { type Operation, put } from "../../src/manifest/rows/table.ts";
 import { deadLetters } from "../../src/manifest/tables/dead-letters.ts";
 import { pendingBatches } from "../../src/manifest/tables/pending-batches.ts";
 import { withEchoes } from "../echoes.ts";

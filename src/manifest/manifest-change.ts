@@ -1,6 +1,6 @@
 /** A CHANGE of the manifest in terms of what it holds: a batch is made of it (batch.ts). */
 import type { ChunkId, Lsn, SegmentSequence, StreamId } from "../base/units.ts";
-import type { ChangeLogRequest } from "./change-log-core.ts";
+import type { ChangeLogRequest } from "./change-log/change-log-core.ts";
 import type { JobRow } from "./job-state.ts";
 import type { ChunkRow } from "./tables/chunks.ts";
 import type { DatabaseRow } from "./tables/databases.ts";

@@ -2,8 +2,8 @@
 import { chunkId, lsn, streamId } from "../base/units.ts";
 import { type SimulatedWorld, seeded, simulatedWorld } from "../io/index.ts";
 import type { Manifest } from "./manifest.ts";
-import { type MemoryStores, memoryStores } from "./memory-store.ts";
-import { type ManifestOptions, openManifest } from "./open-manifest.ts";
+import { type ManifestOptions, openManifest } from "./opening/open-manifest.ts";
+import { type MemoryStores, memoryStores } from "./stores/memory-store.ts";
 import type { ChunkRow } from "./tables/chunks.ts";
 import type { DatabaseRow } from "./tables/databases.ts";
 import type { MapRowChange } from "./tables/page-map.ts";

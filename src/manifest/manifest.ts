@@ -10,13 +10,13 @@
  *     checksum is BOP_CORRUPT, never a guess.
  */
 import type { ChunkId, Lsn, SegmentSequence, StreamId } from "../base/units.ts";
-import type { Batch, Receipt } from "./batch.ts";
-import type { ChangeLog } from "./change-log.ts";
-import type { WaitOptions } from "./generations.ts";
+import type { ChangeLog } from "./change-log/change-log.ts";
+import type { Batch, Receipt } from "./commit/batch.ts";
+import type { WaitOptions } from "./commit/generations.ts";
+import type { JournalStats } from "./commit/journal.ts";
 import type { JobRow } from "./job-state.ts";
-import type { JournalStats } from "./journal.ts";
 import type { ManifestChange } from "./manifest-change.ts";
-import type { Operation } from "./table.ts";
+import type { Operation } from "./rows/table.ts";
 import type { ChunkRow } from "./tables/chunks.ts";
 import type { DatabaseRow } from "./tables/databases.ts";
 import type { DeadLetterRow } from "./tables/dead-letters.ts";

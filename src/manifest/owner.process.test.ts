@@ -12,7 +12,7 @@ import { createInterface } from "node:readline";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 const OWNER = new URL("owner.ts", import.meta.url).href;
-const STORE = new URL("lmdb-store.ts", import.meta.url).href;
+const STORE = new URL("stores/lmdb-store.ts", import.meta.url).href;
 const WORLD = new URL("../io/index.ts", import.meta.url).href;
 
 /** Claims the directory, prints how that went, and holds it until its input ends. */

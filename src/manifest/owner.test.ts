@@ -2,10 +2,10 @@ import { describe, expect, test } from "vitest";
 import type { Env } from "../base/env.ts";
 import { isStorageError } from "../base/errors.ts";
 import { seeded, simulatedWorld } from "../io/index.ts";
-import { seal } from "./envelope.ts";
-import { OWNER_KEY } from "./keys.ts";
-import { memoryStores } from "./memory-store.ts";
 import { claimOwnership, ownerDirectory } from "./owner.ts";
+import { seal } from "./rows/envelope.ts";
+import { OWNER_KEY } from "./rows/keys.ts";
+import { memoryStores } from "./stores/memory-store.ts";
 
 const directory = "/store";
 

@@ -23,10 +23,10 @@
  */
 import type { Env } from "../base/env.ts";
 import { isStorageError, StorageError } from "../base/errors.ts";
-import { type ByteReader, ByteWriter } from "./bytes.ts";
-import { seal, unseal } from "./envelope.ts";
-import type { KeyValueStore, OpenKeyValueStore } from "./key-value.ts";
-import { OWNER_KEY } from "./keys.ts";
+import { type ByteReader, ByteWriter } from "./rows/bytes.ts";
+import { seal, unseal } from "./rows/envelope.ts";
+import { OWNER_KEY } from "./rows/keys.ts";
+import type { KeyValueStore, OpenKeyValueStore } from "./stores/key-value.ts";
 
 export type LastStop = "first-open" | "clean" | "crash";
 

@@ -5,7 +5,7 @@
  * (1) SCHEMA_VERSION says which tables there are and what their payloads look like. It is written
  *     into the store; migrations.ts brings older ones up to it.
  */
-import type { AnyTable } from "./table.ts";
+import type { AnyTable } from "./rows/table.ts";
 import { changes } from "./tables/changes.ts";
 import { chunks } from "./tables/chunks.ts";
 import { cursors } from "./tables/cursors.ts";

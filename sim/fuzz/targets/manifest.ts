@@ -6,7 +6,7 @@ import { chunkId, lsn, segmentSequence, streamId } from "../../../src/base/units
 import {
   decodeState as decodeChangeLog,
   encodeState as encodeChangeLog,
-} from "../../../src/manifest/change-log.ts";
+} from "../../../src/manifest/change-log/change-log.ts";
 import {
   auditManifest,
   auditMirror,
@@ -15,7 +15,6 @@ import {
   encodeCatalogueEntry,
   type KeyValuePair,
 } from "../../../src/manifest/index.ts";
-import { OWNER_KEY } from "../../../src/manifest/keys.ts";
 import {
   decodeMirrorEntry,
   decodeMirrorHeader,
@@ -24,8 +23,9 @@ import {
   MIRROR_ENTRY,
   MIRROR_HEADER,
   type MirrorEntry,
-} from "../../../src/manifest/mirror-format.ts";
+} from "../../../src/manifest/mirror/mirror-format.ts";
 import { decodeOwner, encodeOwner } from "../../../src/manifest/owner.ts";
+import { OWNER_KEY } from "../../../src/manifest/rows/keys.ts";
 import { SCHEMA_VERSION, TABLES } from "../../../src/manifest/schema.ts";
 import { chunks } from "../../../src/manifest/tables/chunks.ts";
 import { cursors } from "../../../src/manifest/tables/cursors.ts";

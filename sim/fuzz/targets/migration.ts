@@ -1,9 +1,9 @@
 /** A ROW OF A STORE OF SCHEMA 2 OR 4, as the migrations to the next one meet it. */
 import { crc32 } from "node:zlib";
 import type { KeyValuePair, KeyValueStore } from "../../../src/manifest/index.ts";
-import { STATE_KEY } from "../../../src/manifest/keys.ts";
-import { toSchema3 } from "../../../src/manifest/migrations/to-schema-3.ts";
-import { toSchema5 } from "../../../src/manifest/migrations/to-schema-5.ts";
+import { toSchema3 } from "../../../src/manifest/opening/migrations/to-schema-3.ts";
+import { toSchema5 } from "../../../src/manifest/opening/migrations/to-schema-5.ts";
+import { STATE_KEY } from "../../../src/manifest/rows/keys.ts";
 import { tableOf } from "../../../src/manifest/schema.ts";
 import { type FuzzTarget, holds, putCrc, refusable } from "../target.ts";
 

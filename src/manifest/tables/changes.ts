@@ -4,8 +4,8 @@
  *   key    sequence u64
  *   value  see change-record.ts
  */
-import { readChange, writeChange } from "../change-record.ts";
-import { defineTable } from "../table.ts";
+import { readChange, writeChange } from "../change-log/change-record.ts";
+import { defineTable } from "../rows/table.ts";
 
 export const changes = defineTable({
   name: "changes",

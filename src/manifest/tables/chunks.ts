@@ -7,7 +7,7 @@
  * (1) Persistent: the numbers of kinds are never changed or used again.
  */
 import { type ChunkId, chunkId } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface ChunkRow {
   readonly chunk: ChunkId;

@@ -6,8 +6,8 @@
  *
  * (1) Persistent: the numbers of states are never changed or used again.
  */
-import type { CursorRow } from "../change-log-core.ts";
-import { defineTable } from "../table.ts";
+import type { CursorRow } from "../change-log/change-log-core.ts";
+import { defineTable } from "../rows/table.ts";
 
 const STATES = { active: 1, evicted: 2 } as const;
 

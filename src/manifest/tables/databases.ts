@@ -9,8 +9,8 @@
  * (1) Persistent: the numbers of states and engines are never changed or used again.
  */
 import { type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
-import type { Moment } from "../moment.ts";
-import { defineTable } from "../table.ts";
+import type { Moment } from "../rows/moment.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface DatabaseRow {
   readonly stream: StreamId;

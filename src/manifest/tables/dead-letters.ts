@@ -9,7 +9,7 @@
  * (1) Persistent: the numbers of kinds are never changed or used again.
  * (2) Entries of the journal and all dead letters share one row of sequences.
  */
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 /** What could not be done, and waits until somebody decides. */
 export interface DeadLetterRow {

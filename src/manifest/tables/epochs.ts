@@ -6,7 +6,7 @@
  *   value  start lsn u64, claimed at ms u64
  */
 import { type Lsn, lsn } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 /** A writer that had the bucket, and where its part of the log begins. */
 export interface EpochRow {

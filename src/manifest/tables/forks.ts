@@ -8,7 +8,7 @@
  * (1) A fork that is flat reads through nothing, and is not here.
  */
 import { type StreamId, streamId } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface ForkRow {
   readonly origin: StreamId;

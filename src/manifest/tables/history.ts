@@ -6,7 +6,7 @@
  *   value  first lsn u64, end lsn u64, created at ms u64, file bytes u64, is copy u8
  */
 import { type Lsn, lsn, type SegmentSequence, segmentSequence } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 /** A segment of the log that no recovery reads any more. */
 export interface HistoryRow {

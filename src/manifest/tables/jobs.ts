@@ -8,7 +8,7 @@
  */
 import { streamId } from "../../base/units.ts";
 import { JOB_STATES, type JobRow } from "../job-state.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 export const jobs = defineTable({
   name: "jobs",

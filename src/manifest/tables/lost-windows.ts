@@ -10,7 +10,7 @@
  * (2) The row is there before the first object of its epoch is, in the commit that strikes the letter.
  */
 import { type Lsn, lsn } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 /** A part of the log that the bucket never got. */
 export interface LostWindowRow {

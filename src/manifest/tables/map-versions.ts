@@ -9,8 +9,8 @@
  *     the only version of a page map is what the row of the database says.
  */
 import { type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
-import { type ByteReader, Malformed } from "../bytes.ts";
-import { defineTable } from "../table.ts";
+import { type ByteReader, Malformed } from "../rows/bytes.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface MapVersionKey {
   readonly stream: StreamId;

@@ -8,8 +8,8 @@
  * (1) Persistent: the numbers of spaces are never changed or used again.
  */
 import { type StreamId, streamId } from "../../base/units.ts";
-import { Malformed } from "../bytes.ts";
-import { defineTable } from "../table.ts";
+import { Malformed } from "../rows/bytes.ts";
+import { defineTable } from "../rows/table.ts";
 
 const SPACES = { databases: 1, recordLogs: 2 } as const;
 

@@ -12,9 +12,9 @@
  */
 import { assert } from "../../base/assert.ts";
 import { type ChunkId, chunkId, type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
-import { type ByteReader, Malformed } from "../bytes.ts";
-import type { KeyRange } from "../keys.ts";
-import { defineTable } from "../table.ts";
+import { type ByteReader, Malformed } from "../rows/bytes.ts";
+import type { KeyRange } from "../rows/keys.ts";
+import { defineTable } from "../rows/table.ts";
 
 /** Pages in one row of the page map. */
 export const MAP_ROW_PAGES = 512;

@@ -5,7 +5,7 @@
  *   key    sequence u64
  *   value  enqueued at ms u64, batch: length u32 and bytes (batch-codec.ts)
  */
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface PendingBatchRow {
   readonly sequence: number;

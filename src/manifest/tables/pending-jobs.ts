@@ -6,7 +6,7 @@
  *   value  id u64
  */
 import { type StreamId, streamId } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface PendingJobKey {
   readonly stream: StreamId;

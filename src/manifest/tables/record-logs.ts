@@ -10,7 +10,7 @@
  * (2) The body is the record log's own encoding, with a version of its own; nothing here reads it.
  */
 import { type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface RecordLogRow {
   readonly stream: StreamId;

@@ -14,8 +14,8 @@
  *     be behind what the bucket holds.
  */
 import { type Lsn, lsn } from "../../base/units.ts";
-import type { ByteReader, ByteWriter } from "../bytes.ts";
-import { defineTable } from "../table.ts";
+import type { ByteReader, ByteWriter } from "../rows/bytes.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface RemoteChainKey {
   readonly epoch: number;

@@ -11,7 +11,7 @@
  *     (row-indexes.ts).
  */
 import { type ChunkId, chunkId, type Lsn, lsn } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 /** A chunk that lies in the bucket. */
 export interface RemoteChunkRow {

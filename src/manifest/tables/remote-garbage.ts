@@ -13,7 +13,7 @@
  *     `orphaned`: a chunk that was found there, and that no row had known; it may go likewise, and is
  *     not the chunk of that id in this store (since schema 5).
  */
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 /** Objects of the bucket that nothing will name again. */
 export interface RemoteGarbageRow {

@@ -9,8 +9,8 @@
  * (2) A pass that is cut off goes on where its body says, which is in a format of the part's own.
  */
 import { type StreamId, streamId } from "../../base/units.ts";
-import { Malformed } from "../bytes.ts";
-import { defineTable } from "../table.ts";
+import { Malformed } from "../rows/bytes.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface ScrubKey {
   /** A pass over this disk, one over the bucket, or a database that was restored to try it. */

@@ -6,7 +6,7 @@
  *   value  nothing: the key says it all
  */
 import { type SegmentSequence, segmentSequence } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 export const segments = defineTable({
   name: "segments",

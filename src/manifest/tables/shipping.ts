@@ -11,7 +11,7 @@
  *     log up to the shipped LSN; it has put no state of its own since.
  */
 import { type Lsn, lsn } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 /** How far the store has come in its bucket. */
 export interface ShippingRow {

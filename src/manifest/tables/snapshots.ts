@@ -6,7 +6,7 @@
  *   value  lsn u64, created at ms u64
  */
 import { type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface SnapshotKey {
   readonly stream: StreamId;

@@ -11,10 +11,10 @@
  * (2) Rows are counted as they come and go, by the writer: nobody goes through a table to tell.
  */
 import { type ChunkId, chunkId, type Lsn, lsn, type StreamId, streamId } from "../../base/units.ts";
-import { ByteWriter } from "../bytes.ts";
-import { type Sealed, seal, unseal } from "../envelope.ts";
-import { STATE_KEY, STORE_KEY } from "../keys.ts";
-import type { Pair } from "../table.ts";
+import { ByteWriter } from "../rows/bytes.ts";
+import { type Sealed, seal, unseal } from "../rows/envelope.ts";
+import { STATE_KEY, STORE_KEY } from "../rows/keys.ts";
+import type { Pair } from "../rows/table.ts";
 
 const STORE_VERSION = 1;
 const STATE_VERSION = 2;

@@ -6,7 +6,7 @@
  *
  * (1) A watermark never falls.
  */
-import { defineTable } from "../table.ts";
+import { defineTable } from "../rows/table.ts";
 
 export interface WatermarkRow {
   readonly component: string;
