@@ -17,6 +17,7 @@
  */
 import type { Clock } from "../base/env.ts";
 import { StorageError } from "../base/errors.ts";
+import { TimeSlice } from "../base/time-slice.ts";
 import { KIB, type Lsn, lsn, type StreamId, streamId } from "../base/units.ts";
 import {
   BATCH_HEADER,
@@ -60,7 +61,6 @@ export interface BacklogParts {
 /** Commits, or bytes of frames, that are decoded between looks at the clock. */
 const SLICE_COMMITS = 64;
 const SLICE_BYTES = 32 * KIB;
-const SLICE_MS = 3;
 
 export class Backlog {
   readonly #parts: BacklogParts;
@@ -73,14 +73,14 @@ export class Backlog {
   readonly #whenCalm: (() => void)[] = [];
   /** Where the pass goes on. */
   #passLsn: number;
-  #sliceBeganMs: number;
+  readonly #slice: TimeSlice;
   #commits = 0;
   #closed = false;
 
   constructor(parts: BacklogParts) {
     this.#parts = parts;
     this.#passLsn = parts.checkpointLsn;
-    this.#sliceBeganMs = parts.clock.monotonicMs();
+    this.#slice = new TimeSlice(parts.clock);
     for (const { index } of parts.log.segments) {
       for (const run of index.runs) if (run.lastLsn > parts.checkpointLsn) this.#add(run);
     }
@@ -228,15 +228,8 @@ export class Backlog {
 
   /** Undefined while the slice lasts. */
   #pause(): Promise<void> | undefined {
-    const { clock } = this.#parts;
     if (this.#closed) throw new StorageError("BOP_CLOSED", "the log is closed", closed);
-    if (clock.monotonicMs() - this.#sliceBeganMs < SLICE_MS) return undefined;
-    return new Promise((resolve) => {
-      clock.turn(() => {
-        this.#sliceBeganMs = clock.monotonicMs();
-        resolve();
-      });
-    });
+    return this.#slice.pause();
   }
 }
 

@@ -18,7 +18,7 @@
 import { crc32 } from "node:zlib";
 import type { Clock, Storage } from "../base/env.ts";
 import { isStorageError, type StorageError, systemCode } from "../base/errors.ts";
-import { nextTurn } from "../base/next-turn.ts";
+import { TimeSlice } from "../base/time-slice.ts";
 import { type Lsn, lsn, type StreamId } from "../base/units.ts";
 import {
   BATCH_HEADER,
@@ -52,8 +52,6 @@ export interface HistoryParts {
   readonly segments: SegmentStore;
   readonly mending: SegmentMending;
 }
-
-const SLICE_MS = 3;
 
 /** A segment as far as it is read. */
 interface Section extends ReadableSegment {
@@ -249,8 +247,7 @@ export class HistoryReader implements LogHistory {
   /** All batches from the front of a segment up to where it is read. See (1). */
   async *#batches(section: Section): AsyncGenerator<FoundBatch> {
     const reader = await this.#open(section);
-    const { clock } = this.#parts;
-    let sliceBeganMs = clock.monotonicMs();
+    const slice = new TimeSlice(this.#parts.clock);
     try {
       let offset = BLOCK_BYTES;
       for (let at: number = section.firstLsn; at < section.toLsn; ) {
@@ -261,10 +258,7 @@ export class HistoryReader implements LogHistory {
         const payload = read instanceof Promise ? await read : read;
         if (payload === undefined) throw damaged(reader, offset);
         yield { header, offset, payload };
-        if (clock.monotonicMs() - sliceBeganMs >= SLICE_MS) {
-          await nextTurn(clock);
-          sliceBeganMs = clock.monotonicMs();
-        }
+        await slice.pause();
         at += batchBytes(header.payloadBytes);
         offset += batchBytes(header.payloadBytes);
       }

@@ -16,7 +16,7 @@
 import { crc32 } from "node:zlib";
 import type { Storage } from "../base/env.ts";
 import { ioError } from "../base/errors.ts";
-import { nextTurn } from "../base/next-turn.ts";
+import { TimeSlice } from "../base/time-slice.ts";
 import { type ChunkId, type Lsn, laterLsn, lsn } from "../base/units.ts";
 import {
   BATCH_HEADER,
@@ -34,7 +34,6 @@ import type { LoggedBatch, LogShipping, Shippable, ShippableFrom } from "./log.t
 import { SegmentReader } from "./segment-reader.ts";
 import type { ReadableSegment } from "./segment-records.ts";
 
-const SLICE_MS = 3;
 const HEADER_BYTES = BATCH_HEADER.sizeBytes;
 
 /** A segment as far as it is durable. */
@@ -156,7 +155,7 @@ export class ShippableLog implements LogShipping {
   async #parse(bytes: Uint8Array, { section, at }: At): Promise<ReadBatch[]> {
     const { clock } = this.#parts;
     const batches: ReadBatch[] = [];
-    let sliceBeganMs = clock.monotonicMs();
+    const slice = new TimeSlice(clock);
     for (let done = 0; done + BLOCK_BYTES <= bytes.length; ) {
       const from = { section, at: at + done };
       const header = this.#headerIn(bytes.subarray(done), from);
@@ -170,9 +169,7 @@ export class ShippableLog implements LogShipping {
       const { startLsn, wallMs } = header;
       batches.push({ startLsn, wallMs, payload, place });
       done = end;
-      if (clock.monotonicMs() - sliceBeganMs < SLICE_MS) continue;
-      await nextTurn(clock);
-      sliceBeganMs = clock.monotonicMs();
+      await slice.pause();
     }
     return batches;
   }
@@ -189,7 +186,7 @@ export class ShippableLog implements LogShipping {
     const streams = new SegmentIndexBuilder(firstLsn);
     const spilled = new Set<ChunkId>();
     const mark = new SettledMark(firstLsn);
-    let sliceBeganMs = clock.monotonicMs();
+    const slice = new TimeSlice(clock);
     for (const batch of batches) {
       const scan = new CommitScan({ ...batch, onSpill: ({ chunk }) => spilled.add(chunk) });
       for (let found = scan.next(); found !== undefined; found = scan.next()) {
@@ -197,9 +194,7 @@ export class ShippableLog implements LogShipping {
         mark.passed(found);
       }
       mark.ended(batch);
-      if (clock.monotonicMs() - sliceBeganMs < SLICE_MS) continue;
-      await nextTurn(clock);
-      sliceBeganMs = clock.monotonicMs();
+      await slice.pause();
     }
     return { streams, spilled: [...spilled], settledLsn: mark.settledLsn };
   }

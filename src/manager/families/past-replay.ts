@@ -11,7 +11,7 @@
  *     once would hold up everybody else.
  */
 import type { Clock } from "../../base/env.ts";
-import { nextTurn } from "../../base/next-turn.ts";
+import { TimeSlice } from "../../base/time-slice.ts";
 import { MIB, type PageNumber } from "../../base/units.ts";
 import {
   type PageSpace,
@@ -31,7 +31,6 @@ export interface ReplayTarget {
   readonly assertWritable: () => void;
 }
 
-const SLICE_MS = 3;
 /** See (4). */
 const MEMORY_BYTES_MAX = 8 * MIB;
 
@@ -46,7 +45,7 @@ export async function replayInto(
   const base = space.pin(space.newestLsn);
   const draft = new Draft(space, base);
   const reading = new LongRead(pages);
-  let sliceBeganMs = clock.monotonicMs();
+  const slice = new TimeSlice(clock);
   try {
     for await (const commit of commits) {
       for (const frame of draft.begin(commit)) {
@@ -57,10 +56,9 @@ export async function replayInto(
           if (!(error instanceof PagesAway)) throw error;
           await reading.run(() => draft.take(frame));
         }
-        if (clock.monotonicMs() - sliceBeganMs < SLICE_MS) continue;
-        await nextTurn(clock);
+        if (!slice.isOver) continue;
+        await slice.next();
         assertWritable();
-        sliceBeganMs = clock.monotonicMs();
       }
     }
     const sealed = await draft.seal();

@@ -7,6 +7,7 @@
 import type { Clock, File, Storage } from "../../base/env.ts";
 import { systemCode } from "../../base/errors.ts";
 import { nextTurn } from "../../base/next-turn.ts";
+import { TimeSlice } from "../../base/time-slice.ts";
 import { MIB } from "../../base/units.ts";
 import { Pace } from "./pace.ts";
 
@@ -28,9 +29,6 @@ export interface FileRange {
 }
 
 const PIECE_BYTES = MIB;
-/** Of a processor, between two turns of the loop. */
-const SLICE_MS = 3;
-const LOOK_EVERY = 32;
 
 export class PacedReads {
   readonly signal: AbortSignal;
@@ -80,14 +78,14 @@ export class PacedReads {
 
   /** What a check in pieces comes to; others run between them. */
   async sliced<T>(pieces: Generator<void, T>): Promise<T> {
-    const { clock } = this.#options;
-    let sinceMs = clock.monotonicMs();
-    for (let count = 1; ; count++) {
+    const slice = new TimeSlice(this.#options.clock);
+    while (true) {
       const piece = pieces.next();
       if (piece.done === true) return piece.value;
-      if (count % LOOK_EVERY !== 0 || clock.monotonicMs() - sinceMs < SLICE_MS) continue;
-      await this.turn();
-      sinceMs = clock.monotonicMs();
+      const pause = slice.step();
+      if (pause === undefined) continue;
+      await pause;
+      this.signal.throwIfAborted();
     }
   }
 

@@ -14,7 +14,7 @@
  */
 import type { Clock } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
-import { nextTurn } from "../../base/next-turn.ts";
+import { TimeSlice } from "../../base/time-slice.ts";
 import { MIB, pageNumber } from "../../base/units.ts";
 import type { PageSpace, Snapshot } from "../../page-store/index.ts";
 import { type SqliteConnection, SqliteError } from "../../sqlite/index.ts";
@@ -29,7 +29,6 @@ export interface ImportedPages {
   readonly connect: () => SqliteConnection;
 }
 
-const SLICE_MS = 3;
 /** See (2). */
 const SMALL_BYTES = MIB / 4;
 const NO_PAGE = new Uint8Array(0);
@@ -63,19 +62,19 @@ interface Parts extends ImportedPages {
 
 class ImportCheck {
   readonly #parts: Parts;
-  #sinceMs: number;
+  readonly #slice: TimeSlice;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#sinceMs = parts.clock.monotonicMs();
+    this.#slice = new TimeSlice(parts.clock);
   }
 
   async walk(): Promise<readonly WalkedTree[]> {
-    const { space, snapshot, reading, clock, path } = this.#parts;
+    const { space, snapshot, reading, path } = this.#parts;
     const walk = walkPages(snapshot);
     let step = walk.next();
     const slice = (): void => {
-      while (step.done !== true && clock.monotonicMs() - this.#sinceMs < SLICE_MS) {
+      while (step.done !== true && !this.#slice.isOver) {
         const wanted = step.value;
         step = walk.next(wanted === 0 ? NO_PAGE : space.read(snapshot, pageNumber(wanted)));
       }
@@ -139,14 +138,12 @@ class ImportCheck {
 
   async #go(work: () => void): Promise<void> {
     await this.#parts.reading.run(work);
-    if (this.#parts.clock.monotonicMs() - this.#sinceMs >= SLICE_MS) await this.#turn();
+    if (this.#slice.isOver) await this.#turn();
   }
 
   async #turn(): Promise<void> {
-    const { clock, signal } = this.#parts;
-    await nextTurn(clock);
-    signal?.throwIfAborted();
-    this.#sinceMs = clock.monotonicMs();
+    await this.#slice.next();
+    this.#parts.signal?.throwIfAborted();
   }
 }
 

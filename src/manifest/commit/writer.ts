@@ -20,12 +20,12 @@
 import type { Clock } from "../../base/env.ts";
 import { isStorageError, StorageError } from "../../base/errors.ts";
 import { nextTurn } from "../../base/next-turn.ts";
+import { TimeSlice } from "../../base/time-slice.ts";
 import type { Lsn } from "../../base/units.ts";
 import type { ChangeLog, ChangeLogCommit } from "../change-log/change-log.ts";
 import type { ChangeLogRequest } from "../change-log/change-log-core.ts";
 import { checkMarks, checkRows } from "../invariants/invariants.ts";
 import { required } from "../opening/migrations/migration.ts";
-import { Pace } from "../pace.ts";
 import { STATE_KEY, TABLE } from "../rows/keys.ts";
 import type { KeyValueOperation, KeyValueStore } from "../stores/key-value.ts";
 import { type CountedRows, decodeState, encodeState, type StateValue } from "../tables/state.ts";
@@ -78,7 +78,7 @@ interface Group {
 
 export class Writer {
   readonly #options: WriterOptions;
-  readonly #pace: Pace;
+  readonly #slice: TimeSlice;
   #store: KeyValueStore;
   #state: StateValue;
   #changeLog: ChangeLog | undefined;
@@ -95,7 +95,7 @@ export class Writer {
     this.#store = store;
     this.#state = state;
     this.#options = options;
-    this.#pace = new Pace(options.clock);
+    this.#slice = new TimeSlice(options.clock);
   }
 
   /** What is committed. See (5). */
@@ -163,7 +163,7 @@ export class Writer {
 
   async #write(operations: readonly KeyValueOperation[]): Promise<void> {
     try {
-      await this.#store.commit(operations, () => this.#pace.step());
+      await this.#store.commit(operations, () => this.#slice.step());
     } catch (error) {
       this.#keepBefore(operations);
       throw error;
@@ -232,14 +232,14 @@ export class Writer {
     const next = nextMarks(state, marks);
     checkMarks(state, next);
     for (const operation of operations) {
-      for (const _ of draft.apply(operation)) await this.#pace.step();
-      await this.#pace.step();
+      for (const _ of draft.apply(operation)) await this.#slice.step();
+      await this.#slice.step();
     }
     if (marks?.checkpointLsn !== undefined) {
       draft.put(watermarks, { component: "checkpoint", generation: draft.generation });
     }
-    for (const _ of indexRows(draft)) await this.#pace.step();
-    for (const _ of checkRows(draft, next)) await this.#pace.step();
+    for (const _ of indexRows(draft)) await this.#slice.step();
+    for (const _ of checkRows(draft, next)) await this.#slice.step();
     if (changeLog !== undefined) {
       const commit = this.#plan([changeLog], { ...state, ...next });
       group.changes ??= { commit, durableLsn: next.durableLsn };
@@ -267,7 +267,7 @@ export class Writer {
       const by = Number(value !== undefined) - Number(this.store.get(key) !== undefined);
       if (by !== 0 && table !== TABLE.meta)
         rows.set(table, Math.max(0, (rows.get(table) ?? 0) + by));
-      await this.#pace.step();
+      await this.#slice.step();
     }
     return rows;
   }

@@ -8,6 +8,7 @@
  * (3) What is read later (rows of the page map, of the change log) is read from what is committed.
  */
 import type { Clock } from "../../base/env.ts";
+import { TimeSlice } from "../../base/time-slice.ts";
 import type { Lsn, StreamId } from "../../base/units.ts";
 import { ChangeLog } from "../change-log/change-log.ts";
 import { CHANGE_LOG_LIMITS, type ChangeLogLimits } from "../change-log/change-log-core.ts";
@@ -18,7 +19,6 @@ import { JOURNAL_LIMITS, Journal, type JournalLimits } from "../commit/journal.t
 import { Writer } from "../commit/writer.ts";
 import type { Manifest, ManifestState, ManifestStats } from "../manifest.ts";
 import type { ManifestChange } from "../manifest-change.ts";
-import { Pace } from "../pace.ts";
 import { STATE_KEY, STORE_KEY } from "../rows/keys.ts";
 import { type Operation, put, type Table } from "../rows/table.ts";
 import { TABLES } from "../schema.ts";
@@ -118,7 +118,7 @@ class StoredManifest implements Manifest {
   static async open(store: KeyValueStore, options: ManifestOptions): Promise<StoredManifest> {
     const { directory, openStore, clock, delayMs = 0 } = options;
     const state = decodeState(required(store, STATE_KEY, directory));
-    const reading: Reading = { file: directory, pace: new Pace(clock) };
+    const reading: Reading = { file: directory, slice: new TimeSlice(clock) };
     const generations = new Generations(clock, await rowsOf(store, watermarks, reading));
     generations.reached("manifest", state.generation);
     const writer = new Writer(store, state, {
@@ -228,7 +228,7 @@ class StoredManifest implements Manifest {
 /** See (2). */
 interface Reading {
   readonly file: string;
-  readonly pace: Pace;
+  readonly slice: TimeSlice;
 }
 
 async function readAll({ store, state }: Writer, reading: Reading): Promise<ManifestState> {
@@ -260,7 +260,7 @@ async function readAll({ store, state }: Writer, reading: Reading): Promise<Mani
 async function rowsOf<Key, Row>(
   store: Base,
   table: Table<Key, Row>,
-  { file, pace }: Reading,
+  { file, slice }: Reading,
 ): Promise<Row[]> {
   const rows: Row[] = [];
   const { from: first, to } = table.range();
@@ -276,6 +276,6 @@ async function rowsOf<Key, Row>(
     }
     if (last === undefined || count < ROWS_AT_ONCE) return rows;
     from = Uint8Array.of(...last, 0); // The next key there can be.
-    await pace.look();
+    await slice.pause();
   }
 }

@@ -22,9 +22,9 @@
  */
 import type { Clock } from "../../base/env.ts";
 import { nextTurn } from "../../base/next-turn.ts";
+import { TimeSlice } from "../../base/time-slice.ts";
 import { LSN_ZERO, type Lsn } from "../../base/units.ts";
 import { MirroredStore } from "../mirror/mirrored-store.ts";
-import { Pace } from "../pace.ts";
 import { STATE_KEY, STORE_KEY, TABLE, type TableName } from "../rows/keys.ts";
 import type {
   KeyValueOperation,
@@ -177,7 +177,7 @@ export class RowFeed {
     this.#hasNews = false;
     const marks = decodeState({ key: STATE_KEY, value: state, file: this.#options.file });
     noted.set(keyText(STATE_KEY), { key: STATE_KEY, value: state });
-    const keys = await sortedKeys(noted.keys(), new Pace(this.#options.clock));
+    const keys = await sortedKeys(noted.keys(), new TimeSlice(this.#options.clock));
     const { generation, checkpointLsn, durableLsn: maxLsn } = marks;
     const rows = keys.map((key) => noted.get(key) as KeyValueOperation);
     return { generation, checkpointLsn, maxLsn, rows, bytes };

@@ -4,7 +4,7 @@
  *
  * (1) Runs are sorted one by one and merged two by two: no step takes longer than one run does.
  */
-import type { Pace } from "../pace.ts";
+import type { TimeSlice } from "../../base/time-slice.ts";
 
 /** A key as text that sorts as its bytes do: one character a byte. */
 export type KeyText = string;
@@ -17,19 +17,19 @@ export function keyText(key: Uint8Array): KeyText {
 }
 
 /** The keys of a map, in order. */
-export async function sortedKeys(keys: Iterable<KeyText>, pace: Pace): Promise<KeyText[]> {
-  let runs = await sortedRuns(keys, pace);
+export async function sortedKeys(keys: Iterable<KeyText>, slice: TimeSlice): Promise<KeyText[]> {
+  let runs = await sortedRuns(keys, slice);
   while (runs.length > 1) {
     const merged: KeyText[][] = [];
     for (let at = 0; at < runs.length; at += 2) {
-      merged.push(await mergedRuns(runs[at] ?? [], runs[at + 1] ?? [], pace));
+      merged.push(await mergedRuns(runs[at] ?? [], runs[at + 1] ?? [], slice));
     }
     runs = merged;
   }
   return runs[0] ?? [];
 }
 
-async function sortedRuns(keys: Iterable<KeyText>, pace: Pace): Promise<KeyText[][]> {
+async function sortedRuns(keys: Iterable<KeyText>, slice: TimeSlice): Promise<KeyText[][]> {
   const runs: KeyText[][] = [];
   let run: KeyText[] = [];
   for (const key of keys) {
@@ -37,7 +37,7 @@ async function sortedRuns(keys: Iterable<KeyText>, pace: Pace): Promise<KeyText[
     if (run.length < RUN_ROWS) continue;
     runs.push(run.sort());
     run = [];
-    await pace.look();
+    await slice.pause();
   }
   if (run.length > 0) runs.push(run.sort());
   return runs;
@@ -46,7 +46,7 @@ async function sortedRuns(keys: Iterable<KeyText>, pace: Pace): Promise<KeyText[
 async function mergedRuns(
   a: readonly KeyText[],
   b: readonly KeyText[],
-  pace: Pace,
+  slice: TimeSlice,
 ): Promise<KeyText[]> {
   const merged: KeyText[] = [];
   let [atA, atB] = [0, 0];
@@ -56,7 +56,7 @@ async function mergedRuns(
     merged.push((takeA ? first : second) as KeyText);
     if (takeA) atA += 1;
     else atB += 1;
-    if (merged.length % MERGE_LOOK_ROWS === 0) await pace.look();
+    if (merged.length % MERGE_LOOK_ROWS === 0) await slice.pause();
   }
   return merged;
 }
