@@ -55,10 +55,10 @@ export const CRASH_MIX: Mix = {
   families: 3,
   recovery: 2,
   "large-transactions": 2,
-  pages: 8,
-  log: 5,
+  pages: 16,
+  log: 4,
   "record-log": 3,
-  manifest: 1,
+  manifest: 2,
 };
 
 interface Spent {

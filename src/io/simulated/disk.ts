@@ -48,11 +48,18 @@ export interface DiskCall<T> {
   readonly actShort?: () => T;
 }
 
+/** What a crash has left, or could have. */
+export interface Image {
+  readonly tree: Tree;
+  /** Of the newest change in it: what a process that was killed has not synced stays unsynced. */
+  readonly order: number;
+}
+
 export interface DiskOptions {
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
   /** What lies on it at first. Default: nothing. */
-  readonly tree?: Tree;
+  readonly image?: Image;
   /** Ends every process, since it was its turn: see `crashAt`. */
   readonly crash: (how: Crash) => void;
 }
@@ -113,14 +120,15 @@ export class Disk implements SimulatedDisk {
   readonly #faults: Faults;
   #decay: Decay | undefined;
   readonly #inFlight = new Set<DiskCall<unknown>>();
-  #order = 0;
+  #order: number;
   #changes = 0;
   #crashAt: { readonly change: number; readonly how: Crash } | undefined;
 
   constructor(options: DiskOptions) {
     this.#options = options;
     this.#random = options.random;
-    this.tree = options.tree ?? new Tree();
+    this.tree = options.image?.tree ?? new Tree();
+    this.#order = options.image?.order ?? 0;
     this.#faults = new Faults(options.random.fork());
   }
 
@@ -241,14 +249,14 @@ export class Disk implements SimulatedDisk {
   }
 
   /** What a crash could leave just now, once for each of the dice. Nothing here is changed by it. */
-  images(images: readonly { readonly how: Crash; readonly random: SeededRandom }[]): Tree[] {
+  images(images: readonly { readonly how: Crash; readonly random: SeededRandom }[]): Image[] {
     if (images.length === 0) return [];
     const [order, ours] = [this.#order, this.#random];
     const restore = this.tree.save();
     const drawn = images.map(({ how, random }) => {
       this.#random = random;
       this.#leave(how);
-      const image = this.tree.copy();
+      const image = { tree: this.tree.copy(), order: this.#order };
       restore();
       return image;
     });

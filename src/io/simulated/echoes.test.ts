@@ -76,6 +76,31 @@ describe("echoes of a crash", () => {
     expect(valuesIn(second, "/a")).toBe("1");
   });
 
+  test("what a killed process wrote and one of an echo syncs survives a power cut there", async () => {
+    const { world, env } = simulatedEnv({ seed: 3 });
+    world.echoesPerCrash = 60;
+    await world.run(async () => {
+      const file = await madeFile(env);
+      await file.write(filled(4096, 2), 0);
+      await env.storage.rename("/a", "/b");
+      file.write(filled(1024, 3), 2048).catch(swallow);
+    });
+    world.kill();
+    let synced = 0;
+    for (const echo of world.takeEchoes()) {
+      const [before, older] = [echo.disk.contents("/b"), echo.disk.contents("/a")];
+      if (before?.[0] !== 2) continue; // The power was cut there.
+      const { storage } = echo.start();
+      const file = await echo.run(storage.open("/b", "write"));
+      await echo.run(Promise.all([file.sync(), storage.syncDirectory("/")]));
+      echo.powerCut();
+      expect(echo.disk.contents("/b")).toEqual(before);
+      expect(echo.disk.contents("/a")).toEqual(older);
+      synced += 1;
+    }
+    expect(synced).toBeGreaterThan(5);
+  });
+
   test("a process of an echo is none that has been, so what the dead one owned is free", async () => {
     const { world, env } = simulatedEnv({ seed: 2 });
     world.echoesPerCrash = 1;

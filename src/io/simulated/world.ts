@@ -13,12 +13,11 @@
  * (3) Nothing of an old process reaches the disk once it is dead.
  */
 import type { Env } from "../../base/env.ts";
-import { type Crash, Disk, type SimulatedDisk } from "./disk.ts";
+import { type Crash, Disk, type Image, type SimulatedDisk } from "./disk.ts";
 import { SimulatedProcess } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
 import { type SeededRandom, seeded } from "./seeded.ts";
 import { DeadProcessError } from "./system-error.ts";
-import type { Tree } from "./tree.ts";
 
 export interface WorldOptions {
   readonly seed: number;
@@ -100,7 +99,7 @@ export function simulatedEnv(options: WorldOptions): { world: SimulatedWorld; en
 
 /** What a world has behind it that is not the first of its kind. */
 interface Past {
-  readonly tree: Tree;
+  readonly image: Image;
   readonly nowMs: number;
   readonly nextPid: number;
   readonly boots: number;
@@ -144,7 +143,7 @@ class World implements SimulatedWorld {
     this.disk = new Disk({
       scheduler: this.#scheduler,
       random: dice.fork(),
-      ...(past && { tree: past.tree }),
+      ...(past && { image: past.image }),
       crash: (how) => this.#crash(how),
     });
     this.#echoDice = dice.fork();
@@ -243,9 +242,9 @@ class World implements SimulatedWorld {
       const how: Crash = dice.chance(ECHOED_KILLS) ? "kill" : "power";
       return { dice, how, random: dice.fork() };
     });
-    const trees = this.disk.images(drawn);
+    const images = this.disk.images(drawn);
     return drawn.map(({ dice, how }, at) => ({
-      ...{ dice, tree: trees[at] as Tree, nowMs: this.nowMs, nextPid: this.#nextPid },
+      ...{ dice, image: images[at] as Image, nowMs: this.nowMs, nextPid: this.#nextPid },
       boots: this.#boots + (how === "power" ? 1 : 0),
       wallOffsetMs: this.#wallOffsetMs,
     }));
