@@ -12,6 +12,7 @@ import { decisions, dependencies, errorCodes, promises } from "./tidy/documents.
 import { deadFiles, exportForms, fileNames, headers } from "./tidy/files.ts";
 import { documentedLayouts, generatedParts } from "./tidy/generated.ts";
 import { layoutTables } from "./tidy/layouts.ts";
+import { namedFiles } from "./tidy/named-files.ts";
 import { optionComments } from "./tidy/options.ts";
 import { parseProblems, type Repository, type Rule, readRepository } from "./tidy/repository.ts";
 import { fileLength, functionLength, parameterCount } from "./tidy/sizes.ts";
@@ -29,6 +30,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "files open with what is true": headers,
   "exports have names": exportForms,
   "no file of src is dead": deadFiles,
+  "files that texts name are there": namedFiles,
   "every error code is documented": errorCodes,
   "every promise has evidence": promises,
   "every dependency is justified": dependencies,

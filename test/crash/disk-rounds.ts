@@ -6,7 +6,7 @@
  * (1) What was acknowledged is there; what was refused with a code that says that nothing was done is
  *     not. A process that ends by itself, other than by saying that the store cannot be opened, has
  *     broken its promise: but for LMDB that is refused an opening or a write of its own, which may end
- *     the process (manifest/lmdb-store.ts, 10). These ends are told.
+ *     the process (manifest/stores/lmdb-store.ts, 10). These ends are told.
  * (2) An image that was cut from a recording has what had been acknowledged until then, and without
  *     faults a beginning of what the killed process left, in its order.
  * (3) A round goes on with the disk that was killed, or with an image: then its recovery is recorded

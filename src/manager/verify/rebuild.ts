@@ -10,7 +10,7 @@
  * (2) A manifest that is there is never written over. With `replace` it is moved aside first.
  * (3) Registered are the segments that may hold log above the checkpoint, and one sequence ahead of
  *     all files; the rest are leftovers, which the next open removes.
- * (4) The change log, cursors and jobs begin anew: they are not mirrored (manifest/mirror.ts, 4).
+ * (4) The change log, cursors and jobs begin anew: they are not mirrored (manifest/mirror/mirror.ts, 4).
  */
 import type { Env } from "../../base/env.ts";
 import { ioError, StorageError } from "../../base/errors.ts";

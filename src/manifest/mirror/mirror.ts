@@ -14,7 +14,7 @@
  * (1) `settle` comes between the commit of a checkpoint and what that allows to let go: superblock,
  *     then log and chunks. So what the file lacks after a crash, the log still holds.
  * (2) It is an insurance and refuses nothing: while the disk does not take it, checkpoints go on. A
- *     mirror that is behind the superblock is not used (manager/rebuild.ts).
+ *     mirror that is behind the superblock is not used (manager/verify/rebuild.ts).
  * (3) A new base is written to a file of its own, in slices, and takes the place of the old one by a
  *     rename when it is whole and synced.
  * (4) Mirrored is what cannot be found again otherwise. The change log, cursors, jobs and other

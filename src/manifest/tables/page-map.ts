@@ -30,7 +30,7 @@ export interface MapRowKey {
 export interface MapRow {
   readonly fromLsn: Lsn;
   /**
-   * 512 locations (see page-store/location.ts); 0 for a page that has none. One of zeros alone hides
+   * 512 locations (see page-store/maps/location.ts); 0 for a page that has none. One of zeros alone hides
    * an older version, or the row of an origin; where there is neither, it need not be stored.
    */
   readonly locations: Float64Array;
