@@ -15,7 +15,7 @@
  */
 import type { Lsn } from "../base/units.ts";
 import type { PageSpace } from "../page-store/index.ts";
-import type { SqlReal } from "./real.ts";
+import type { SqlReal } from "./statement/real.ts";
 
 export type EngineKind = "sqlite" | "libsql";
 export type SqlValue = null | number | bigint | string | Uint8Array;

@@ -12,23 +12,23 @@
 import { assert } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
 import type { Lsn } from "../base/units.ts";
-import * as abi from "./abi.ts";
 import type { ConnectOptions, SessionCounters, SqliteConnection, StatementTraits } from "./api.ts";
 import type { AuthorizerNames, CalledConnection, EngineCore } from "./engine-core.ts";
-import { SqliteError } from "./errors.ts";
+import { SqliteError } from "./failure/errors.ts";
+import { resultError } from "./failure/result-error.ts";
 import { SERVER_LIMITS } from "./limits.ts";
-import { MainFile } from "./main-file.ts";
 import {
   judgePragma,
   type ParsedPragma,
   type PragmaVerdict,
   parsePragma,
   pragmaIsSessionBound,
-} from "./pragmas.ts";
-import type { Pointer } from "./raw.ts";
-import { resultError } from "./result-error.ts";
-import { Statement, type StatementOwner } from "./statement.ts";
-import { REPLACED_PRAGMA, TraitRecorder } from "./traits.ts";
+} from "./statement/pragmas.ts";
+import { Statement, type StatementOwner } from "./statement/statement.ts";
+import { REPLACED_PRAGMA, TraitRecorder } from "./statement/traits.ts";
+import { MainFile } from "./vfs/main-file.ts";
+import * as abi from "./wasm/abi.ts";
+import type { Pointer } from "./wasm/raw.ts";
 
 /** Virtual machine instructions between two looks at the deadline: some tens of microseconds. */
 const PROGRESS_OPERATIONS = 1000;

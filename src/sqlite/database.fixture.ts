@@ -17,7 +17,7 @@ import type {
   SqlValue,
 } from "./api.ts";
 import { loadEngine, writeLock } from "./engine.ts";
-import { SqliteError } from "./errors.ts";
+import { SqliteError } from "./failure/errors.ts";
 
 export const KINDS: readonly EngineKind[] = ["sqlite", "libsql"];
 

@@ -1,10 +1,10 @@
 /** WHAT CONNECTIONS AND STATEMENTS SHARE: the C functions, the memory, the file system, the world. */
 import { assert } from "../base/assert.ts";
-import type { Abandonable, Breakdown } from "./breakdown.ts";
-import type { CounterFields } from "./counter-fields.ts";
-import { Heap } from "./heap.ts";
-import type { Pointer, RawFunctions, RawModule } from "./raw.ts";
-import type { Vfs, VfsEnv } from "./vfs.ts";
+import type { Abandonable, Breakdown } from "./failure/breakdown.ts";
+import type { Vfs, VfsEnv } from "./vfs/vfs.ts";
+import type { CounterFields } from "./wasm/counter-fields.ts";
+import { Heap } from "./wasm/heap.ts";
+import type { Pointer, RawFunctions, RawModule } from "./wasm/raw.ts";
 
 /** Bytes of the area through which small texts and blobs pass. Larger ones are allocated. */
 const EXCHANGE_BYTES = 64 * 1024;

@@ -9,7 +9,6 @@
  */
 import { assert, present } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
-import * as abi from "./abi.ts";
 import type {
   ConnectOptions,
   EngineKind,
@@ -17,19 +16,20 @@ import type {
   SqliteEngine,
   WriteLock,
 } from "./api.ts";
-import { Breakdown, guardedModule } from "./breakdown.ts";
 import { Connection } from "./connection.ts";
-import { type CounterFields, findCounterFields } from "./counter-fields.ts";
 import {
   type AuthorizerNames,
   type CalledConnection,
   type EngineCore,
   Exchange,
 } from "./engine-core.ts";
-import { Heap } from "./heap.ts";
-import { loadRawModule, type Pointer, type RawModule } from "./raw.ts";
-import { assertMemLayout } from "./value.ts";
-import { Vfs, type VfsEnv } from "./vfs.ts";
+import { Breakdown, guardedModule } from "./failure/breakdown.ts";
+import { assertMemLayout } from "./statement/value.ts";
+import { Vfs, type VfsEnv } from "./vfs/vfs.ts";
+import * as abi from "./wasm/abi.ts";
+import { type CounterFields, findCounterFields } from "./wasm/counter-fields.ts";
+import { Heap } from "./wasm/heap.ts";
+import { loadRawModule, type Pointer, type RawModule } from "./wasm/raw.ts";
 
 export interface EngineOptions {
   readonly kind: EngineKind;

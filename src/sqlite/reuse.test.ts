@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { DeadProcessError, simulatedEnv } from "../io/index.ts";
 import { type EngineKind, loadEngine } from "./index.ts";
-import { loadRawModule } from "./raw.ts";
 import { prepareReusedEngine } from "./reuse.ts";
+import { loadRawModule } from "./wasm/raw.ts";
 
 const KINDS: readonly EngineKind[] = ["sqlite", "libsql"];
 

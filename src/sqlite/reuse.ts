@@ -10,7 +10,7 @@
  */
 import { DeadProcessError } from "../io/index.ts";
 import type { EngineKind } from "./api.ts";
-import { freshModule, type Pointer, prepareRaw, type RawModule, rawModule } from "./raw.ts";
+import { freshModule, type Pointer, prepareRaw, type RawModule, rawModule } from "./wasm/raw.ts";
 
 const MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 

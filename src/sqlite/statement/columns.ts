@@ -1,7 +1,7 @@
 /** WHAT A STATEMENT GIVES: its columns. libSQL's build does not say where a column comes from. */
-import type { ColumnInfo } from "./api.ts";
-import type { EngineCore } from "./engine-core.ts";
-import type { Pointer } from "./raw.ts";
+import type { ColumnInfo } from "../api.ts";
+import type { EngineCore } from "../engine-core.ts";
+import type { Pointer } from "../wasm/raw.ts";
 
 export function readColumns(core: EngineCore, statement: Pointer, count: number): ColumnInfo[] {
   const { c, heap } = core;

@@ -5,7 +5,7 @@
  * numbers that follows the public functions through several changes, and that they follow when it
  * is written to.
  */
-import { assert } from "../base/assert.ts";
+import { assert } from "../../base/assert.ts";
 import type { Heap } from "./heap.ts";
 import type { Pointer, RawFunctions } from "./raw.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { isStorageError } from "../base/errors.ts";
+import { isStorageError } from "../../base/errors.ts";
+import { KINDS } from "../database.fixture.ts";
+import { loadRawModule, type RawFunctions } from "../wasm/raw.ts";
 import { Breakdown, guardedModule } from "./breakdown.ts";
-import { KINDS } from "./database.fixture.ts";
-import { loadRawModule, type RawFunctions } from "./raw.ts";
 
 /** An address beyond all memory that an instance has. */
 const NOWHERE = 0x7fff_0000;

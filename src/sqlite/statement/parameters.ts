@@ -4,8 +4,8 @@
  * libSQL's build can only look a name up, not list them. There the names that occur in the text are
  * tried: a word that SQLite does not take for a parameter (within a string, say) has no index.
  */
-import type { EngineCore } from "./engine-core.ts";
-import type { Pointer } from "./raw.ts";
+import type { EngineCore } from "../engine-core.ts";
+import type { Pointer } from "../wasm/raw.ts";
 
 /** `?12`, `:name`, `@name`, and `$name` with TCL's `::` and `(…)` behind it. */
 const CANDIDATE =

@@ -10,9 +10,9 @@
  *     number in use is that of the transactions that are open at the same time.
  * (3) Bytes between the old end and a write behind it are zeros.
  */
-import type { ScratchFile, Storage } from "../base/env.ts";
-import type { Heap } from "./heap.ts";
-import type { Pointer, RawFunctions } from "./raw.ts";
+import type { ScratchFile, Storage } from "../../base/env.ts";
+import type { Heap } from "../wasm/heap.ts";
+import type { Pointer, RawFunctions } from "../wasm/raw.ts";
 
 /** `small`: fifteen pages of 4 KiB and their frame. `large`: a page for each of many commits. */
 const SIZES = {

@@ -28,9 +28,10 @@
  * (5) VACUUM can change the size of pages, and writes them in the old size: they are cut anew when
  *     they are staged.
  */
-import { assert, present } from "../base/assert.ts";
-import { type Lsn, pageNumber } from "../base/units.ts";
-import type { PageSpace, Snapshot, StagedCommit } from "../page-store/index.ts";
+import { assert, present } from "../../base/assert.ts";
+import { type Lsn, pageNumber } from "../../base/units.ts";
+import type { PageSpace, Snapshot, StagedCommit } from "../../page-store/index.ts";
+import type { SqliteConnection } from "../api.ts";
 import {
   CACHE_STAMP,
   HEADER,
@@ -40,8 +41,7 @@ import {
   SQLITE_BUSY_SNAPSHOT,
   SQLITE_IOERR_SHORT_READ,
   SQLITE_OK,
-} from "./abi.ts";
-import type { SqliteConnection } from "./api.ts";
+} from "../wasm/abi.ts";
 import { PendingPages, type Piece } from "./pending-pages.ts";
 
 export interface MainFileOptions {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { StatementTraits } from "./api.ts";
-import { engineOf, KINDS, TestDatabase } from "./database.fixture.ts";
+import type { StatementTraits } from "../api.ts";
+import { engineOf, KINDS, TestDatabase } from "../database.fixture.ts";
 
 const PLAIN: StatementTraits = {
   kind: "plain",

@@ -5,10 +5,11 @@
  *     SQLite has no place for, as NULL. `SqlReal` binds as a real always.
  * (2) A text or blob is copied by SQLite before the call returns; a large one is handed over.
  */
-import * as abi from "./abi.ts";
-import type { SqlInput } from "./api.ts";
-import type { EngineCore } from "./engine-core.ts";
-import type { Pointer } from "./raw.ts";
+
+import type { SqlInput } from "../api.ts";
+import type { EngineCore } from "../engine-core.ts";
+import * as abi from "../wasm/abi.ts";
+import type { Pointer } from "../wasm/raw.ts";
 import { SqlReal } from "./real.ts";
 
 const INT64_MIN = -(2n ** 63n);

@@ -3,10 +3,10 @@
  * can be run again, and then everything is as if nothing had been away.
  */
 import { describe, expect, test } from "vitest";
-import { ioError, StorageError } from "../base/errors.ts";
-import { PagesAway } from "../page-store/index.ts";
-import { AwaySpace } from "./away-space.fixture.ts";
-import { engineOf, INTACT, KINDS, type TestConnection, TestDatabase } from "./database.fixture.ts";
+import { ioError, StorageError } from "../../base/errors.ts";
+import { PagesAway } from "../../page-store/index.ts";
+import { AwaySpace } from "../away-space.fixture.ts";
+import { engineOf, INTACT, KINDS, type TestConnection, TestDatabase } from "../database.fixture.ts";
 
 const SMALL_PAGES = 512;
 

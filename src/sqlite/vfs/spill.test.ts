@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { KIB } from "../base/units.ts";
-import { engineOf, INTACT, KINDS, TestDatabase } from "./database.fixture.ts";
+import { KIB } from "../../base/units.ts";
+import { engineOf, INTACT, KINDS, TestDatabase } from "../database.fixture.ts";
 
 const rows = (from: number, to: number) => `with recursive n (i) as
   (select ${from} union all select i + 1 from n where i < ${to})`;

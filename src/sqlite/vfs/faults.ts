@@ -2,9 +2,9 @@
  * WHAT WENT WRONG INSIDE A CALLBACK. No exception may cross C: it is kept here, SQLite gets a result
  * code, and whoever called SQLite throws what was kept. The first one is the reason of what follows.
  */
-import { AssertionError } from "../base/assert.ts";
-import { isStorageError } from "../base/errors.ts";
-import { PagesAway } from "../page-store/index.ts";
+import { AssertionError } from "../../base/assert.ts";
+import { isStorageError } from "../../base/errors.ts";
+import { PagesAway } from "../../page-store/index.ts";
 
 export class Faults {
   #error: unknown;

@@ -5,11 +5,11 @@
  * (1) Text is UTF-8 at all times: databases of another encoding are refused when they are opened.
  * (2) A blob or text is copied out; nothing points into the instance's memory afterwards.
  */
-import { assert } from "../base/assert.ts";
-import * as abi from "./abi.ts";
-import type { IntegerMode, SqlValue } from "./api.ts";
-import type { Heap } from "./heap.ts";
-import type { Pointer, RawFunctions } from "./raw.ts";
+import { assert } from "../../base/assert.ts";
+import type { IntegerMode, SqlValue } from "../api.ts";
+import * as abi from "../wasm/abi.ts";
+import type { Heap } from "../wasm/heap.ts";
+import type { Pointer, RawFunctions } from "../wasm/raw.ts";
 
 const { MEM } = abi;
 

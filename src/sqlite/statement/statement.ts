@@ -12,8 +12,7 @@
  * (4) What a read answers without pages that are away, or that the device refused to read, is no
  *     answer: it throws, to be run again.
  */
-import { StorageError } from "../base/errors.ts";
-import * as abi from "./abi.ts";
+import { StorageError } from "../../base/errors.ts";
 import type {
   ColumnInfo,
   IntegerMode,
@@ -22,13 +21,14 @@ import type {
   SqlParameters,
   SqlValue,
   StatementTraits,
-} from "./api.ts";
+} from "../api.ts";
+import type { EngineCore } from "../engine-core.ts";
+import { resultError } from "../failure/result-error.ts";
+import * as abi from "../wasm/abi.ts";
+import type { Pointer } from "../wasm/raw.ts";
 import { Binder } from "./bind.ts";
 import { readColumns } from "./columns.ts";
-import type { EngineCore } from "./engine-core.ts";
 import { readParameterNames } from "./parameters.ts";
-import type { Pointer } from "./raw.ts";
-import { resultError } from "./result-error.ts";
 import { readValue } from "./value.ts";
 
 const { MEM, SQLITE_DONE, SQLITE_OK, SQLITE_ROW } = abi;

@@ -11,10 +11,10 @@
  * (5) A spill that failed fails the commit. Until SQLite has rolled back, what it writes is lost on
  *     nobody, and is not even tried.
  */
-import { assert } from "../base/assert.ts";
-import { pageNumber } from "../base/units.ts";
-import type { PageSetChange, PageSpace, PageSpill, Snapshot } from "../page-store/index.ts";
-import { HEADER } from "./abi.ts";
+import { assert } from "../../base/assert.ts";
+import { pageNumber } from "../../base/units.ts";
+import type { PageSetChange, PageSpace, PageSpill, Snapshot } from "../../page-store/index.ts";
+import { HEADER } from "../wasm/abi.ts";
 
 /** `bytes` bytes at `address` in the instance's memory are those at `offset` of the file. */
 export interface Piece {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { type Lsn, lsn } from "../base/units.ts";
-import { MemoryPageSpace } from "../page-store/index.ts";
-import { LOCK_NONE, LOCK_RESERVED, LOCK_SHARED } from "./abi.ts";
-import type { SqliteConnection } from "./api.ts";
-import { writeLock } from "./engine.ts";
+import { type Lsn, lsn } from "../../base/units.ts";
+import { MemoryPageSpace } from "../../page-store/index.ts";
+import type { SqliteConnection } from "../api.ts";
+import { writeLock } from "../engine.ts";
+import { LOCK_NONE, LOCK_RESERVED, LOCK_SHARED } from "../wasm/abi.ts";
 import { MainFile } from "./main-file.ts";
 
 const PAGE_BYTES = 512;

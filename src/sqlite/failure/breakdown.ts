@@ -10,8 +10,8 @@
  *     this one, and answer something.
  * (2) No call reaches C after that.
  */
-import { StorageError } from "../base/errors.ts";
-import type { RawFunctions, RawModule } from "./raw.ts";
+import { StorageError } from "../../base/errors.ts";
+import type { RawFunctions, RawModule } from "../wasm/raw.ts";
 
 export interface Abandonable {
   /** Gives back what is held outside of C, without calling C. */

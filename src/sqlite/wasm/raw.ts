@@ -9,8 +9,8 @@
  * (3) The two builds name the same helpers differently (`sqlite3__wasm_…`, `sqlite3_wasm_…`), and
  *     libSQL's lacks some functions: those are optional here.
  */
-import { readPackageFile } from "../io/index.ts";
-import type { EngineKind } from "./api.ts";
+import { readPackageFile } from "../../io/index.ts";
+import type { EngineKind } from "../api.ts";
 import {
   type WasmImports,
   type WasmInstance,

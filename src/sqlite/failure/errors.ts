@@ -1,5 +1,5 @@
 /** What SQLite itself refused, with its name for it. */
-import { StorageError } from "../base/errors.ts";
+import { StorageError } from "../../base/errors.ts";
 
 /** Code BOP_SQLITE. `sqliteCode` is the extended code's name: `SQLITE_CONSTRAINT_UNIQUE`. */
 export class SqliteError extends StorageError<"BOP_SQLITE"> {

@@ -7,14 +7,14 @@
  * A page that is away (PagesAway) is SQLITE_BUSY to the pager, as a lock would be: a refusal that
  * passes. An I/O error would roll the transaction back.
  */
-import { ioError, systemCode } from "../base/errors.ts";
-import { PagesAway } from "../page-store/index.ts";
-import * as abi from "./abi.ts";
+import { ioError, systemCode } from "../../base/errors.ts";
+import { PagesAway } from "../../page-store/index.ts";
+import * as abi from "../wasm/abi.ts";
+import type { Heap } from "../wasm/heap.ts";
+import type { Pointer } from "../wasm/raw.ts";
 import type { Faults } from "./faults.ts";
 import type { Handles } from "./handles.ts";
-import type { Heap } from "./heap.ts";
 import type { MainFile } from "./main-file.ts";
-import type { Pointer } from "./raw.ts";
 import { resizeShim, transferShim } from "./shims.ts";
 import type { TempFile } from "./temp-file.ts";
 

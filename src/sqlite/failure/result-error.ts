@@ -1,8 +1,9 @@
 /** ERRORS OUT OF C: a result code and what the connection says about it, as an exception. */
-import * as abi from "./abi.ts";
-import type { EngineCore } from "./engine-core.ts";
+
+import type { EngineCore } from "../engine-core.ts";
+import * as abi from "../wasm/abi.ts";
+import type { Pointer } from "../wasm/raw.ts";
 import { SqliteError } from "./errors.ts";
-import type { Pointer } from "./raw.ts";
 import { resultCodeName } from "./result-codes.ts";
 
 export interface ResultErrorOptions {

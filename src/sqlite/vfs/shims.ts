@@ -14,7 +14,7 @@
  *     (func (export "resize") (param i32 i64) (result i32)
  *       (call $resize (local.get 0) (f64.convert_i64_s (local.get 1)))))
  */
-import { type WasmInstance, webAssembly } from "./web-assembly.ts";
+import { type WasmInstance, webAssembly } from "../wasm/web-assembly.ts";
 
 /** xRead and xWrite: file, buffer, bytes, offset → result code. */
 export type Transfer = (file: number, buffer: number, bytes: number, offset: number) => number;

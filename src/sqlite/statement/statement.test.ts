@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { codeOf, engineOf, KINDS, TestDatabase } from "./database.fixture.ts";
-import { SqliteError } from "./errors.ts";
+import { codeOf, engineOf, KINDS, TestDatabase } from "../database.fixture.ts";
+import { SqliteError } from "../failure/errors.ts";
 import { SqlReal } from "./real.ts";
 
 describe.each(KINDS)("a statement of %s", async (kind) => {

@@ -8,9 +8,9 @@
  *     for an ATTACH when it runs: a plain one without a name, VACUUM INTO with that of the file.
  * (3) In the server profile what shows other tenants' text or raw pages is refused too.
  */
-import type { StatementTraits } from "./api.ts";
-import type { AuthorizerNames } from "./engine-core.ts";
-import type { Heap } from "./heap.ts";
+import type { StatementTraits } from "../api.ts";
+import type { AuthorizerNames } from "../engine-core.ts";
+import type { Heap } from "../wasm/heap.ts";
 import { judgePragma, pragmaIsSessionBound } from "./pragmas.ts";
 
 /** SQLite's action codes, and its three answers. */

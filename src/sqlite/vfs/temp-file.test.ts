@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { ScratchFile, Storage } from "../base/env.ts";
-import { simulatedEnv } from "../io/index.ts";
-import { Heap } from "./heap.ts";
-import { loadRawModule } from "./raw.ts";
+import type { ScratchFile, Storage } from "../../base/env.ts";
+import { simulatedEnv } from "../../io/index.ts";
+import { Heap } from "../wasm/heap.ts";
+import { loadRawModule } from "../wasm/raw.ts";
 import { bufferPools, TempFile } from "./temp-file.ts";
 
 const raw = await loadRawModule("sqlite");

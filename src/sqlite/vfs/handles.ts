@@ -1,5 +1,5 @@
 /** OPEN FILES BY INDEX, as C knows them. Free indexes are used again. */
-import { present } from "../base/assert.ts";
+import { present } from "../../base/assert.ts";
 
 export class Handles<T> {
   readonly #open: (T | undefined)[] = [];

@@ -8,15 +8,15 @@
  *     and xDelete has nothing to do.
  * (3) It is the instance's default file system, for SQLite seeds its random numbers from that one.
  */
-import { assert } from "../base/assert.ts";
-import type { Clock, Random, Storage } from "../base/env.ts";
-import * as abi from "./abi.ts";
+import { assert } from "../../base/assert.ts";
+import type { Clock, Random, Storage } from "../../base/env.ts";
+import * as abi from "../wasm/abi.ts";
+import { Heap } from "../wasm/heap.ts";
+import type { Pointer, RawModule } from "../wasm/raw.ts";
 import { Faults } from "./faults.ts";
 import { Handles } from "./handles.ts";
-import { Heap } from "./heap.ts";
 import { type Methods, mainFileMethods, tempFileMethods } from "./io-methods.ts";
 import type { MainFile } from "./main-file.ts";
-import type { Pointer, RawModule } from "./raw.ts";
 import { bufferPools, TempFile, type TempFileWorld } from "./temp-file.ts";
 
 export interface VfsEnv {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { codeOf, engineOf, INTACT, KINDS, TestDatabase } from "./database.fixture.ts";
+import { codeOf, engineOf, INTACT, KINDS, TestDatabase } from "../database.fixture.ts";
 import { parsePragma } from "./pragmas.ts";
 
 describe("the text of a pragma", () => {

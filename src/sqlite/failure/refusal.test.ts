@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { ScratchFile } from "../base/env.ts";
-import { StorageError } from "../base/errors.ts";
-import { simulatedEnv } from "../io/index.ts";
-import type { MemoryPageSpace, PageSpace, PageSpill } from "../page-store/index.ts";
-import { engineOf, INTACT, KINDS, TestDatabase } from "./database.fixture.ts";
-import { loadEngine } from "./engine.ts";
+import type { ScratchFile } from "../../base/env.ts";
+import { StorageError } from "../../base/errors.ts";
+import { simulatedEnv } from "../../io/index.ts";
+import type { MemoryPageSpace, PageSpace, PageSpill } from "../../page-store/index.ts";
+import { engineOf, INTACT, KINDS, TestDatabase } from "../database.fixture.ts";
+import { loadEngine } from "../engine.ts";
 
 const FILL = `with recursive n (i) as (select 1 union all select i + 1 from n where i < 5000)
   insert into t select i, printf('%0200d', i) from n`;
