@@ -13,14 +13,6 @@ export interface CommitFields {
   readonly pageBytes: number;
 }
 
-export interface PageChange {
-  readonly baseLsn: Lsn;
-  readonly base: Uint8Array;
-  /** What an earlier delta told of the base; without it, it is computed. */
-  readonly baseSum?: number | undefined;
-  readonly image: Uint8Array;
-}
-
 export interface ReplayedCommit extends CommitFields {
   readonly stream: StreamId;
   readonly lsn: Lsn;

@@ -19,7 +19,7 @@ import type { Lsn, PageNumber, StreamId } from "../base/units.ts";
 import { BATCH_HEADER, stampBatch } from "./batch.ts";
 import { BatchBuffer } from "./buffer.ts";
 import type { FrameBuffer } from "./bytes.ts";
-import type { CommitFields, PageChange } from "./commit.ts";
+import type { CommitFields } from "./commit.ts";
 import type { CommitTrail } from "./commit-trail.ts";
 import { GAVE_UP, UNCHANGED } from "./delta.ts";
 import {
@@ -31,6 +31,7 @@ import {
   encodeRecords,
   encodeSpill,
   FRAME_OVERHEAD_BYTES,
+  type PageChange,
   type SpillFields,
 } from "./frame.ts";
 

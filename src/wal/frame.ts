@@ -26,7 +26,6 @@
  */
 import type { ChunkId, Lsn } from "../base/units.ts";
 import { type FrameBuffer, putBytes, putU16, putU32, putVarint } from "./bytes.ts";
-import type { PageChange } from "./commit.ts";
 import { encodeRanges, GAVE_UP, hasWholeGroups, pageSum, UNCHANGED } from "./delta.ts";
 
 /** Persistent: a value is never changed or used again. */
@@ -42,6 +41,15 @@ export const FrameKind = {
 
 /** No frame takes more than this besides its image, its payload or its ranges. */
 export const FRAME_OVERHEAD_BYTES = 64;
+
+/** A new image of a page, and the one before it. */
+export interface PageChange {
+  readonly baseLsn: Lsn;
+  readonly base: Uint8Array;
+  /** What an earlier delta told of the base; without it, it is computed. */
+  readonly baseSum?: number | undefined;
+  readonly image: Uint8Array;
+}
 
 /** A chunk of pages that the transaction wrote itself, durable before this frame is. */
 export interface SpillFields {

@@ -22,13 +22,13 @@ export {
   stampBatch,
 } from "./batch.ts";
 export { type FrameBuffer, FrameReader, putVarint } from "./bytes.ts";
-export type { CommitFields, PageChange, ReplayedCommit, ReplayedFrame } from "./commit.ts";
+export type { CommitFields, ReplayedCommit, ReplayedFrame } from "./commit.ts";
 export { CommitScan, type ScannedCommit } from "./commit-scan.ts";
 export { type CommitPosition, CommitTrail } from "./commit-trail.ts";
 export { LogCore, type WriteJob } from "./core.ts";
 export { corrupt } from "./corrupt.ts";
 export { GAVE_UP as LOGGED_WHOLE, UNCHANGED } from "./delta.ts";
-export type { SpillFields } from "./frame.ts";
+export type { PageChange, SpillFields } from "./frame.ts";
 export {
   type ByteSource,
   framesOf,
