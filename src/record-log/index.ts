@@ -3,7 +3,8 @@
  *
  *   api             the public types
  *   record-logs     the logs of a store: replay, write, checkpoint
- *   record-log      one of them in the hands of its user
+ *   open-log        one of them, as its handles, writes and checkpoints share it
+ *   record-log      the same in the hands of its user
  *   core            one of them without the disk; term-runs and durable-marks are parts of it, and
  *                   entry-places: where its entries lie
  *   plan            what a change means for a log as it is

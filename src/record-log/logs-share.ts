@@ -17,7 +17,7 @@ import {
 import type { ChunkReader } from "./chunk-reader.ts";
 import type { Captured } from "./core.ts";
 import type { StoredRange } from "./entry-places.ts";
-import type { OpenLog } from "./record-logs.ts";
+import type { OpenLog } from "./open-log.ts";
 
 export interface LogsShareParts {
   readonly logs: readonly OpenLog[];

@@ -21,9 +21,10 @@ import type {
   NewLogEntry,
   RecordLog,
 } from "./api.ts";
+import { inTurnOf, type OpenLog } from "./open-log.ts";
 import type { StoredEntry } from "./operations.ts";
 import { assertChange, assertU64, logCompacted, logUnavailable } from "./plan.ts";
-import type { OpenLog, RecordLogs, WriteMember, WriteWaiter } from "./record-logs.ts";
+import type { RecordLogs, WriteMember, WriteWaiter } from "./record-logs.ts";
 
 const MAX_BYTES_DEFAULT = MIB;
 const RANGE_NAMES = ["from", "to", "maxBytes", "unstable", "clip"];
@@ -334,19 +335,6 @@ export class RecordLogHandle implements RecordLog {
     if (isGone) return logCompacted({ log, index, firstIndex });
     return logUnavailable({ log, index, lastIndex: core.lastIndex });
   }
-}
-
-/**
- * Runs when what waits on these logs is done, and before what is called later. The turns of all of
- * them are taken at once, so that nobody waits for one who waits for him.
- */
-function inTurnOf<T>(logs: readonly OpenLog[], work: () => Promise<T>): Promise<T> {
-  const made = Promise.all(logs.map(({ turn }) => turn)).then(work);
-  const turn: Promise<void> = made.then(nothing, nothing).then(() => {
-    for (const log of logs) if (log.turn === turn) log.turn = undefined;
-  });
-  for (const log of logs) log.turn = turn;
-  return made;
 }
 
 /** One log of a change over several, and what is still to be read for it. */

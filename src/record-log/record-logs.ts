@@ -22,8 +22,8 @@ import { decodeBody } from "./body.ts";
 import { Malformed, Reader, U64_MAX, Writer } from "./bytes.ts";
 import { ChunkReader, type ChunkSource } from "./chunk-reader.ts";
 import { RecordLogCore } from "./core.ts";
-import { DurableMarks } from "./durable-marks.ts";
 import { LogsShare } from "./logs-share.ts";
+import { type OpenLog, openLog } from "./open-log.ts";
 import {
   decodeOperations,
   encodeAppend,
@@ -58,20 +58,6 @@ export interface LogHost {
   pass(lsn: Lsn, waiter: WriteWaiter): void;
   /** Somebody waits for what was sealed. */
   kick(): void;
-}
-
-/** A log as handles see it. */
-export interface OpenLog {
-  readonly stream: StreamId;
-  readonly core: RecordLogCore;
-  readonly marks: DurableMarks;
-  /** Why it can be used no more: it was dropped. */
-  gone: StorageError | undefined;
-  /**
-   * Changes that wait for a chunk, and those called after them; see RecordLogHandle (4). Never
-   * rejects. Undefined if none waits.
-   */
-  turn: Promise<void> | undefined;
 }
 
 export interface WriteMember {
@@ -181,11 +167,8 @@ export class RecordLogs {
 
   attach(host: LogHost): void {
     this.#host = host;
-    for (const [stream, { core, gone }] of this.#logs) {
-      // What recovery replayed is durable.
-      const marks = new DurableMarks(core.lastIndex);
-      this.#logs.set(stream, { stream, core, marks, gone, turn: undefined });
-    }
+    // What recovery replayed is durable.
+    for (const [stream, { core }] of this.#logs) this.#logs.set(stream, openLog(stream, core));
     this.#dirty.clear();
     for (const log of this.#logs.values()) if (log.core.isDirty) this.#dirty.add(log);
     this.#recount();
@@ -338,9 +321,7 @@ export class RecordLogs {
 
   #add(stream: StreamId, moment?: ConstructorParameters<typeof RecordLogCore>[0]): void {
     assert(!this.#logs.has(stream), () => `record log ${stream} is there twice`);
-    const core = new RecordLogCore(moment);
-    const marks = new DurableMarks(core.lastIndex);
-    this.#logs.set(stream, { stream, core, marks, gone: undefined, turn: undefined });
+    this.#logs.set(stream, openLog(stream, new RecordLogCore(moment)));
   }
 
   /** What goes into the frames; entries become views of it, which lives on in memory. */
