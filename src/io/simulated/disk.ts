@@ -27,13 +27,25 @@ import {
   type HangChance,
   type HangOrder,
 } from "./faults.ts";
-import type { SimulatedProcess } from "./process.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SeededRandom } from "./seeded.ts";
 import { systemError } from "./system-error.ts";
 import { Tree } from "./tree.ts";
 
 export type Crash = "kill" | "power";
+
+/** Who calls the disk: a process, which may die while it waits. */
+export interface Caller {
+  /** Throws DeadProcessError. */
+  assertAlive(): void;
+  /** A call of it is under way: `reject` hears of its death. */
+  await(reject: (error: Error) => void): Pending;
+}
+
+/** A call under way. `settle` says whether its outcome still matters, once. */
+export interface Pending {
+  readonly settle: () => boolean;
+}
 
 export interface DiskCall<T> {
   readonly operation: DiskOperation;
@@ -210,7 +222,7 @@ export class Disk implements SimulatedDisk {
   }
 
   /** An asynchronous call of a process */
-  call<T>(process: SimulatedProcess, call: DiskCall<T>): Promise<T> {
+  call<T>(process: Caller, call: DiskCall<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       process.assertAlive();
       this.#inFlight.add(call);
@@ -231,7 +243,7 @@ export class Disk implements SimulatedDisk {
   }
 
   /** A call that the process waits for: it takes time, but nothing happens meanwhile */
-  callSync<T>(process: SimulatedProcess, call: DiskCall<T>): T {
+  callSync<T>(process: Caller, call: DiskCall<T>): T {
     process.assertAlive();
     this.#inFlight.add(call);
     this.#count(call);

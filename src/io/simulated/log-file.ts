@@ -9,12 +9,11 @@ import type { LogFile } from "../../base/driver.ts";
 import type { File } from "../../base/env.ts";
 import { KIB } from "../../base/units.ts";
 import type { Content } from "./content.ts";
-import { type Disk, type DiskCall, prefixOf } from "./disk.ts";
-import type { SimulatedProcess } from "./process.ts";
+import { type Caller, type Disk, type DiskCall, prefixOf } from "./disk.ts";
 import { systemError } from "./system-error.ts";
 
 export interface LogFileHandle {
-  readonly process: SimulatedProcess;
+  readonly process: Caller;
   readonly disk: Disk;
   readonly path: string;
   readonly content: Content;

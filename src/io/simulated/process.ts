@@ -7,7 +7,7 @@
  *     `endsTurns`: then what is left of it is promises that have settled.
  */
 import type { Clock, Disposer, Env, ProcessIdentity } from "../../base/env.ts";
-import type { Disk } from "./disk.ts";
+import type { Caller, Disk, Pending } from "./disk.ts";
 import type { Event, Scheduler } from "./scheduler.ts";
 import type { SeededRandom } from "./seeded.ts";
 import { SimulatedStorage } from "./storage.ts";
@@ -24,12 +24,7 @@ export interface ProcessOptions {
   readonly endsTurns: boolean;
 }
 
-/** A call under way. `settle` says whether its outcome still matters, once. */
-export interface Pending {
-  readonly settle: () => boolean;
-}
-
-export class SimulatedProcess {
+export class SimulatedProcess implements Caller {
   readonly env: Env;
   readonly #scheduler: Scheduler;
   readonly #waiting = new Set<(error: Error) => void>();

@@ -7,20 +7,19 @@ import type { File, OpenMode, ScratchFile, Storage } from "../../base/env.ts";
 import { memoryScratch } from "../scratch-file.ts";
 import { Content } from "./content.ts";
 import { SectorUnreadable } from "./damage.ts";
-import { type Disk, type DiskCall, prefixOf } from "./disk.ts";
+import { type Caller, type Disk, type DiskCall, prefixOf } from "./disk.ts";
 import { simulatedDriver } from "./driver.ts";
 import type { DiskOperation } from "./faults.ts";
 import { simulatedLogFile } from "./log-file.ts";
-import type { SimulatedProcess } from "./process.ts";
 import { systemError } from "./system-error.ts";
 import { Directory } from "./tree.ts";
 
 export class SimulatedStorage implements Storage {
   readonly threads = 4;
-  readonly #process: SimulatedProcess;
+  readonly #process: Caller;
   readonly #disk: Disk;
 
-  constructor(process: SimulatedProcess, disk: Disk) {
+  constructor(process: Caller, disk: Disk) {
     this.#process = process;
     this.#disk = disk;
   }
@@ -159,7 +158,7 @@ export class SimulatedStorage implements Storage {
     return new SimulatedFile({ ...this.#place(path), content, writable: mode !== "read" });
   }
 
-  #place(path: string): { process: SimulatedProcess; disk: Disk; path: string } {
+  #place(path: string): { process: Caller; disk: Disk; path: string } {
     return { process: this.#process, disk: this.#disk, path };
   }
 
@@ -173,7 +172,7 @@ export class SimulatedStorage implements Storage {
 }
 
 interface Handle {
-  readonly process: SimulatedProcess;
+  readonly process: Caller;
   readonly disk: Disk;
   readonly path: string;
   readonly content: Content;
