@@ -18,6 +18,7 @@ import { MAP_ROW_PAGES } from "../../manifest/index.ts";
 import type { DatabasePages } from "../database-pages.ts";
 import type { MapEdit } from "../maps/map-edit.ts";
 import { EMPTY_ROW, type PageMap, THROUGH_ROW } from "../maps/page-map.ts";
+import type { Origin } from "../versions/fork-base.ts";
 import type { Moment, NextMaps } from "../versions/moments.ts";
 import type { Pins } from "../versions/pins.ts";
 
@@ -94,7 +95,7 @@ export function nextMaps(part: Part | undefined): NextMaps {
 
 /** A row of what a fork reads through, whole: looked up in the maps that were just made. */
 export function rowOfBase(
-  database: DatabasePages,
+  database: Pick<Origin, "base">,
   rowIndex: number,
   parts: ReadonlyMap<StreamId, Part>,
 ): Float64Array {

@@ -6,13 +6,22 @@
  * (1) A fork without a commit of its own is as large as its origin was. While that is not known,
  *     commits are replayed on it nevertheless: what the first of them cut off is made up for later.
  */
-import type { Lsn, PageNumber } from "../../base/units.ts";
-import type { DatabasePages } from "../database-pages.ts";
+import type { Lsn, PageNumber, StreamId } from "../../base/units.ts";
 import { EMPTY_ROW, THROUGH_ROW } from "../maps/page-map.ts";
 import type { DatabaseSize, Moment } from "./moments.ts";
 
+/** An origin, as far as its forks go. */
+export interface Origin {
+  readonly stream: StreamId;
+  /** What it reads through itself. */
+  readonly base: Base | undefined;
+  read(moment: Moment, pageNumber: PageNumber): Uint8Array;
+  unfreeze(moment: Moment): void;
+}
+
 export interface Base {
-  readonly database: DatabasePages;
+  readonly database: Origin;
+  /** Frozen for the fork. */
   readonly moment: Moment;
 }
 
