@@ -19,17 +19,10 @@
  * (4) One that lies below the checkpoint is closed without a copy, where there is an archive: without
  *     one, what is missing is told as it always was.
  */
-import {
-  BATCH_HEADER,
-  BLOCK_BYTES,
-  batchBytes,
-  readPayload,
-  type SegmentHeader,
-} from "../wal/index.ts";
+import type { SegmentHeader } from "../wal/index.ts";
 import { emptySegment, heal } from "./archive.ts";
-import type { CheckOptions } from "./recover.ts";
-import { SegmentReader } from "./segment-reader.ts";
-import type { UsedSegment } from "./survey.ts";
+import type { CheckOptions } from "./check-options.ts";
+import { lastBatchOf, type UsedSegment } from "./used-segment.ts";
 
 export interface Hole {
   readonly sequence: number;
@@ -89,42 +82,4 @@ async function closeRun(
     closed.push({ hole, header });
   }
   return closed;
-}
-
-/** Where the batches of a segment end that are whole and in order; at `upToLsn` at the latest. */
-export async function validEnd(
-  segment: UsedSegment,
-  options: ReadOptions & { readonly upToLsn?: number | undefined },
-): Promise<number> {
-  return (await lastBatchOf(segment, options)).endLsn;
-}
-
-type ReadOptions = Pick<CheckOptions, "env" | "storeId">;
-
-/** The last of those batches; where it was cut, nothing behind the cut. */
-async function lastBatchOf(
-  { path, sequence, header }: UsedSegment,
-  { env, storeId, upToLsn }: ReadOptions & { readonly upToLsn?: number | undefined },
-): Promise<{ readonly startLsn: number; readonly endLsn: number }> {
-  const boundLsn = Math.min(
-    header.cutLsn ?? Number.POSITIVE_INFINITY,
-    upToLsn ?? Number.POSITIVE_INFINITY,
-  );
-  const reader = await SegmentReader.open(env.storage, { path, sequence, storeId });
-  try {
-    let startLsn = header.firstLsn;
-    let endLsn = startLsn;
-    while (endLsn < boundLsn) {
-      const at = BLOCK_BYTES + endLsn - header.firstLsn;
-      const batch = await reader.headerAt(at);
-      if (batch === undefined || batch.startLsn !== endLsn) break;
-      const bytes = await reader.bytesAt(at, BATCH_HEADER.sizeBytes + batch.payloadBytes);
-      if (readPayload(bytes, batch) === undefined) break;
-      startLsn = endLsn;
-      endLsn += batchBytes(batch.payloadBytes);
-    }
-    return { startLsn: header.cutLsn === endLsn ? endLsn : startLsn, endLsn };
-  } finally {
-    await reader.close();
-  }
 }

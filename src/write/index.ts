@@ -2,7 +2,8 @@
  * WRITE: appends → device, in order, with backpressure.
  *
  *   log             the log as its users see it
- *   recover         from files to a log (survey looks at the directory, walk reads the batches)
+ *   recover         from files to a log (survey looks at the directory, walk reads the batches; what
+ *                   they are given is in check-options, what they find in used-segment)
  *   repair          what is cut off a log that is damaged; remains looks at what is left
  *   controller      the log with the disk
  *   segment-store   which file takes batches, which are still needed; segment-records says what is
@@ -38,6 +39,7 @@ export type {
 export { LOGGED_WHOLE, UNCHANGED } from "../wal/index.ts";
 export type { SegmentArchive, WantedSegment } from "./archive.ts";
 export type { Backlog } from "./backlog.ts";
+export type { RecoveryProgress } from "./check-options.ts";
 export type { HistoryHold, HistorySegment } from "./history-segments.ts";
 export { limitedStorage } from "./limited-storage.ts";
 export type {
@@ -53,7 +55,6 @@ export type { LogLimits } from "./options.ts";
 export {
   type RecoveredLog,
   type RecoverOptions,
-  type RecoveryProgress,
   recoverLog,
 } from "./recover.ts";
 export { applyRepair, planRepair, type RepairOptions, type RepairPlan } from "./repair.ts";

@@ -15,7 +15,7 @@
  */
 import { dirname } from "node:path";
 import type { Driver } from "../base/driver.ts";
-import type { Env, Storage } from "../base/env.ts";
+import type { Storage } from "../base/env.ts";
 import { ioError, isStorageError } from "../base/errors.ts";
 import {
   CATALOGUE_STREAM,
@@ -35,8 +35,8 @@ import {
   STORE_ID_BYTES,
   stampBatch,
 } from "../wal/index.ts";
-import type { SegmentArchive } from "./archive.ts";
 import { Backlog } from "./backlog.ts";
+import type { CheckOptions } from "./check-options.ts";
 import { LogController, wallMsOf } from "./controller.ts";
 import { removeCopies } from "./history-files.ts";
 import type { HistorySegment } from "./history-segments.ts";
@@ -45,30 +45,10 @@ import { SegmentMending } from "./mending.ts";
 import { hungError, OperationWatch } from "./operation-watch.ts";
 import { type LogLimits, resolveLogLimits } from "./options.ts";
 import { SegmentStore } from "./segment-store.ts";
-import { endOf, type Survey, survey } from "./survey.ts";
+import { type Survey, survey } from "./survey.ts";
+import { endOf } from "./used-segment.ts";
 import { type UnprovenBatch, type Walked, walk } from "./walk.ts";
 import { watchedStorage } from "./watched-storage.ts";
-
-/** What it takes to check a log. */
-export interface CheckOptions {
-  readonly env: Env;
-  /** Where the segments lie; created if absent. */
-  readonly directory: string;
-  /** 16 bytes. */
-  readonly storeId: Uint8Array;
-  /** What the manifest names; empty in a new store. */
-  readonly registered: readonly SegmentSequence[];
-  /** Segments that the manifest names as history. They are not looked at. Default: none. */
-  readonly history?: readonly HistorySegment[];
-  /** Commits at or below it are not handed out. 0 in a new store. */
-  readonly checkpointLsn: Lsn;
-  /** Highest LSN that manifest or superblock know to be durable. */
-  readonly durableFloorLsn: Lsn;
-  /** Told now and then how much of the log has been checked. */
-  readonly onProgress?: (progress: RecoveryProgress) => void;
-  /** Where copies of sealed segments lie, if anywhere. */
-  readonly archive?: SegmentArchive;
-}
 
 export interface RecoverOptions extends CheckOptions {
   /** How segments are written. */
@@ -93,12 +73,6 @@ export interface RecoverOptions extends CheckOptions {
    * the catalogue's commits have been handed out. Default: none may.
    */
   readonly mayWait?: (stream: StreamId) => boolean;
-}
-
-export interface RecoveryProgress {
-  readonly doneBytes: number;
-  /** At most this: where the log ends is known when it has been read. */
-  readonly totalBytes: number;
 }
 
 export interface RecoveredLog {

@@ -4,8 +4,9 @@
  */
 import { isStorageError } from "../base/errors.ts";
 import { segmentFileName } from "../wal/index.ts";
-import type { CheckOptions } from "./recover.ts";
-import { historyOf, lookAt, sequencesFound, type UsedSegment } from "./survey.ts";
+import type { CheckOptions } from "./check-options.ts";
+import { historyOf, lookAt, sequencesFound } from "./survey.ts";
+import type { UsedSegment } from "./used-segment.ts";
 
 export interface Remains {
   /** In order of use. */

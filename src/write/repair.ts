@@ -24,11 +24,12 @@ import {
   readPayload,
   segmentFileName,
 } from "../wal/index.ts";
-import { validEnd } from "./holes.ts";
-import type { CheckOptions, RecoverOptions } from "./recover.ts";
+import type { CheckOptions } from "./check-options.ts";
+import type { RecoverOptions } from "./recover.ts";
 import { segmentsLeft } from "./remains.ts";
 import { SegmentReader } from "./segment-reader.ts";
-import { survey, type UsedSegment } from "./survey.ts";
+import { survey } from "./survey.ts";
+import { type UsedSegment, validEnd } from "./used-segment.ts";
 import { walk } from "./walk.ts";
 
 export type RepairOptions = CheckOptions & Pick<RecoverOptions, "register" | "unregister">;

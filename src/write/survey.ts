@@ -23,15 +23,10 @@ import {
   sequenceInHistoryName,
   sequenceInName,
 } from "../wal/index.ts";
+import type { CheckOptions } from "./check-options.ts";
 import { closeHoles, type Hole } from "./holes.ts";
-import type { CheckOptions } from "./recover.ts";
 import { SegmentReader } from "./segment-reader.ts";
-
-export interface UsedSegment {
-  readonly sequence: number;
-  readonly path: string;
-  readonly header: SegmentHeader;
-}
+import type { UsedSegment } from "./used-segment.ts";
 
 export interface SpareSegment {
   readonly sequence: number;
@@ -49,11 +44,6 @@ export interface Survey {
   readonly copies: readonly string[];
   /** The highest sequence registered; 0 if there is none. */
   readonly reserved: number;
-}
-
-/** Where a segment ends: where it was cut, or where the next one begins. Undefined for the newest. */
-export function endOf(used: readonly UsedSegment[], index: number): number | undefined {
-  return used[index]?.header.cutLsn ?? used[index + 1]?.header.firstLsn;
 }
 
 type Look = "zero" | "damaged" | SegmentHeader;

@@ -32,9 +32,10 @@ import {
 } from "../wal/index.ts";
 import { heal } from "./archive.ts";
 import { BatchTable } from "./batch-table.ts";
-import type { CheckOptions } from "./recover.ts";
+import type { CheckOptions } from "./check-options.ts";
 import { ReadMemory, SegmentReader } from "./segment-reader.ts";
-import { endOf, type Survey, type UsedSegment } from "./survey.ts";
+import type { Survey } from "./survey.ts";
+import { endOf, type UsedSegment } from "./used-segment.ts";
 
 /** The newest batch, which may not be durable. */
 export interface UnprovenBatch {
