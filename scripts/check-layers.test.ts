@@ -47,14 +47,18 @@ describe("layers", () => {
 });
 
 describe("circles", () => {
-  test("modules that import each other are reported once, types may", () => {
+  test("modules that import each other are reported once, for a type too", () => {
     const files = {
       "src/a.ts": 'import { b } from "./b.ts";',
       "src/b.ts": 'import { c } from "./c.ts";',
       "src/c.ts": 'import { a } from "./a.ts";',
-      "src/d.ts": 'import type { e } from "./e.ts";',
-      "src/e.ts": 'import { d } from "./d.ts";',
+      "src/d.ts": 'import type { E } from "./e.ts";',
+      "src/e.ts": 'import { d } from "./d.ts"; export type E = 1;',
+      "src/f.ts": 'import type { D } from "./d.ts"; import { a } from "./a.ts";',
     };
-    expect(circles(repositoryOf(files))).toHaveLength(1);
+    expect(circles(repositoryOf(files))).toEqual([
+      "src/a.ts: imports itself: src/a.ts → src/b.ts → src/c.ts → src/a.ts",
+      "src/d.ts: imports itself: src/d.ts → src/e.ts → src/d.ts",
+    ]);
   });
 });

@@ -8,7 +8,8 @@
  * (3) Strangers are pairs that the order would allow and the design does not.
  * (4) Nothing in src/ imports what lies beside it (sim, test, bench, examples, scripts).
  * (5) A core (`core.ts`, `…-core.ts`) imports only base/ and files beside it.
- * (6) Modules of src/ that run never import each other in a circle; types may.
+ * (6) Modules of src/ never import each other in a circle, not for a type either: who wants to know one
+ *     of a circle must know all of it, and what closes it belongs below or into a module of its own.
  *
  * Tests enter other folders by their doors too, but may look up, since a test of the log may open a
  * store, and may use their own folder's door.
@@ -92,12 +93,14 @@ function refusal({ path, isTest }: Source, { target }: Import): string | undefin
   return isCore && to !== "base" ? "a core imports only base/ and files beside it" : undefined;
 }
 
-/** Circles of modules that run; each is reported once, from its first file in order of name. */
+/** See (6). A circle is reported once, from its first file in order of name. */
 export const circles: Rule = ({ sources }: Repository) => {
   const edges = new Map<string, string[]>();
   for (const { path, imports } of sources.filter(({ path }) => path.startsWith("src/"))) {
-    const targets = imports.flatMap(({ target, typeOnly }) => (typeOnly ? [] : (target ?? [])));
-    edges.set(path, targets);
+    edges.set(
+      path,
+      imports.flatMap(({ target }) => target ?? []),
+    );
   }
   const finished = new Set<string>();
   const problems: string[] = [];

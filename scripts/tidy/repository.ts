@@ -37,8 +37,6 @@ export interface Import {
   readonly specifier: string;
   /** Path of the file that a relative specifier names; undefined for packages. */
   readonly target: string | undefined;
-  /** Leaves no trace at run time. */
-  readonly typeOnly: boolean;
   /** Names as the target exports them; empty for side effects and `*`. */
   readonly names: readonly string[];
   readonly line: number;
@@ -79,8 +77,7 @@ function parse(path: string, text: string): Source {
     specifier.startsWith(".") ? posix.join(posix.dirname(path), specifier) : undefined;
   const imports: Import[] = [];
   const add = (specifier: string, start: number, names: readonly string[]) => {
-    const typeOnly = /^(?:im|ex)port type\b/.test(text.slice(start, start + 12));
-    imports.push({ specifier, target: target(specifier), typeOnly, names, line: lineOf(start) });
+    imports.push({ specifier, target: target(specifier), names, line: lineOf(start) });
   };
   for (const { moduleRequest, start, entries } of module.staticImports) {
     const names = entries.flatMap(({ importName }) => importName.name ?? []);
