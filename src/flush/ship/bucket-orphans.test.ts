@@ -30,10 +30,10 @@ async function live(
 /** Every state of the window can be restored, with the log behind it. */
 function expectWindow(place: ShippingWorld, { keepForMs } = KEEP): void {
   const sinceMs = place.env.clock.wallMs() - keepForMs;
-  for (const state of place.states()) {
+  for (const state of place.oracle.states()) {
     expect(state.lacks).toBeUndefined();
     if (state.header.wallMs < sinceMs) continue;
-    expect(place.lacks(state, place.shippedLsn)).toBeUndefined();
+    expect(place.oracle.lacks(state, place.shippedLsn)).toBeUndefined();
   }
 }
 
@@ -50,12 +50,12 @@ describe("a chunk in the bucket that no row knows", () => {
       await place.store.put(young, new Uint8Array(90), { putId: PUT_ID });
     });
     await live(place, 22);
-    expect(place.object(orphan)).toBeDefined();
+    expect(place.oracle.object(orphan)).toBeDefined();
     await live(place, 24, { each: () => expectWindow(place) });
-    expect(place.object(orphan)).toBeUndefined();
-    expect(place.object(young)).toBeDefined();
+    expect(place.oracle.object(orphan)).toBeUndefined();
+    expect(place.oracle.object(young)).toBeDefined();
     await live(place, 26); // Its epoch is over by now, too.
-    expect(place.object(young)).toBeUndefined();
+    expect(place.oracle.object(young)).toBeUndefined();
     expect(place.shipper.stats.orphans).toBe(2);
   });
 
@@ -85,9 +85,9 @@ describe("a chunk in the bucket that no row knows", () => {
       await place.shipAll();
     });
     expect(place.remote.find(chunk)?.epoch).toBe(place.epoch);
-    expect(place.object(chunkKey(chunk, place.epoch))).toBeDefined();
+    expect(place.oracle.object(chunkKey(chunk, place.epoch))).toBeDefined();
     await live(place, 30, { each: () => expectWindow(place) });
-    expect(place.object(chunkKey(chunk, 1))).toBeUndefined();
+    expect(place.oracle.object(chunkKey(chunk, 1))).toBeUndefined();
   });
 
   test("and that shipped log names stays as long as that log can be restored", async () => {
@@ -109,7 +109,7 @@ describe("a chunk in the bucket that no row knows", () => {
     const key = chunkKey(chunk, 1);
     await live(place, 44, { stepMs: 3 * HOUR_MS, each: () => expectWindow(place, retention) });
     expect(place.shipper.stats.orphans).toBe(1);
-    expect(place.object(key)).toBeUndefined();
+    expect(place.oracle.object(key)).toBeUndefined();
   });
 });
 
@@ -134,7 +134,7 @@ describe("a chunk that lies only in the bucket", () => {
       for (const chunk of evicted) {
         const found = place.remote.find(chunk);
         if (place.remote.isNamed(chunk)) {
-          expect(place.object(chunkKey(chunk, found?.epoch ?? 0))).toBeDefined();
+          expect(place.oracle.object(chunkKey(chunk, found?.epoch ?? 0))).toBeDefined();
         }
       }
       expectWindow(place);
@@ -145,7 +145,7 @@ describe("a chunk that lies only in the bucket", () => {
     expect(evicted.size).toBeGreaterThan(20);
     expect(place.shipper.stats.deleted).toBeGreaterThan(20);
     await place.world.run(() => place.shipAll());
-    expect(place.states().at(-1)?.lacks).toBeUndefined();
-    expect(place.states().at(-1)?.header.checkpointLsn).toBe(lsn(place.feed.checkpointLsn));
+    expect(place.oracle.states().at(-1)?.lacks).toBeUndefined();
+    expect(place.oracle.states().at(-1)?.header.checkpointLsn).toBe(lsn(place.feed.checkpointLsn));
   });
 });

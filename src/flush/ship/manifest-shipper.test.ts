@@ -5,7 +5,7 @@ import { ShippingWorld } from "./shipping-world.fixture.ts";
 
 /** Every state that can be found is whole. */
 function expectRestorable(place: ShippingWorld, seed: number): void {
-  const broken = place.states().filter(({ lacks }) => lacks !== undefined);
+  const broken = place.oracle.states().filter(({ lacks }) => lacks !== undefined);
   expect(broken.map(({ header, lacks }) => [header.epoch, header.number, lacks])).toEqual([]);
   expect(seed).toBeGreaterThanOrEqual(0);
 }
@@ -44,7 +44,7 @@ describe("states in the bucket", () => {
       }
       place.service.faults.heal();
       await place.world.run(() => place.shipAll());
-      const found = place.states();
+      const found = place.oracle.states();
       expectRestorable(place, seed);
       expect(found.at(-1)?.header.checkpointLsn).toBe(place.feed.checkpointLsn);
       states += found.length;
@@ -60,11 +60,11 @@ describe("states in the bucket", () => {
       await place.checkpoint();
       await place.shipAll();
       expect(place.shipper.isDue(0)).toBe(false);
-      const before = place.states().length;
+      const before = place.oracle.states().length;
       await place.checkpoint();
       expect(place.shipper.isDue(0)).toBe(true);
       await place.shipAll();
-      expect(place.states().length).toBe(before + 1);
+      expect(place.oracle.states().length).toBe(before + 1);
       expect(place.shipper.isDue(0)).toBe(false);
     });
   });
@@ -90,7 +90,7 @@ describe("states in the bucket", () => {
     await place.world.run(() => place.shipAll());
     place.crash();
     await place.world.run(() => place.open());
-    const wholes = place.states().filter(({ header }) => header.whole);
+    const wholes = place.oracle.states().filter(({ header }) => header.whole);
     const there = wholes.map(({ header }) => [header.epoch, header.baseNumber, header.number]);
     const { remoteChains } = place.manifest.opened;
     const remembered = remoteChains.map((each) => [each.epoch, each.number, each.wholeNumber]);
@@ -112,13 +112,13 @@ describe("states in the bucket", () => {
         details: { file: place.chunkPath(chunk) },
       });
       const key = bucketKey({ kind: "chunk", id: chunk, epoch: place.epoch });
-      expect(place.object(key)).toBeUndefined();
-      expect(place.states()).toHaveLength(1);
+      expect(place.oracle.object(key)).toBeUndefined();
+      expect(place.oracle.states()).toHaveLength(1);
       // It goes with the next rewrite, and shipping goes on.
       for (let n = 0; n < 12; n++) await place.checkpoint();
       await place.shipAll();
       expectRestorable(place, 101);
-      expect(place.states().length).toBeGreaterThan(1);
+      expect(place.oracle.states().length).toBeGreaterThan(1);
     });
   });
 });

@@ -266,7 +266,7 @@ describe("garbage of a bucket", () => {
         await work.catch(() => undefined); // The sink said no; the next step goes on.
         shipped.push({ atMs: place.env.clock.wallMs(), lsn: place.shippedLsn });
         if (step % 5 > 0) continue;
-        const states = place.states();
+        const states = place.oracle.states();
         const lacking = states.flatMap(({ lacks }) => lacks ?? []);
         expect(lacking, `seed ${seed}, step ${step}`).toEqual([]);
         const sinceMs = place.env.clock.wallMs() - retention.keepForMs;
@@ -275,15 +275,17 @@ describe("garbage of a bucket", () => {
         for (const [at, { atMs, lsn: toLsn }] of shipped.entries()) {
           if (atMs < Math.max(sinceMs, firstMs) || at % 2 > 0) continue;
           const state = states.findLast(({ header }) => header.maxLsn <= toLsn);
-          const lacks = state === undefined ? "no state" : place.lacks(state, toLsn);
+          const lacks = state === undefined ? "no state" : place.oracle.lacks(state, toLsn);
           expect(lacks, `seed ${seed}, step ${step}, LSN ${toLsn}`).toBeUndefined();
         }
       }
       place.service.faults.heal();
-      const epochs = new Set(place.states().map(({ header }) => header.epoch));
+      const epochs = new Set(place.oracle.states().map(({ header }) => header.epoch));
       expect(epochs.size).toBeLessThan(5);
       expect(place.shipper.stats.deleted).toBeGreaterThan(10);
-      expect(place.keys().filter((key) => key.startsWith("chunks/")).length).toBeLessThan(90);
+      expect(place.oracle.keys().filter((key) => key.startsWith("chunks/")).length).toBeLessThan(
+        90,
+      );
     }
   });
 
