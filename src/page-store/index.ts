@@ -21,8 +21,9 @@
  *   spill/             what a transaction has no memory for, in chunks of its own: spill writes,
  *                      spilled finds, adoption gives them to a checkpoint, spill-shelf after a crash
  *   checkpoint/        folds the log into chunks and a new manifest: parts are databases, shares are
- *                      what others write; flattening: forks become independent of their origins;
- *                      room: is there space; slices: long work in pieces
+ *                      what others write; publication: how it becomes what there is; flattening:
+ *                      forks become independent of their origins; room: is there space; slices:
+ *                      long work in pieces
  *   collection/        lets go of what nobody needs: chunk-table counts references, compaction carries
  *                      pages over, dead-files and leftovers go, the janitor sees to it
  *   chunks/            chunk files as they are written, read, read ahead (sequences) and scanned

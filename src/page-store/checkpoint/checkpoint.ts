@@ -10,66 +10,40 @@
  *     above its map, and what pins below that see: nothing above its LSN, which is durable before the
  *     first byte is written.
  * (2) Order: chunks and directories synced → manifest committed → maps installed → superblock. A
- *     crash between any two leaves the manifest of before or of after, and the chunks of either.
- * (3) Whether a failed publish took place is unknown until the store is reopened, so the chunks that
- *     it names stay where they are.
- * (4) What a transaction spilled to chunks of its own stays there: see adoption.ts.
- * (5) It begins in one go, which takes a look at each database, and runs on in slices of a few
+ *     crash between any two leaves the manifest of before or of after, and the chunks of either. What
+ *     becomes of the manifest and of memory is in publication.ts.
+ * (3) What a transaction spilled to chunks of its own stays there: see adoption.ts.
+ * (4) It begins in one go, which takes a look at each database, and runs on in slices of a few
  *     milliseconds. Commits and reads go on meanwhile, and nothing of it is visible to them before it
  *     is installed.
- *
- * It is over 400 lines because its steps share one state; what each of them does has a file of its own.
  */
 import { assert } from "../../base/assert.ts";
 import type { Env } from "../../base/env.ts";
-import {
-  CATALOGUE_STREAM,
-  type ChunkId,
-  earlierLsn,
-  type Lsn,
-  type StreamId,
-} from "../../base/units.ts";
+import { type ChunkId, earlierLsn, type Lsn, type StreamId } from "../../base/units.ts";
 import type { ImageCodec } from "../../chunk/index.ts";
-import {
-  type AdvancedDatabase,
-  type ChunkRow,
-  type DatabaseRow,
-  factsOfDatabases,
-  type Manifest,
-  type ManifestChange,
-} from "../../manifest/index.ts";
+import type { ChunkRow } from "../../manifest/index.ts";
 import { ChunkWriter } from "../chunks/chunk-writer.ts";
 import { Carrying } from "../collection/carrying.ts";
-import { type ChunkChange, type ChunkTable, ChunkTally } from "../collection/chunk-table.ts";
+import { type ChunkChange, ChunkTally } from "../collection/chunk-table.ts";
 import type { ChunkUses } from "../collection/chunk-uses.ts";
 import { type CompactionResult, compact } from "../collection/compaction.ts";
-import type { Commons } from "../commons.ts";
-import type { Databases } from "../databases.ts";
 import { MapDraft } from "../maps/map-draft.ts";
-import type { PageMap } from "../maps/page-map.ts";
-import { type CheckpointChange, checkpointsAfter, VersionDrops } from "../maps/version-drops.ts";
+import { VersionDrops } from "../maps/version-drops.ts";
 import { Adoption } from "../spill/adoption.ts";
 import type { CheckpointRequest, CheckpointResult } from "./checkpoint-request.ts";
-import { rowAfter } from "./checkpoint-rows.ts";
-import { type Flattening, forksToFlatten } from "./flattening.ts";
+import { forksToFlatten } from "./flattening.ts";
 import { writePart } from "./part-writer.ts";
-import { type Head, newestMap, nextMaps, type Part, planPart } from "./parts.ts";
+import { type Head, nextMaps, type Part, planPart } from "./parts.ts";
+import { endCheckpoint, Publication, type PublicationGround } from "./publication.ts";
 import { Shares } from "./shares.ts";
-import type { Slices } from "./slices.ts";
 
 /** Chunks that one checkpoint looks into. */
 const COUNTS_MAX = 4;
 
-export interface CheckpointParts {
+export interface CheckpointParts extends PublicationGround {
   readonly env: Env;
   readonly directory: string;
   readonly storeId: Uint8Array;
-  readonly manifest: Manifest;
-  readonly commons: Commons;
-  readonly table: ChunkTable;
-  readonly databases: Databases;
-  readonly flattening: Flattening;
-  readonly slices: Slices;
   readonly chunkBytesMax: number;
   readonly compression: ImageCodec;
   /** Pages that are carried from sparse chunks, beside as much as the checkpoint itself writes. */
@@ -79,15 +53,14 @@ export interface CheckpointParts {
   /** States of databases from here on are kept. */
   readonly historyLsn: Lsn | undefined;
   readonly nextChunkId: () => ChunkId;
-  /** The id that `nextChunkId` would give, without giving it. */
-  readonly peekChunkId: () => ChunkId;
   readonly durableFolders: Set<string>;
 }
 
 export class Checkpoint {
   readonly lsn: Lsn;
   readonly #ground: CheckpointParts;
-  #removed: readonly StreamId[];
+  /** Tombstones that may go with it. */
+  readonly #removable: readonly StreamId[];
   readonly #tally: ChunkTally;
   readonly #draft: MapDraft;
   /** Origins before their forks. */
@@ -101,9 +74,8 @@ export class Checkpoint {
   readonly #adoption = new Adoption();
   readonly #shares: Shares;
   #flattened: ReadonlyMap<StreamId, number> = new Map();
-  #rows: readonly DatabaseRow[] = [];
   #chunks: ChunkChange = { put: [], remove: [] };
-  #isUnsure = false;
+  #publication: Publication | undefined;
   #pages = 0;
   #compacted: CompactionResult = { compactedChunks: 0, isCut: false };
   readonly #uses: ChunkUses;
@@ -115,7 +87,7 @@ export class Checkpoint {
     this.#ground = ground;
     this.lsn = commons.log.newestLsn;
     const isFree = (stream: StreamId) => !ground.databases.isHeld(stream, this.lsn);
-    this.#removed = request.removable(this.lsn).filter(isFree);
+    this.#removable = request.removable(this.lsn).filter(isFree);
     commons.deltaFloorLsn = this.lsn;
     commons.heldLsn = this.lsn;
     this.#nowMs = ground.env.clock.wallMs();
@@ -151,13 +123,13 @@ export class Checkpoint {
   get isEmpty(): boolean {
     const { databases } = this.#ground;
     const isLeft = ({ stream }: Part) => databases.isLeft(stream, this.lsn);
-    const isStill = this.#removed.length === 0 && this.#shares.isEmpty;
+    const isStill = this.#removable.length === 0 && this.#shares.isEmpty;
     return isStill && [...this.#parts.values()].every(isLeft);
   }
 
   /** Chunks of a publish that failed: the manifest may name them, when it is read again. */
   get unsureChunks(): readonly ChunkId[] {
-    if (!this.#isUnsure) return [];
+    if (this.#publication?.isUnsure !== true) return [];
     return [...this.#writer.written.map(({ chunk }) => chunk), ...this.#shares.writtenChunks];
   }
 
@@ -195,7 +167,7 @@ export class Checkpoint {
 
   /** Removes what was written for a manifest that is not to be, and throws why. */
   async abandon(error: unknown): Promise<never> {
-    this.#end(false);
+    endCheckpoint(this.#ground, false);
     await this.#writer.abandon();
     await this.#shares.abandon();
     throw error;
@@ -203,58 +175,28 @@ export class Checkpoint {
 
   /** The manifest, and what it says in memory. A failure leaves the state of before. */
   async publish(): Promise<CheckpointResult> {
-    const { commons, manifest, slices } = this.#ground;
-    const { durableLsn } = commons.log;
     this.#chunks = this.#tally.change([...this.#writer.written, ...this.#adoption.chunks]);
-    await slices.aside();
-    this.#rows = await this.#databaseRows();
-    await this.#keepRows();
-    this.#isUnsure = true;
-    try {
-      const generation = await manifest.publish(await this.#change(durableLsn));
-      this.#isUnsure = false;
-      await this.#install();
-      return {
-        generation,
-        checkpointLsn: this.lsn,
-        durableLsn,
-        releaseLsn: this.lsn,
-        pages: this.#pages,
-        bytes: this.#writer.written.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
-        ...this.#compacted,
-      };
-    } finally {
-      if (this.#isUnsure) {
-        this.#ground.databases.versions.doubtAll();
-        this.#end(false);
-        this.#shares.refused();
-      }
-    }
-  }
-
-  async #change(durableLsn: Lsn): Promise<ManifestChange> {
-    const { slices } = this.#ground;
-    const rows = await this.#draft.changes(slices);
-    const versions = await this.#drops.changes();
-    await slices.aside();
-    const checkpoints = this.#checkpoints();
-    return this.#shares.addTo({
-      checkpointLsn: this.lsn,
-      durableLsn,
-      nextChunkId: this.#ground.peekChunkId(),
-      putDatabases: this.#rows,
-      removeDatabases: this.#removed,
-      putMapRows: rows.put,
-      removeMapRows: rows.remove,
-      putMapVersions: [...versions.put, ...checkpoints.put],
-      removeMapVersions: [...versions.remove, ...checkpoints.remove],
-      putChunks: this.#chunks.put,
-      removeChunks: this.#chunks.remove,
-      changeLog: {
-        append: factsOfDatabases({ kind: "checkpoint", lsn: this.lsn }, this.#advanced()),
-        advancedLsn: this.lsn,
-      },
+    this.#publication = new Publication(this.#ground, {
+      lsn: this.lsn,
+      horizonLsn: this.#horizonLsn,
+      nowMs: this.#nowMs,
+      removable: this.#removable,
+      parts: this.#parts,
+      draft: this.#draft,
+      drops: this.#drops,
+      shares: this.#shares,
+      chunks: this.#chunks,
+      uses: this.#uses,
+      flattened: this.#flattened,
     });
+    const published = await this.#publication.publish();
+    return {
+      ...published,
+      releaseLsn: this.lsn,
+      pages: this.#pages,
+      bytes: this.#writer.written.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
+      ...this.#compacted,
+    };
   }
 
   #place() {
@@ -335,107 +277,5 @@ export class Checkpoint {
       limits: { carryBytesMax, isWriting: writer.imageBytes > 0 },
       countsMax: COUNTS_MAX,
     });
-  }
-
-  /** See PageMap.keep: maps of before read on while the manifest changes. */
-  async #keepRows(): Promise<void> {
-    const { slices } = this.#ground;
-    for (const { before, edits } of this.#parts.values()) {
-      await slices.aside();
-      const kept = new Set<number>();
-      for (const edit of edits) {
-        for (const [rowIndex, locations] of edit.before) {
-          if (!kept.has(rowIndex)) before.keep(rowIndex, locations);
-          kept.add(rowIndex);
-        }
-      }
-    }
-  }
-
-  #checkpoints(): CheckpointChange {
-    const { databases } = this.#ground;
-    const of = { lsn: this.lsn, horizonLsn: this.#horizonLsn, nowMs: this.#nowMs };
-    return checkpointsAfter(databases.versions.checkpoints, of);
-  }
-
-  async #databaseRows(): Promise<DatabaseRow[]> {
-    const { databases, slices } = this.#ground;
-    // What somebody came to need since is removed another time.
-    this.#removed = this.#removed.filter((stream) => this.#drops.newest(stream) === undefined);
-    const removed = new Set(this.#removed);
-    const put: DatabaseRow[] = [];
-    for (const part of this.#parts.values()) {
-      await slices.aside();
-      const { stream } = part;
-      if (removed.has(stream)) continue;
-      const row = rowAfter(part, databases.rows.get(stream), this.#drops.newest(stream));
-      if (row !== undefined) put.push(row);
-    }
-    return put;
-  }
-
-  /** What nobody can see yet has not advanced either: it has its own record once it is there. */
-  #advanced(): AdvancedDatabase[] {
-    return this.#rows.flatMap(({ stream, name, lsn, state }) => {
-      const isNew = (this.#parts.get(stream)?.layers.length ?? 0) > 0;
-      return state === "live" && isNew ? [{ stream, name, lsn }] : [];
-    });
-  }
-
-  /** Of what was dropped, the newest state that is left. */
-  #newestMap(part: Part): PageMap {
-    const version = part.isDropped ? this.#drops.newest(part.stream) : undefined;
-    if (version === undefined) return newestMap(part);
-    const { lsn: station, pageCount, pageBytes } = version;
-    const made = [part.before, ...part.maps].find((map) => map.station === station);
-    const moment = { checkpointLsn: station, station, pageCount, pageBytes };
-    return made ?? part.database.mapAt(moment);
-  }
-
-  /** Databases that were dropped and of which nothing is left. */
-  #ended(): StreamId[] {
-    const ended = [...this.#parts.values()].filter(
-      ({ stream, isDropped }) => isDropped && this.#drops.newest(stream) === undefined,
-    );
-    return ended.map(({ stream }) => stream);
-  }
-
-  /** What it had kept for itself goes. */
-  #end(isPublished: boolean): void {
-    const { commons, databases } = this.#ground;
-    commons.heldLsn = undefined;
-    commons.rows.endPublishing(isPublished);
-    if (!isPublished) databases.versions.pardonAll();
-  }
-
-  /** In slices: whoever still reads through a map of before finds its rows kept. */
-  async #install(): Promise<void> {
-    const { commons, table, databases, flattening, slices } = this.#ground;
-    const { pins, versions } = databases;
-    for (const part of this.#parts.values()) {
-      await slices.aside();
-      const { database, layers, isDropped, maps } = part;
-      if (layers.length === 0 && !isDropped) continue;
-      const newest = this.#newestMap(part);
-      const { station, pageCount, pageBytes } = newest;
-      const moment = { checkpointLsn: this.lsn, station, pageCount, pageBytes };
-      database.install({ newest: newest.next(moment, new Map()), layers: maps, isDropped });
-    }
-    this.#end(true);
-    const moved = new Set([...this.#draft.movedStreams].map((stream) => pins.familyOf(stream)));
-    commons.rows.letGoFamilies(moved);
-    table.uses.adopt(this.#uses);
-    table.apply(this.#chunks);
-    await this.#drops.published();
-    versions.put(CATALOGUE_STREAM, this.#checkpoints().kept);
-    for (const part of this.#parts.values()) {
-      if (!part.isFlattened) continue;
-      pins.flatten(part.stream);
-      part.database.leaveBase();
-    }
-    flattening.published(this.#flattened, this.#parts);
-    const changed = { put: this.#rows, removed: this.#removed };
-    databases.takePublished(changed, { ended: this.#ended(), lsn: this.lsn });
-    this.#shares.install();
   }
 }
