@@ -10,9 +10,6 @@
  * (1) What a snapshot reads depends on its LSN and its map only; both are fixed when it is pinned.
  * (2) A fork that has no commit of its own is as large as its origin was. While the origin has not
  *     been replayed that is not known, and nothing but replay may happen to the fork.
- *
- * It is over 400 lines because reading and writing share all of its fields: what can be told apart
- * has a file of its own.
  */
 import { assert } from "../base/assert.ts";
 import { type Lsn, lsnAfter, type PageNumber, type StreamId } from "../base/units.ts";
@@ -20,8 +17,8 @@ import type { ReplayedCommit } from "../write/index.ts";
 import type { Commons } from "./commons.ts";
 import { NOWHERE } from "./maps/location.ts";
 import { type MapMoment, PageMap, type RowSource } from "./maps/page-map.ts";
+import { loadMissed } from "./missed-page.ts";
 import type { PageSetChange, PageSpace, PageSpill, Snapshot, StagedCommit } from "./page-space.ts";
-import { BytesAway } from "./residency/pages-away.ts";
 import { Spill } from "./spill/spill.ts";
 import { stageSpilled } from "./spill/spill-staging.ts";
 import { SpilledCommits } from "./spill/spilled.ts";
@@ -38,7 +35,7 @@ import { type LoggedDatabase, stagePages } from "./versions/page-frames.ts";
 import { replayCommit } from "./versions/replay.ts";
 import type { StagedPages } from "./versions/staging.ts";
 import type { Sweepable, SweepProgress } from "./versions/sweeper.ts";
-import { Truncations } from "./versions/truncations.ts";
+import { Truncations, truncatedTo } from "./versions/truncations.ts";
 
 const PAGE_BYTES_MAX = 65_536;
 const ZEROS = new Uint8Array(PAGE_BYTES_MAX);
@@ -221,7 +218,8 @@ export class DatabasePages implements PageSpace, LoggedDatabase, Sweepable {
       const inherited = location === NOWHERE ? undefined : this.#base.read(pageNumber);
       return inherited ?? ZEROS.subarray(0, pageBytes);
     }
-    return this.commons.cache.get(location) ?? this.#load(own(snapshot), pageNumber, location);
+    const image = this.commons.cache.get(location);
+    return image ?? loadMissed(this, own(snapshot), { pageNumber, location });
   }
 
   get transactionMemoryBytes(): number {
@@ -319,46 +317,12 @@ export class DatabasePages implements PageSpace, LoggedDatabase, Sweepable {
   }
 
   sweep(progress: SweepProgress, pages: number): void {
-    progress.rest ??= this.overlay.pageNumbers();
-    for (let visited = 0; visited < pages; visited += 1) {
-      const next = progress.rest.next();
-      if (next.done) {
-        progress.done = true;
-        return;
-      }
-      const chain = this.overlay.chain(next.value);
-      if (chain !== undefined) this.overlay.prune(next.value, chain, this.#onlookers);
-    }
+    this.overlay.sweep(progress, pages, this.#onlookers);
   }
 
   /** A commit above `after` that was spilled has the page. */
   #isSpilled(pageNumber: number, after: Lsn, upTo: Lsn): boolean {
     return !this.spilled.none && this.spilled.find(pageNumber, after, upTo) !== undefined;
-  }
-
-  #load(moment: Moment, pageNumber: number, location: number): Uint8Array {
-    const { stream, family } = this;
-    const { lsn: readerLsn, map, pageBytes } = moment;
-    const spilled = this.spilled.find(pageNumber, map.checkpointLsn, readerLsn)?.pages;
-    const locationOf = (page: number) =>
-      spilled?.has(page) ? spilled.location(page) : map.location(page);
-    const database = this.commons.nameOf(stream);
-    const page = {
-      stream: family,
-      readerLsn,
-      pageNumber,
-      location,
-      pageBytes,
-      database,
-      locationOf,
-    };
-    try {
-      return this.commons.readAhead.load(page);
-    } catch (error) {
-      if (!(error instanceof BytesAway)) throw error;
-      const { pageCount } = moment;
-      throw this.commons.residency.pagesAway(error, { ...page, pageCount });
-    }
   }
 
   #noteTruncation(lsn: Lsn, size: DatabaseSize): void {
@@ -400,13 +364,6 @@ export class DatabasePages implements PageSpace, LoggedDatabase, Sweepable {
       pins,
     };
   }
-}
-
-/** Where a database ends that changes its size so; undefined if it does not become smaller. */
-function truncatedTo(before: DatabaseSize, after: DatabaseSize): number | undefined {
-  if (before.pageBytes === 0) return undefined;
-  if (before.pageBytes !== after.pageBytes) return 0;
-  return after.pageCount < before.pageCount ? after.pageCount : undefined;
 }
 
 function own(snapshot: Snapshot): Moment {

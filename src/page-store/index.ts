@@ -9,6 +9,7 @@
  *   memory-page-space  all versions in memory: the model of the real one
  *   databases          which there are, which are loaded, what each reads through
  *   database-pages     the pages of one database: overlay, map, cache and chunks put together
+ *   missed-page        one that memory has not
  *   frozen-space       a database as it was at one moment
  *   commons            what the databases of a store share
  *   versions/          above the checkpoint: overlay, moments that are pinned (pins), staging of a

@@ -17,6 +17,7 @@
 import { assert } from "../../base/assert.ts";
 import { LSN_ZERO, type Lsn } from "../../base/units.ts";
 import { NOWHERE } from "../maps/location.ts";
+import type { SweepProgress } from "./sweeper.ts";
 
 export interface Version {
   lsn: Lsn;
@@ -117,6 +118,20 @@ export class Overlay {
       if (newer !== undefined && newer.lsn > onlookers.durableLsn) return;
       if (!isNeeded(version, newer, onlookers)) this.#drop(pageNumber, chain, version);
       version = newer;
+    }
+  }
+
+  /** Drops what nobody needs of up to `pages` more pages. */
+  sweep(progress: SweepProgress, pages: number, onlookers: Onlookers): void {
+    progress.rest ??= this.#chains.keys();
+    for (let visited = 0; visited < pages; visited += 1) {
+      const next = progress.rest.next();
+      if (next.done) {
+        progress.done = true;
+        return;
+      }
+      const chain = this.#chains.get(next.value);
+      if (chain !== undefined) this.prune(next.value, chain, onlookers);
     }
   }
 

@@ -9,6 +9,7 @@
  *     as soon as there are none.
  */
 import type { Lsn } from "../../base/units.ts";
+import type { DatabaseSize } from "./moments.ts";
 
 interface Truncation {
   readonly lsn: Lsn;
@@ -70,4 +71,11 @@ export class Truncations {
       return next === undefined || next.pageCount > pageCount || next.lsn > oldest;
     });
   }
+}
+
+/** Where a database ends that changes its size so; undefined if it does not become smaller. */
+export function truncatedTo(before: DatabaseSize, after: DatabaseSize): number | undefined {
+  if (before.pageBytes === 0) return undefined;
+  if (before.pageBytes !== after.pageBytes) return 0;
+  return after.pageCount < before.pageCount ? after.pageCount : undefined;
 }
