@@ -2,11 +2,9 @@
  * THE LOG WITH THE DISK: carries out what `LogCore` decides, on the segments that `SegmentStore`
  * keeps, and tells those who wait.
  *
- * It is over 400 lines because what a refused flush means is decided beside every way to flush.
- *
  * (1) One write is in flight at a time. When it is durable, what was sealed meanwhile follows.
  * (2) A refused flush poisons its segment: the batch is written again, from memory, to a fresh one
- *     that takes over at its LSN. After `maxSyncFailures` in a row the log has failed for good.
+ *     that takes over at its LSN. One too many in a row, and the log has failed for good (refusals.ts).
  * (3) A full device refuses new transactions and fails nobody: what is sealed waits in memory until
  *     there is room for the next segment, and then the log goes on by itself.
  * (4) When nothing was written for `idleProofMs` after an acknowledgement, an empty batch follows
@@ -17,9 +15,10 @@
  *     segment, and acknowledges exactly as the other kind does.
  */
 import { present } from "../base/assert.ts";
-import type { Clock, Disposer, Env } from "../base/env.ts";
-import { ioError, isStorageError, type StorageError } from "../base/errors.ts";
+import type { Disposer, Env } from "../base/env.ts";
+import type { StorageError } from "../base/errors.ts";
 import { KIB, type Lsn, type StreamId } from "../base/units.ts";
+import { wallMsOf } from "../base/wall-ms.ts";
 import type { LogCore, WriteJob } from "../wal/index.ts";
 import { Admission } from "./admission.ts";
 import { closedError, failedForGood, outcomeUnknown, readOnly } from "./failure.ts";
@@ -38,6 +37,7 @@ import type {
 import type { SegmentMending } from "./mending.ts";
 import type { OperationWatch } from "./operation-watch.ts";
 import type { LogLimits } from "./options.ts";
+import { Refusals } from "./refusals.ts";
 import type { SegmentStore } from "./segment-store.ts";
 import { ShippableLog } from "./shippable.ts";
 import { StreamBacklog } from "./stream-backlog.ts";
@@ -88,8 +88,8 @@ export class LogController implements StoredLog {
   readonly #admission: Admission;
   /** Who asked last had nothing else to run. */
   #inlineAsked = false;
-  #failuresInARow = 0;
   readonly #counts = new FlushCounts();
+  readonly #refusals: Refusals;
 
   constructor({ env, storeId, limits, core, segments, watch, mending }: LogParts) {
     const { clock, storage } = env;
@@ -103,6 +103,11 @@ export class LogController implements StoredLog {
     this.#watch = watch;
     const [pace, streams] = [this.#pace, this.#streams];
     this.#admission = new Admission({ limits, core, segments, pace, watch, streams });
+    this.#refusals = new Refusals({
+      ...{ clock, limits, core, segments, counts: this.#counts },
+      closing: this.#closing.signal,
+      tell: (fault) => this.reportFault(fault),
+    });
     this.#proof = new IdleProof({
       clock,
       idleMs: limits.idleProofMs,
@@ -230,10 +235,10 @@ export class LogController implements StoredLog {
       await undefined;
       while (this.#failure === undefined) {
         const bytes = this.#core.nextWriteBytes;
-        if (this.#segments.roomBytes < bytes) await this.#rotate();
+        if (this.#segments.roomBytes < bytes) await this.#refusals.tryRotate();
         else if (this.#mayFlushInline(bytes)) {
           const refused = this.#flushWithin();
-          if (refused !== undefined) await this.#refused(refused.job, refused.cause);
+          if (refused !== undefined) await this.#refusals.flushRefused(refused.job, refused.cause);
           else if (this.#core.nextWriteBytes === 0) {
             this.#busy = false;
             return;
@@ -252,12 +257,12 @@ export class LogController implements StoredLog {
     const watched = this.#watch.begin({ operation: "flushing", file: path, startedMs });
     const job = this.#startWrite();
     try {
-      await this.#write(job);
+      await this.#refusals.tryWrite(job);
       this.#core.finishWrite(job);
       if (!file.writesAreDurable) await file.sync();
     } catch (cause) {
       this.#watch.end(watched);
-      await this.#refused(job, cause);
+      await this.#refusals.flushRefused(job, cause);
       return false;
     }
     this.#watch.end(watched);
@@ -267,23 +272,6 @@ export class LogController implements StoredLog {
     if (done) this.#busy = false;
     this.#tell(durableLsn);
     return done;
-  }
-
-  /**
-   * A refused write may be repeated in place where it was no flush: nothing was promised about it
-   * yet, and the batch is still in memory as it was.
-   */
-  async #write(job: WriteJob): Promise<void> {
-    const { file, offset } = present(this.#segments.active, "an active segment");
-    const attempts = file.writesAreDurable ? 1 : this.#limits.maxWriteAttempts;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await file.write(job.bytes, offset);
-        return;
-      } catch (cause) {
-        if (attempt >= attempts) throw cause;
-      }
-    }
   }
 
   #mayFlushInline(bytes: number): boolean {
@@ -328,7 +316,7 @@ export class LogController implements StoredLog {
   /** Goes on as if the refused flush had not been within a call. */
   async #repair({ job, cause }: Refused): Promise<void> {
     try {
-      await this.#refused(job, cause);
+      await this.#refusals.flushRefused(job, cause);
     } catch (error) {
       this.#fail(error);
     }
@@ -343,7 +331,7 @@ export class LogController implements StoredLog {
   #finish(job: WriteJob): Lsn {
     const active = present(this.#segments.active, "an active segment");
     active.offset += job.bytes.length;
-    this.#failuresInARow = 0;
+    this.#refusals.inARow = 0;
     this.#counts.flushes += 1;
     this.#counts.writtenBytes += job.bytes.length;
     const durableLsn = this.#core.finishSync(job);
@@ -355,35 +343,6 @@ export class LogController implements StoredLog {
   #tell(durableLsn: Lsn): void {
     this.#waiters.resolveUpTo(durableLsn);
     this.#durableListeners.tell(durableLsn);
-  }
-
-  /** See (2). Throws when it was one too many. */
-  async #refused(job: WriteJob, cause: unknown): Promise<void> {
-    const { path } = present(this.#segments.active, "an active segment");
-    this.#core.failWrite(job);
-    await this.#segments.poison();
-    this.#countFailure(ioError("flushing", path, cause));
-  }
-
-  #countFailure(error: unknown): void {
-    this.#counts.failedFlushes += 1;
-    this.#failuresInARow += 1;
-    this.reportFault({ where: "log", error });
-    if (this.#failuresInARow >= this.#limits.maxSyncFailures) throw error;
-  }
-
-  /** The next segment takes over where the durable log ends. See (3). */
-  async #rotate(): Promise<void> {
-    const lsn = this.#core.durableEnd;
-    try {
-      const createdMs = this.#core.timeOf(wallMsOf(this.#env.clock));
-      await this.#segments.take({ firstLsn: lsn, durableLsn: lsn, createdMs });
-    } catch (error) {
-      if (!isStorageError(error, "BOP_DISK_FULL")) return this.#countFailure(error);
-      if (this.#closed !== undefined) throw error;
-      const { signal } = this.#closing;
-      await this.#env.clock.sleep(this.#limits.retryMs, signal).catch(() => undefined);
-    }
   }
 
   /** See (4). */
@@ -404,9 +363,4 @@ export class LogController implements StoredLog {
     this.#waiters.rejectAll((lsn) => outcomeUnknown(lsn, { durableLsn, failure }));
     this.#failureListeners.tell(failure);
   }
-}
-
-/** As it is written to the log. */
-export function wallMsOf(clock: Clock): number {
-  return Math.max(0, Math.floor(clock.wallMs()));
 }

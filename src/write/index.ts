@@ -5,7 +5,7 @@
  *   recover         from files to a log (survey looks at the directory, walk reads the batches; what
  *                   they are given is in check-options, what they find in used-segment)
  *   repair          what is cut off a log that is damaged; remains looks at what is left
- *   controller      the log with the disk
+ *   controller      the log with the disk; refusals: what it means that the device refuses
  *   segment-store   which file takes batches, which are still needed; segment-records says what is
  *                   known of each
  *   spare-segments  files that come next; segment-head is what they begin with

@@ -24,6 +24,7 @@ import {
   type StreamId,
   segmentSequence,
 } from "../base/units.ts";
+import { wallMsOf } from "../base/wall-ms.ts";
 import {
   BATCH_HEADER,
   batchBytes,
@@ -37,7 +38,7 @@ import {
 } from "../wal/index.ts";
 import { Backlog } from "./backlog.ts";
 import type { CheckOptions } from "./check-options.ts";
-import { LogController, wallMsOf } from "./controller.ts";
+import { LogController } from "./controller.ts";
 import { removeCopies } from "./history-files.ts";
 import type { HistorySegment } from "./history-segments.ts";
 import type { StoredLog } from "./log.ts";

@@ -15,6 +15,7 @@
 import { dirname } from "node:path";
 import { ioError, isStorageError } from "../base/errors.ts";
 import { MIB, roundUp, segmentSequence } from "../base/units.ts";
+import { wallMsOf } from "../base/wall-ms.ts";
 import {
   BATCH_HEADER,
   BLOCK_BYTES,
@@ -210,7 +211,7 @@ async function copyAside(plan: RepairPlan, options: RepairOptions): Promise<stri
 async function writeFresh(plan: RepairPlan, options: RepairOptions): Promise<void> {
   const { env, directory, storeId } = options;
   const { freshSequence: sequence, resumeLsn } = plan;
-  const createdMs = Math.max(0, Math.floor(env.clock.wallMs()));
+  const createdMs = wallMsOf(env.clock);
   const header = { storeId, sequence, firstLsn: resumeLsn, durableLsn: resumeLsn, createdMs };
   const path = `${directory}/${segmentFileName(sequence)}`;
   await env.storage.unlink(path).catch(() => undefined); // Reserved, and never used.
