@@ -24,15 +24,15 @@
  *
  *   free → active        SegmentStore.take     its header is synced
  *   active → sealed      SegmentStore.take     the next one took over
- *   sealed → archived    SegmentStore.archived the sink holds everything up to its end
- *   sealed → retired     SegmentStore.release  it ends at or below the LSN that is released
- *   archived → retired   SegmentStore.release  the same
- *   poisoned → retired   SegmentStore.release  the same
- *   sealed → history     SegmentStore.release  the same, and it ends above the horizon
- *   archived → history   SegmentStore.release  the same
- *   poisoned → history   SegmentStore.release  the same
- *   history → retired    SegmentStore.release  the horizon has passed it, and nobody holds it
- *   retired → free       SegmentStore.release  renamed to a fresh sequence
+ *   sealed → archived    HeldSegments.archived the sink holds everything up to its end
+ *   sealed → retired     HeldSegments.release  it ends at or below the LSN that is released
+ *   archived → retired   HeldSegments.release  the same
+ *   poisoned → retired   HeldSegments.release  the same
+ *   sealed → history     HeldSegments.release  the same, and it ends above the horizon
+ *   archived → history   HeldSegments.release  the same
+ *   poisoned → history   HeldSegments.release  the same
+ *   history → retired    HeldSegments.release  the horizon has passed it, and nobody holds it
+ *   retired → free       HeldSegments.release  renamed to a fresh sequence
  */
 import { StateTable } from "../base/state-table.ts";
 

@@ -15,6 +15,7 @@ import { isStorageError, StorageError } from "../base/errors.ts";
 import type { Lsn, StreamId } from "../base/units.ts";
 import type { LogCore } from "../wal/index.ts";
 import type { FlushPace } from "./flush-pace.ts";
+import type { HeldSegments } from "./held-segments.ts";
 import { type HungOperation, hungError, type OperationWatch } from "./operation-watch.ts";
 import type { LogLimits } from "./options.ts";
 import type { SegmentStore } from "./segment-store.ts";
@@ -24,6 +25,7 @@ export interface AdmissionParts {
   readonly limits: LogLimits;
   readonly core: LogCore;
   readonly segments: SegmentStore;
+  readonly held: HeldSegments;
   readonly pace: FlushPace;
   readonly watch: OperationWatch;
   readonly streams: StreamBacklog;
@@ -43,10 +45,10 @@ export class Admission {
 
   /** Throws BOP_BACKPRESSURE or BOP_DISK_FULL. On the path of every transaction. */
   check(stream: StreamId | undefined): void {
-    const { limits, segments, watch } = this.#parts;
+    const { limits, held, watch } = this.#parts;
     this.checkRoom();
-    if (segments.inflightCount > limits.maxInflightSegments) throw this.#segmentsFull();
-    const { shippedLsn } = segments;
+    if (held.inflightCount > limits.maxInflightSegments) throw this.#segmentsFull();
+    const { shippedLsn } = held;
     if (shippedLsn !== undefined) this.#checkSink(shippedLsn);
     const { hung } = watch;
     if (hung !== undefined) throw this.#deviceHangs(hung);
@@ -92,9 +94,9 @@ export class Admission {
   }
 
   #segmentsFull(): StorageError {
-    const { segments, limits } = this.#parts;
+    const { held, limits } = this.#parts;
     const what =
-      `${segments.inflightCount} segments hold log that no checkpoint has let go, more than ` +
+      `${held.inflightCount} segments hold log that no checkpoint has let go, more than ` +
       `${limits.maxInflightSegments}`;
     return full("segments", { what, retryAfterMs: SEGMENT_RETRY_MS });
   }

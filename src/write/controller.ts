@@ -93,7 +93,8 @@ export class LogController implements StoredLog {
 
   constructor({ env, storeId, limits, core, segments, watch, mending }: LogParts) {
     const { clock, storage } = env;
-    const reading = { clock, storage, storeId, core, segments };
+    const { held } = segments;
+    const reading = { clock, storage, storeId, core, segments: held };
     this.history = new HistoryReader({ ...reading, mending });
     this.shipping = new ShippableLog(reading);
     this.#env = env;
@@ -102,7 +103,7 @@ export class LogController implements StoredLog {
     this.#segments = segments;
     this.#watch = watch;
     const [pace, streams] = [this.#pace, this.#streams];
-    this.#admission = new Admission({ limits, core, segments, pace, watch, streams });
+    this.#admission = new Admission({ limits, core, segments, held, pace, watch, streams });
     this.#refusals = new Refusals({
       ...{ clock, limits, core, segments, counts: this.#counts },
       closing: this.#closing.signal,
@@ -185,7 +186,7 @@ export class LogController implements StoredLog {
   }
 
   release(lsn: Lsn, horizonLsn?: Lsn): Promise<void> {
-    return this.#segments.release(lsn, horizonLsn);
+    return this.#segments.held.release(lsn, horizonLsn);
   }
 
   close(): Promise<void> {

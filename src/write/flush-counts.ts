@@ -20,11 +20,12 @@ interface StatsParts {
 
 export function logStats({ core, segments, watch }: StatsParts, counts: FlushCounts): LogStats {
   const { writtenEnd, durableEnd } = core;
+  const { held } = segments;
   const marks = inOrder({
     reservedLsn: segments.reservedLsn ?? writtenEnd,
     writtenLsn: writtenEnd,
     durableLsn: durableEnd,
-    archivedLsn: segments.archivedLsn ?? LSN_ZERO,
+    archivedLsn: held.archivedLsn ?? LSN_ZERO,
   });
   return {
     commits: core.commits,
@@ -34,10 +35,10 @@ export function logStats({ core, segments, watch }: StatsParts, counts: FlushCou
     writtenBytes: counts.writtenBytes,
     failedFlushes: counts.failedFlushes,
     segments: segments.count,
-    inflightSegments: segments.inflightCount,
+    inflightSegments: held.inflightCount,
     backlogBytes: core.backlogBytes,
     hung: watch.hung,
     marks,
-    inflight: segments.inflight(marks),
+    inflight: held.inflight(marks),
   };
 }

@@ -37,19 +37,19 @@ import {
   segmentIndexBytes,
 } from "../wal/index.ts";
 import type { Stretch } from "./commit-reader.ts";
+import type { HeldSegments } from "./held-segments.ts";
 import type { HistoryHold } from "./history-segments.ts";
 import type { EndedLogSegment, HistoryRange, LogHistory } from "./log.ts";
 import type { SegmentMending } from "./mending.ts";
 import { ReadMemory, SegmentReader } from "./segment-reader.ts";
 import type { ReadableSegment } from "./segment-records.ts";
-import type { SegmentStore } from "./segment-store.ts";
 
 export interface HistoryParts {
   readonly clock: Clock;
   readonly storage: Storage;
   readonly storeId: Uint8Array;
   readonly core: Pick<LogCore, "durableLsn" | "durableEnd" | "wallMs">;
-  readonly segments: SegmentStore;
+  readonly segments: HeldSegments;
   readonly mending: SegmentMending;
 }
 

@@ -6,8 +6,8 @@
  *                   they are given is in check-options, what they find in used-segment)
  *   repair          what is cut off a log that is damaged; remains looks at what is left
  *   controller      the log with the disk; refusals: what it means that the device refuses
- *   segment-store   which file takes batches, which are still needed; segment-records says what is
- *                   known of each
+ *   segment-store   which file takes batches; segment-records says what is known of each
+ *   held-segments   which are still needed, and what becomes of the others
  *   spare-segments  files that come next; segment-head is what they begin with
  *   segment-file    files of segments made and copied
  *   history-reader  the log that lies behind; history-segments says what of it is kept, and

@@ -197,7 +197,7 @@ async function start({
     },
   );
   try {
-    if (isAnchored) await unlessFull(segments.release(checkpointLsn, horizonLsn));
+    if (isAnchored) await unlessFull(segments.held.release(checkpointLsn, horizonLsn));
     await takeOver(segments, {
       walked,
       storeId,

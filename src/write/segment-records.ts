@@ -23,7 +23,7 @@ export interface SegmentStoreOptions {
   ) => Promise<void>;
   /** Where commits lie, for the indexes of segments. */
   readonly trail: CommitTrail;
-  /** Up to where the sink has the log; undefined in a store without one. See (5) there. */
+  /** Up to where the sink has the log; undefined in a store without one. See held-segments.ts (2). */
   readonly archivedLsn: Lsn | undefined;
 }
 

@@ -1,50 +1,31 @@
 /**
- * THE SEGMENT FILES: which one takes batches, and which are still needed. Their life is drawn in
- * wal/segment-state.ts; those that wait to become the next are in spare-segments.ts.
- *
- * It is over 400 lines because use, release and history change the same list of segments.
+ * THE SEGMENT FILES: which one takes batches. Their life is drawn in wal/segment-state.ts; those that
+ * wait to become the next are in spare-segments.ts, those that are still needed in held-segments.ts.
  *
  * (1) A segment is active as soon as its head is durable (segment-head.ts). The one before it is
  *     sealed then, and ends where it begins.
- * (2) A released segment is struck from the register first, then renamed or removed. A crash in
- *     between leaves a file that nobody needs, which the next start removes. One above the horizon
- *     is registered as history in the same commit, and stays (history-segments.ts).
- * (3) All that changes files of the log goes through one queue (`#turns`): making, indexing, recycling
+ * (2) All that changes files of the log goes through one queue (`#turns`): making, indexing, recycling
  *     and removing run one at a time.
- * (4) A file that is smaller than a segment was the reserve (reserve.ts): it is sealed as soon as it
+ * (3) A file that is smaller than a segment was the reserve (reserve.ts): it is sealed as soon as it
  *     has taken over what was to be copied. Nothing is active then until there is room.
- * (5) In a store with a sink a segment is let go only when the sink has all of it and the manifest
- *     says so, whatever else does not need it any more: what the disk and the sink have is compared
- *     before the store ships again. A release that came too early is made up for by `archived`.
  */
 import { assert, present } from "../base/assert.ts";
 import { ioError, type StorageError } from "../base/errors.ts";
 import { Turns } from "../base/turns.ts";
-import {
-  earlierLsn,
-  LSN_ZERO,
-  type Lsn,
-  laterLsn,
-  lsnAfter,
-  segmentSequence,
-} from "../base/units.ts";
+import { type Lsn, lsnAfter } from "../base/units.ts";
 import { BLOCK_BYTES, moveSegment } from "../wal/index.ts";
-import { type HistoryChange, HistoryFiles } from "./history-files.ts";
-import type { EndedSegment, HistoryHold, HistorySegment } from "./history-segments.ts";
-import type { SegmentStats } from "./log.ts";
+import { HeldSegments } from "./held-segments.ts";
 import { writeIndex } from "./seal.ts";
 import { writeHead } from "./segment-head.ts";
 import {
   type ActiveSegment,
   type FoundSegments,
   freeSegment,
-  type ReadableSegment,
   type Segment,
   type SegmentStoreOptions,
   type TakeOptions,
 } from "./segment-records.ts";
 import { SpareSegments } from "./spare-segments.ts";
-import { type Marks, marksWithin } from "./watermarks.ts";
 
 /** At most this part of a segment is kept free for its index. */
 const INDEX_SHARE = 16;
@@ -54,32 +35,26 @@ export class SegmentStore {
   /** Segments that were used and are not released, in order; the newest last. */
   readonly #used: Segment[];
   readonly #spares: SpareSegments;
-  readonly #history: HistoryFiles;
-  /** See (3). */
+  /** Those that somebody still needs. */
+  readonly held: HeldSegments;
+  /** See (2). */
   readonly #turns = new Turns();
   #active: ActiveSegment | undefined;
   #closed = false;
-  #archivedLsn: Lsn | undefined;
-  #shippedLsn: Lsn | undefined;
-  /** Of the last release. */
-  #asked: { readonly lsn: Lsn; readonly horizonLsn: Lsn } | undefined;
 
   constructor(options: SegmentStoreOptions, found: FoundSegments) {
     this.#options = options;
-    this.#archivedLsn = options.archivedLsn;
-    this.#shippedLsn = options.archivedLsn;
     this.#used = found.sealed.map(({ sequence, ...about }) => {
       return { ...this.#segment(sequence), ...about, state: "sealed" };
     });
-    const { env, directory, limits } = options;
-    const place = { storage: env.storage, directory, segmentBytes: limits.segmentBytes };
-    this.#history = new HistoryFiles(place, found.history);
-    const giveUpHistory = () => this.#giveUpHistory();
-    this.#spares = new SpareSegments({ options, turns: this.#turns, giveUpHistory }, found);
-    this.#markArchived();
+    const [turns, used] = [this.#turns, this.#used];
+    const reuse = (segment: Segment) => this.#reuse(segment);
+    this.held = new HeldSegments({ options, turns, used, reuse }, found.history);
+    const giveUpHistory = () => this.held.giveUpHistory();
+    this.#spares = new SpareSegments({ options, turns, giveUpHistory }, found);
   }
 
-  /** The segment that takes batches; undefined before the first `take`, after `poison`, and (4). */
+  /** The segment that takes batches; undefined before the first `take`, after `poison`, and (3). */
   get active(): ActiveSegment | undefined {
     return this.#active;
   }
@@ -101,66 +76,6 @@ export class SegmentStore {
     const segment = this.#used.findLast(({ sequence }) => sequence === active.sequence);
     const firstLsn = present(segment?.firstLsn, "the active segment has a beginning");
     return lsnAfter(firstLsn, this.#options.limits.segmentBytes - BLOCK_BYTES);
-  }
-
-  /** Segments that hold log which no checkpoint has let go: not those that wait for the sink. */
-  get inflightCount(): number {
-    const archivedLsn = this.#archivedLsn;
-    if (archivedLsn === undefined) return this.#used.length;
-    const letGoLsn = this.#asked?.lsn ?? LSN_ZERO;
-    let count = 0;
-    for (const { endLsn = Number.POSITIVE_INFINITY } of this.#used) {
-      if (endLsn > letGoLsn || endLsn <= archivedLsn) count += 1;
-    }
-    return count;
-  }
-
-  /** Up to where the sink has the log, and that is on record; undefined in a store without one. */
-  get archivedLsn(): Lsn | undefined {
-    return this.#archivedLsn;
-  }
-
-  /** Up to where the sink has the log; undefined in a store without one. */
-  get shippedLsn(): Lsn | undefined {
-    return this.#shippedLsn;
-  }
-
-  /** Segments that hold log which somebody may need, the sink included; oldest first. */
-  inflight(marks: Marks): SegmentStats[] {
-    return this.#used.map(({ sequence, state, firstLsn = LSN_ZERO, endLsn }) => {
-      const range = { firstLsn, endLsn: endLsn ?? laterLsn(firstLsn, marks.reservedLsn) };
-      return { sequence, state, marks: marksWithin(marks, range) };
-    });
-  }
-
-  /** Everything above it can be read. */
-  get historyLsn(): Lsn {
-    return this.#history.fromLsn(this.#inflightLsn);
-  }
-
-  get history(): readonly HistorySegment[] {
-    return this.#history.all;
-  }
-
-  /** Everything above `lsn` stays until it is released; undefined if something of it is gone. */
-  hold(lsn: Lsn): HistoryHold | undefined {
-    return this.#history.hold(lsn, this.#inflightLsn);
-  }
-
-  /** History takes at most `bytesMax` if the horizon of a checkpoint at `upToLsn` is not lower. */
-  historyFloor(upToLsn: Lsn, bytesMax: number): Lsn {
-    return this.#history.floorLsn(this.#endedUpTo(upToLsn), bytesMax);
-  }
-
-  /** Segments that have something above an LSN, oldest first. */
-  readable(aboveLsn: Lsn): ReadableSegment[] {
-    const history = this.#history.all.map((segment) => {
-      return { ...segment, path: this.#history.pathOf(segment), createdMs: segment.createdAtMs };
-    });
-    const used = this.#used.flatMap(({ firstLsn, ...segment }) =>
-      firstLsn === undefined ? [] : { ...segment, firstLsn },
-    );
-    return [...history, ...used].filter(({ endLsn }) => endLsn === undefined || endLsn > aboveLsn);
   }
 
   /** Why there is no spare; undefined once one was made. */
@@ -229,34 +144,11 @@ export class SegmentStore {
     await this.#retireHandle(segment);
   }
 
-  /**
-   * Segments that end at or below `lsn` are recycled or removed; those that end above the horizon are
-   * history until it has passed them. See (5).
-   */
-  release(lsn: Lsn, horizonLsn: Lsn = lsn): Promise<void> {
-    this.#asked = { lsn, horizonLsn: earlierLsn(lsn, horizonLsn) };
-    return this.#turns.run(() => this.#release());
-  }
-
-  shipped(lsn: Lsn): void {
-    this.#shippedLsn = laterLsn(present(this.#shippedLsn, "a store with a sink"), lsn);
-  }
-
-  /** The sink has the log up to here, and that is on record. See (5). */
-  async archived(lsn: Lsn): Promise<void> {
-    const before = present(this.#archivedLsn, "a store with a sink");
-    this.#archivedLsn = laterLsn(before, lsn);
-    this.shipped(lsn);
-    this.#markArchived();
-    const endLsn = this.#used[0]?.endLsn;
-    const isAwaited = endLsn !== undefined && endLsn <= (this.#asked?.lsn ?? LSN_ZERO);
-    if (isAwaited && endLsn <= lsn) await this.#turns.run(() => this.#release());
-  }
-
   /** Waits for what runs, closes every file. Nothing is taken or made any more. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#spares.stop();
+    this.held.stop();
     await this.#turns.run(async () => {
       for (const segment of [...this.#used, ...this.#spares.files]) {
         await this.#retireHandle(segment);
@@ -265,25 +157,7 @@ export class SegmentStore {
     });
   }
 
-  async #release(): Promise<void> {
-    if (this.#closed || this.#asked === undefined) return;
-    const { lsn, horizonLsn } = this.#asked;
-    const upToLsn = earlierLsn(lsn, this.#archivedLsn ?? lsn);
-    const horizon = earlierLsn(upToLsn, horizonLsn);
-    const change = await this.#history.pass(this.#endedUpTo(upToLsn), horizon);
-    if (change !== undefined) await this.#strike(change);
-  }
-
-  #markArchived(): void {
-    const archivedLsn = this.#archivedLsn;
-    if (archivedLsn === undefined) return;
-    for (const segment of this.#used) {
-      if (segment.endLsn === undefined || segment.endLsn > archivedLsn) return;
-      if (segment.state === "sealed") moveSegment(segment, "archived");
-    }
-  }
-
-  /** See (4). */
+  /** See (3). */
   async #isSmall({ path }: Segment): Promise<boolean> {
     const found = await this.#options.env.storage.stat(path);
     return found !== undefined && found.bytes < this.#options.limits.segmentBytes;
@@ -305,7 +179,7 @@ export class SegmentStore {
       await this.#retireHandle(earlier);
       this.#indexSoon(earlier);
     }
-    this.#markArchived();
+    this.held.markArchived();
   }
 
   /** See seal.ts. */
@@ -335,79 +209,10 @@ export class SegmentStore {
     await file?.close().catch(() => undefined);
   }
 
-  /** The file of the oldest history goes, or becomes a spare. False if there is none that can. */
-  async #giveUpHistory(): Promise<boolean> {
-    const change = this.#history.giveUpOldest();
-    if (change === undefined) return false;
-    try {
-      await this.#strike(change);
-    } catch {
-      return false; // Who asked tells of the disk that is full.
-    }
+  async #reuse(segment: Segment): Promise<boolean> {
+    if (!this.#spares.wantsFile) return false;
+    await this.#spares.recycle(segment);
     return true;
-  }
-
-  /** Segments in flight that end at or below an LSN. */
-  #endedUpTo(lsn: Lsn): EndedSegment[] {
-    const ended: EndedSegment[] = [];
-    for (const { sequence, firstLsn = LSN_ZERO, endLsn, createdMs } of this.#used) {
-      if (endLsn === undefined || endLsn > lsn) break;
-      const about = { firstLsn, endLsn, createdAtMs: createdMs };
-      ended.push({ sequence: segmentSequence(sequence), ...about });
-    }
-    return ended;
-  }
-
-  /** See (2). */
-  async #strike(change: HistoryChange): Promise<void> {
-    const { released, kept, passed } = change;
-    const keptFiles = new Map(kept.map(({ sequence, isCopy }) => [sequence as number, isCopy]));
-    const gone = [...passed, ...released].filter(({ sequence }) => !keptFiles.has(sequence));
-    await this.#options.unregister(
-      gone.map(({ sequence }) => sequence),
-      kept,
-    );
-    this.#history.took(change);
-    for (const segment of this.#used.splice(0, released.length)) {
-      const staysFile = keptFiles.get(segment.sequence) === false;
-      const isSpent = segment.suspect || segment.state === "poisoned";
-      // A reader that has it open reads on in a file that was removed, but not in one that is reused.
-      if (keptFiles.has(segment.sequence) && this.#history.isHeld) segment.suspect = true;
-      if (staysFile) moveSegment(segment, "history");
-      else await this.#letGo(segment);
-      if (staysFile && isSpent) this.#history.suspect(segment.sequence);
-    }
-    for (const each of passed) {
-      const about = { path: this.#history.pathOf(each), suspect: this.#history.isSpent(each) };
-      await this.#letGo({ ...this.#segment(each.sequence), ...about, state: "history" });
-    }
-    await this.#syncDirectory().catch((cause) => {
-      throw ioError("sync", this.#options.directory, cause);
-    });
-  }
-
-  async #letGo(segment: Segment): Promise<void> {
-    const { storage } = this.#options.env;
-    const { segmentBytes } = this.#options.limits;
-    const healthy = segment.state !== "poisoned" && !segment.suspect;
-    moveSegment(segment, "retired");
-    try {
-      const found = await storage.stat(segment.path);
-      if (found === undefined) return;
-      const isWhole = healthy && found.bytes === segmentBytes;
-      if (isWhole && this.#spares.wantsFile) await this.#spares.recycle(segment);
-      else await storage.unlink(segment.path);
-    } catch (cause) {
-      throw ioError("recycling", segment.path, cause);
-    }
-  }
-
-  get #inflightLsn(): Lsn {
-    return this.#used[0]?.firstLsn ?? LSN_ZERO;
-  }
-
-  #syncDirectory(): Promise<void> {
-    return this.#options.env.storage.syncDirectory(this.#options.directory);
   }
 
   #segment(sequence: number): Segment {
