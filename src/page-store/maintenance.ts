@@ -268,7 +268,7 @@ export class Maintenance {
 
   async #collect({ dryRun, published }: CollectRequest): Promise<CollectReport> {
     const { env, options, commons, table, databases, residency, replays } = this.#parts;
-    const { directory, storeId, manifest, historyLsn } = options;
+    const { storeId, manifest, historyLsn } = options;
     const slices = new Slices(env.clock, () => this.#closing);
     slices.check();
     await replays.allReady();
@@ -283,7 +283,7 @@ export class Maintenance {
       checkpointLsn: this.#checkpointLsn,
       nowMs: env.clock.wallMs(),
       isDry: dryRun,
-      place: { storage: env.storage, directory, storeId, residency },
+      source: { storeId, residency },
     });
     const report = await collection.plan();
     if (dryRun) return report;

@@ -264,12 +264,13 @@ export class Checkpoint {
 
   async #compact(): Promise<void> {
     const { slices, compactionBytes, compactionRoomBytes, databases } = this.#ground;
+    const { storeId, commons } = this.#ground;
     const { pins } = databases;
     const [draft, tally, writer] = [this.#draft, this.#tally, this.#writer];
     const carryBytesMax = Math.min(compactionBytes + writer.imageBytes, compactionRoomBytes);
     const isLive = (stream: StreamId) => !pins.isDropped(stream, this.lsn);
     this.#compacted = await compact({
-      place: { ...this.#place(), residency: this.#ground.commons.residency },
+      source: { storeId, residency: commons.residency },
       slices,
       uses: this.#uses,
       carrier: new Carrying({ pins, draft, tally, writer, isLive }),

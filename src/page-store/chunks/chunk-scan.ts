@@ -7,7 +7,7 @@
  * (2) Every page that is given out passed its checksum.
  * (3) What is not here is fetched. If it cannot be, that is a StorageError.
  */
-import type { File, Storage } from "../../base/env.ts";
+import type { File } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
 import { type ChunkId, MIB } from "../../base/units.ts";
 import {
@@ -31,9 +31,8 @@ import {
 import type { Slices } from "../checkpoint/slices.ts";
 import type { Residency } from "../residency/residency.ts";
 
-export interface ChunkPlace {
-  readonly storage: Storage;
-  readonly directory: string;
+/** Where chunks are read from. */
+export interface ScanSource {
   readonly storeId: Uint8Array;
   readonly residency: Residency;
   /** Ends the waiting for what is not here. */
@@ -76,11 +75,11 @@ export class ChunkScan {
 
   /** See (1). To be closed. */
   static async open(
-    place: ChunkPlace,
+    source: ScanSource,
     of: ChunkToScan,
     slices: Slices,
   ): Promise<ChunkScan | undefined> {
-    const { residency, signal } = place;
+    const { residency, signal } = source;
     const options = { hold: true, ...(signal && { signal }) };
     const file = await residency.open(of.chunk, options).catch(unlessAway);
     if (file === undefined) return undefined;
@@ -89,7 +88,7 @@ export class ChunkScan {
       const codec = await readCodec(file);
       const entries = await readDirectory(file, of.fileBytes, slices);
       if (codec !== undefined && entries !== undefined) {
-        scan = new ChunkScan(file, { codec, entries }, pageSeed(place.storeId, of.chunk));
+        scan = new ChunkScan(file, { codec, entries }, pageSeed(source.storeId, of.chunk));
       }
       return scan;
     } finally {

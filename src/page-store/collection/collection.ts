@@ -13,7 +13,7 @@
 import { CATALOGUE_STREAM, type ChunkId, type Lsn, type StreamId } from "../../base/units.ts";
 import type { DatabaseRow, Manifest, MapVersionRow } from "../../manifest/index.ts";
 import type { Slices } from "../checkpoint/slices.ts";
-import type { ChunkPlace } from "../chunks/chunk-scan.ts";
+import type { ScanSource } from "../chunks/chunk-scan.ts";
 import type { Commons } from "../commons.ts";
 import type { Databases } from "../databases.ts";
 import { chunkOf, NOWHERE } from "../maps/location.ts";
@@ -62,7 +62,7 @@ export interface CollectGround {
   readonly checkpointLsn: Lsn;
   readonly nowMs: number;
   readonly isDry: boolean;
-  readonly place: ChunkPlace;
+  readonly source: ScanSource;
 }
 
 export class Collection {
@@ -166,12 +166,12 @@ export class Collection {
 
   /** What could be compacted once the versions are gone. A dry run looks into the chunks for it. */
   async #compaction(): Promise<CompactionPlan> {
-    const { table, place, slices, databases, isDry } = this.#ground;
+    const { table, source, slices, databases, isDry } = this.#ground;
     const [draft, tally, { pins }] = [this.#draft, this.#tally, databases];
     const uses = table.uses.copy();
     const rows = () => tally.rowsToBe();
     const carrier = new NamedPages(pins, draft);
-    if (isDry) await countAll({ place, slices, uses, carrier, rows });
+    if (isDry) await countAll({ source, slices, uses, carrier, rows });
     return planCompaction(uses.of(rows()), {
       carryBytesMax: Number.POSITIVE_INFINITY,
       isWriting: false,

@@ -105,7 +105,7 @@ class CompactionRound {
 
   /** Writes; nothing is changed yet. */
   async write(): Promise<CompactionResult> {
-    const { env, directory, storeId, slices, databases, asOf } = this.#ground;
+    const { storeId, slices, databases, asOf } = this.#ground;
     const { carryBytesMax, isExact, commons } = this.#ground;
     const { residency } = commons;
     const { pins } = databases;
@@ -113,7 +113,7 @@ class CompactionRound {
     const isLive = (stream: Parameters<typeof pins.isDropped>[0]) => !pins.isDropped(stream, asOf);
     try {
       const result = await compact({
-        place: { storage: env.storage, directory, storeId, residency },
+        source: { storeId, residency },
         slices,
         uses: this.#uses,
         carrier: new Carrying({ pins, draft, tally, writer, isLive }),

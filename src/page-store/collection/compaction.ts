@@ -19,7 +19,7 @@ import type { ChunkId } from "../../base/units.ts";
 import type { ChunkEntry } from "../../chunk/index.ts";
 import type { ChunkRow } from "../../manifest/index.ts";
 import type { Slices } from "../checkpoint/slices.ts";
-import { type ChunkPlace, ChunkScan, type ScannedPage } from "../chunks/chunk-scan.ts";
+import { ChunkScan, type ScannedPage, type ScanSource } from "../chunks/chunk-scan.ts";
 import type { ChunkUses } from "./chunk-uses.ts";
 import { type CompactionLimits, planCompaction } from "./compaction-plan.ts";
 
@@ -33,7 +33,7 @@ export interface Carrier {
 }
 
 export interface CountGround {
-  readonly place: ChunkPlace;
+  readonly source: ScanSource;
   readonly slices: Slices;
   readonly uses: ChunkUses;
   readonly carrier: Pick<Carrier, "isNamed">;
@@ -57,11 +57,11 @@ export interface CompactionResult {
 }
 
 export async function compact(ground: CompactionGround): Promise<CompactionResult> {
-  const { residency } = ground.place;
+  const { residency } = ground.source;
   if (!residency.mayHaveRemotePages) return compactWith(ground);
   const { signal, end } = residency.patience.begin();
   try {
-    return await compactWith({ ...ground, place: { ...ground.place, signal } });
+    return await compactWith({ ...ground, source: { ...ground.source, signal } });
   } finally {
     end();
   }
@@ -105,22 +105,22 @@ async function count(ground: CountGround, suspects: ReadonlySet<ChunkId>): Promi
 }
 
 async function openScan(
-  { place, slices }: CountGround,
+  { source, slices }: CountGround,
   row: ChunkRow,
 ): Promise<ChunkScan | "left" | "damaged"> {
-  const { residency } = place;
+  const { residency } = source;
   if (residency.rests(row.chunk)) return "left";
   try {
-    const scan = await ChunkScan.open(place, row, slices);
+    const scan = await ChunkScan.open(source, row, slices);
     if (scan === undefined) void residency.distrust(row.chunk, DAMAGED);
     return scan ?? "damaged";
   } catch (error) {
-    return leftAlone(place, error);
+    return leftAlone(source, error);
   }
 }
 
 /** See (3). */
-function leftAlone({ residency }: ChunkPlace, error: unknown): "left" {
+function leftAlone({ residency }: ScanSource, error: unknown): "left" {
   if (!(error instanceof StorageError) || error.code === "BOP_CLOSED") throw error;
   residency.patience.rest();
   return "left";
@@ -130,19 +130,19 @@ async function compactChunk(
   ground: CompactionGround,
   row: ChunkRow,
 ): Promise<"all" | "left" | "damaged"> {
-  const { place, slices, carrier } = ground;
+  const { source, slices, carrier } = ground;
   const scan = await openScan(ground, row);
   if (typeof scan === "string") return scan;
   try {
     const named = await namedOf(ground, row.chunk, scan);
     const pages = scan.pages(named);
     for (;;) {
-      const next = await pages.next().catch((error) => leftAlone(place, error));
+      const next = await pages.next().catch((error) => leftAlone(source, error));
       if (next === "left") return "left";
       if (next.done) break;
       const page = next.value;
       if (page === undefined) {
-        void place.residency.distrust(row.chunk, DAMAGED);
+        void source.residency.distrust(row.chunk, DAMAGED);
         return "damaged";
       }
       if (carrier.isFull) return "left";

@@ -15,7 +15,7 @@ import type { ChunkId, Lsn } from "../../base/units.ts";
 import { chunkPath } from "../chunks/chunk-files.ts";
 import type { Commons } from "../commons.ts";
 
-export interface ChunkPlace {
+interface DeadFilesOptions {
   readonly storage: Storage;
   readonly directory: string;
   /** See (3). Absent: nobody ships anything. */
@@ -29,12 +29,15 @@ interface DeadFile {
 }
 
 export class DeadFiles {
-  readonly #place: ChunkPlace;
+  readonly #options: DeadFilesOptions;
   readonly #commons: Pick<Commons, "files" | "spillers" | "residency">;
   #dead: DeadFile[] = [];
 
-  constructor(place: ChunkPlace, commons: Pick<Commons, "files" | "spillers" | "residency">) {
-    this.#place = place;
+  constructor(
+    options: DeadFilesOptions,
+    commons: Pick<Commons, "files" | "spillers" | "residency">,
+  ) {
+    this.#options = options;
     this.#commons = commons;
   }
 
@@ -44,7 +47,7 @@ export class DeadFiles {
 
   /** A commit of the manifest has succeeded. */
   async remove(): Promise<void> {
-    const { storage, directory, mayForget } = this.#place;
+    const { storage, directory, mayForget } = this.#options;
     const { files, spillers, residency } = this.#commons;
     const inUse = new Set<ChunkId>();
     for (const spilled of spillers) for (const chunk of spilled.chunks()) inUse.add(chunk);
