@@ -12,6 +12,7 @@
  * (5) A store that is open for less than a minute is not looked at.
  */
 import type { Clock, Disposer, Random, Storage } from "../../base/env.ts";
+import { Turns } from "../../base/turns.ts";
 import type { StreamId } from "../../base/units.ts";
 import type { Manifest, ScrubKey, ScrubRow } from "../../manifest/index.ts";
 import type { Found, ScrubArea, ScrubPiece } from "./area.ts";
@@ -87,6 +88,8 @@ const FINDINGS_MAX = 100;
 export class Scrubber {
   readonly #ground: ScrubberGround;
   readonly #ended = new AbortController();
+  /** See (1). */
+  readonly #turns = new Turns();
   readonly #reads: PacedReads;
   readonly #passes = new Map<PassName, Pass>();
   readonly #samples = new Map<StreamId, SampleRow>();
@@ -98,7 +101,6 @@ export class Scrubber {
   #healed = 0;
   #nowBytes = 0;
   #timer: Disposer | undefined;
-  #tail: Promise<unknown> = Promise.resolve();
 
   constructor(ground: ScrubberGround) {
     const { clock, storage, options, manifest } = ground;
@@ -143,14 +145,14 @@ export class Scrubber {
   async stop(): Promise<void> {
     this.#timer?.dispose();
     this.#ended.abort(new Error("the store was closed"));
-    await this.#tail;
+    await this.#turns.ended();
     for (const pass of this.#passes.values()) await pass.stop();
     await this.#save();
   }
 
   /** All of the parts that were asked for, from their beginning. Rejects with the signal's reason. */
   now(wanted: ScrubNow): Promise<ScrubReport> {
-    return this.#inTurn(() => this.#now(wanted));
+    return this.#turns.run(() => this.#now(wanted));
   }
 
   #passOf(name: PassName, row = NEW_PASS): Pass | undefined {
@@ -164,7 +166,7 @@ export class Scrubber {
     if (this.#ended.signal.aborted) return;
     this.#timer?.dispose();
     this.#timer = this.#ground.clock.after(Math.min(delayMs, LOOK_EVERY_MS), () => {
-      void this.#inTurn(() => this.#turn()).then((nextMs) => this.#ring(nextMs));
+      void this.#turns.run(() => this.#turn()).then((nextMs) => this.#ring(nextMs));
     });
   }
 
@@ -333,13 +335,6 @@ export class Scrubber {
     const { manifest, isWritable, onFault } = this.#ground;
     if (!isWritable()) return;
     await manifest.publish({ putScrubs, removeScrubs }).catch(onFault);
-  }
-
-  /** See (1). */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#tail.then(work);
-    this.#tail = done.catch(() => undefined);
-    return done;
   }
 }
 
