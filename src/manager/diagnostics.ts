@@ -28,7 +28,7 @@ export function diagnosticsOf(
     replayedCommits: parts.replayedCommits,
     owner: ownerFacts(parts),
     databases: {
-      known: catalogue.size,
+      known: catalogue.databases.count,
       open: fleet.openCount,
       busiest: busiest(store, { log, pages }),
     },
@@ -86,7 +86,7 @@ function busiest(
   const changed = pages.holdsLog().filter(({ changedPages = 0 }) => changedPages > 0);
   changed.sort((a, b) => (b.changedPages ?? 0) - (a.changedPages ?? 0));
   return changed.slice(0, BUSIEST_MAX).map(({ stream, fromLsn, changedPages = 0 }) => {
-    const name = catalogue.row(stream)?.name ?? "";
+    const name = catalogue.databases.row(stream)?.name ?? "";
     return { name, changedPages, logBytes: bytesBetween(fromLsn, log.newestLsn) };
   });
 }
@@ -97,7 +97,11 @@ function pinnedStreams(
   { log, pages }: { readonly log: Log; readonly pages: PageStore },
 ): PinnedLog[] {
   const databases = pages.holdsLog().map(({ stream, fromLsn }) => {
-    return { kind: "database" as const, name: catalogue.row(stream)?.name ?? "", fromLsn };
+    return {
+      kind: "database" as const,
+      name: catalogue.databases.row(stream)?.name ?? "",
+      fromLsn,
+    };
   });
   const recordLogs = logs.holdsLog().map((held) => ({ kind: "record-log" as const, ...held }));
   const oldest = [...databases, ...recordLogs].sort((a, b) => a.fromLsn - b.fromLsn);

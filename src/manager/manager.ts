@@ -114,12 +114,12 @@ export class StoreManager implements Manager {
     const store = this.#store;
     if (level !== undefined) store.levels.gateOf(level);
     store.lifecycle.assertOpen();
-    let row = store.catalogue.find(checked);
+    let row = store.catalogue.databases.find(checked);
     if (row === undefined) {
       if (options.create === false) throw notFound(checked);
       const opened = store.door.enter();
       if (opened !== undefined) await opened;
-      row = store.catalogue.find(checked); // Another may have made it meanwhile.
+      row = store.catalogue.databases.find(checked); // Another may have made it meanwhile.
     }
     if (row?.state === "importing") throw beingImported(checked);
     if (row !== undefined) {
@@ -137,7 +137,8 @@ export class StoreManager implements Manager {
     const wanted = pageWanted("list", options);
     const store = this.#store;
     store.lifecycle.assertOpen();
-    const page = () => store.catalogue.page({ durableLsn: store.gate.durableLsn, ...wanted });
+    const { databases } = store.catalogue;
+    const page = () => databases.page({ durableLsn: store.gate.durableLsn, ...wanted });
     const rows = await withSizes(store, page);
     const { durableLsn } = store.gate;
     const at = store.catalogue.at(durableLsn);
@@ -186,7 +187,7 @@ export class StoreManager implements Manager {
     const checked = databaseName(name);
     const store = this.#store;
     store.lifecycle.assertWritable();
-    if (store.catalogue.find(checked) !== undefined) throw nameTaken(checked);
+    if (store.catalogue.databases.find(checked) !== undefined) throw nameTaken(checked);
     const file = await openSqliteFile(store.env.storage, path);
     try {
       const { engine } = store.options;
@@ -353,7 +354,7 @@ export class StoreManager implements Manager {
   }
 
   #live(name: DatabaseName): CatalogueRow {
-    const row = this.#store.catalogue.find(name);
+    const row = this.#store.catalogue.databases.find(name);
     if (row === undefined) throw notFound(name);
     if (row.state === "importing") throw beingImported(name);
     return row;

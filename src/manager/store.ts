@@ -236,7 +236,7 @@ export class Store implements StoreGround {
 
   /** What a crash left of imports is nobody's. */
   async dropUnfinishedImports(): Promise<void> {
-    for (const { stream, name } of this.catalogue.importing()) this.drop(stream, name);
+    for (const { stream, name } of this.catalogue.databases.importing()) this.drop(stream, name);
     await this.durable(this.#log.newestLsn, "local");
   }
 
@@ -357,12 +357,12 @@ export class Store implements StoreGround {
   }
 
   #liveName(stream: StreamId): string | undefined {
-    const row = this.catalogue.row(stream);
+    const row = this.catalogue.databases.row(stream);
     return row?.state === "live" ? row.name : undefined;
   }
 
   #row(stream: StreamId): CatalogueRow {
-    const row = this.catalogue.row(stream);
+    const row = this.catalogue.databases.row(stream);
     if (row === undefined) throw dropped(stream);
     return row;
   }
@@ -372,7 +372,7 @@ export class Store implements StoreGround {
     let removed: readonly StreamId[] = [];
     const request: CheckpointRequest = {
       removable: (lsn) => {
-        const dropped = this.catalogue.removableAt(lsn);
+        const dropped = this.catalogue.databases.removableAt(lsn);
         removed = dropped.filter((stream) => !this.#pages.isHeld(stream, lsn));
         return removed;
       },

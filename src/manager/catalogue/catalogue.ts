@@ -7,15 +7,11 @@
  *     has waited for its LSN.
  * (2) Stream ids are never used again. A dropped database leaves a tombstone until the log that may
  *     hold frames of it is released, and nobody reads through it any more.
- * (3) A name belongs to one database that is live or being imported.
- * (4) What a change replaced is kept until the change is durable: lists show durable rows only.
- * (5) What a change made is kept, with the fact that the change log tells of it, until it is in the
- *     manifest: `catalogueLsn` says how far that is, and recovery applies what lies above.
- * (6) The moment of a fork and of a snapshot is the newest commit of any database when its entry is
+ * (3) What a change made is kept, with the fact that the change log tells of it, until it is in the
+ *     manifest: `savedLsn` says how far that is, and recovery applies what lies above.
+ * (4) The moment of a fork and of a snapshot is the newest commit of any database when its entry is
  *     sealed, or an older one: it is durable when the entry is.
- * (7) Snapshots of a database go with it; those of the store stay.
- *
- * It is over 400 lines because every kind of change reaches memory, log and manifest by the same way.
+ * (5) Snapshots of a database go with it; those of the store stay.
  */
 import { assert, present } from "../../base/assert.ts";
 import { CATALOGUE_STREAM, type Lsn, type StreamId, streamId } from "../../base/units.ts";
@@ -41,18 +37,10 @@ import {
   type SnapshotChange,
   snapshotTaken,
 } from "./catalogue-row.ts";
-import { compare, NameIndex } from "./name-index.ts";
+import { type DatabasesAt, KnownDatabases } from "./known-databases.ts";
 import type { DatabaseName } from "./names.ts";
 import { SnapshotNames, type SnapshotsAt } from "./snapshot-names.ts";
 import { UnsavedEntries, type UnsavedRows } from "./unsaved.ts";
-
-export interface ListPage {
-  readonly durableLsn: Lsn;
-  readonly prefix: string;
-  /** Only names behind it. */
-  readonly after: string;
-  readonly limit: number;
-}
 
 export interface Replacement {
   /** Of an import that is complete. */
@@ -62,14 +50,8 @@ export interface Replacement {
   readonly name: DatabaseName;
 }
 
-/** Databases as they were at an LSN that is durable. */
-export interface CatalogueAt {
-  /** Undefined for one that was not there yet, and for one whose tombstone is gone. */
-  row(stream: StreamId): CatalogueRow | undefined;
-  /** Those of a family, tombstones included, in no order. */
-  family(family: StreamId): CatalogueRow[];
-  /** Roots of families with more than one member. */
-  roots(): StreamId[];
+/** What there was at an LSN that is durable. */
+export interface CatalogueAt extends DatabasesAt {
   readonly snapshots: SnapshotsAt;
 }
 
@@ -81,14 +63,11 @@ type OpenedCatalogue = Pick<
 type OfSnapshot = Extract<CatalogueEntry, { readonly type: "snapshot" | "dropSnapshot" }>;
 
 export class Catalogue {
+  /** For reading; they are changed here. */
+  readonly databases: KnownDatabases;
+  /** For reading; they are changed here. */
   readonly snapshots: SnapshotNames;
-  readonly #rows = new Map<StreamId, CatalogueRow>();
-  readonly #byName = new NameIndex<CatalogueRow>();
-  /** Tombstones, and imports that have not ended: few of many. */
-  readonly #rare = new Set<StreamId>();
-  /** See (4). In order of LSN. */
-  readonly #replaced: { readonly lsn: Lsn; readonly stream: StreamId; row?: CatalogueRow }[] = [];
-  /** See (5). */
+  /** See (3). */
   readonly #unsaved: UnsavedEntries;
   #nextStream: StreamId;
   #log: Log | undefined;
@@ -97,20 +76,14 @@ export class Catalogue {
   constructor(opened: OpenedCatalogue) {
     this.#nextStream = opened.nextStreamId;
     this.#unsaved = new UnsavedEntries(opened.catalogueLsn, opened.nextStreamId);
+    this.databases = new KnownDatabases(opened.databases.map(openedRow));
     this.snapshots = new SnapshotNames(opened.snapshots);
-    for (const row of opened.databases) {
-      this.#put(openedRow(row));
-    }
   }
 
   /** From here on changes go to the log; `follow` hears of each when it is sealed. */
   attach(log: Log, follow: (entry: CatalogueEntry, lsn: Lsn) => void): void {
     this.#log = log;
     this.#follow = follow;
-  }
-
-  get size(): number {
-    return this.#byName.size;
   }
 
   get nextStreamId(): StreamId {
@@ -137,77 +110,24 @@ export class Catalogue {
     this.#unsaved.push({ lsn, row: undefined, snapshots: [], fact });
   }
 
-  find(name: DatabaseName): CatalogueRow | undefined {
-    return this.#byName.get(name);
-  }
-
-  row(stream: StreamId): CatalogueRow | undefined {
-    return this.#rows.get(stream);
-  }
-
-  /** All that there are, tombstones included. */
-  rows(): Iterable<CatalogueRow> {
-    return this.#rows.values();
-  }
-
-  /** Tombstones. */
-  dropped(): CatalogueRow[] {
-    return this.#rareOnes().filter(({ state }) => state === "dropped");
-  }
-
-  /** Those whose import has not ended. */
-  importing(): CatalogueRow[] {
-    return this.#rareOnes().filter(({ state }) => state === "importing");
-  }
-
-  /** Live ones as they were at an LSN that is durable, in order of name, a page of them. See (4). */
-  page(wanted: ListPage): CatalogueRow[] {
-    const { durableLsn, prefix, after, limit } = wanted;
-    const isWanted = ({ name }: CatalogueRow) => name > after && name.startsWith(prefix);
-    const undone = this.#undone(durableLsn);
-    const former = [...undone.values()].flatMap((row) =>
-      row?.state === "live" && isWanted(row) ? [row] : [],
-    );
-    const page: CatalogueRow[] = [];
-    for (const [name, row] of this.#byName.from(compare(after, prefix) < 0 ? prefix : after)) {
-      if (page.length === limit || !(name.startsWith(prefix) || name < prefix)) break;
-      if (row.state === "live" && isWanted(row) && !undone.has(row.stream)) page.push(row);
-    }
-    if (former.length === 0) return page;
-    return [...page, ...former].sort((a, b) => compare(a.name, b.name)).slice(0, limit);
-  }
-
-  /** What there was at an LSN that is durable. */
   at(durableLsn: Lsn): CatalogueAt {
-    const undone = this.#undone(durableLsn);
-    const row = (stream: StreamId) =>
-      undone.has(stream) ? undone.get(stream) : this.#rows.get(stream);
-    const all = (): CatalogueRow[] => [...this.#rows.keys()].flatMap((stream) => row(stream) ?? []);
-    return {
-      row,
-      family: (family) => all().filter((member) => member.family === family),
-      roots: () => {
-        const forks = all().filter(({ stream, family }) => stream !== family);
-        return [...new Set(forks.map(({ family }) => family))];
-      },
-      snapshots: this.snapshots.at(durableLsn),
-    };
+    return { ...this.databases.at(durableLsn), snapshots: this.snapshots.at(durableLsn) };
   }
 
   create(wanted: NewDatabase): CatalogueRow {
-    if (this.#byName.has(wanted.name)) throw nameTaken(wanted.name);
+    if (this.#isTaken(wanted.name)) throw nameTaken(wanted.name);
     const stream = this.#nextStream;
     this.#append({ type: "create", stream, ...wanted });
-    return present(this.#rows.get(stream), "a created database has a row");
+    return present(this.databases.row(stream), "a created database has a row");
   }
 
-  /** A database that begins as another was at a moment. See (6). */
+  /** A database that begins as another was at a moment. See (4). */
   fork({ origin, ...wanted }: NewFork): CatalogueRow {
-    if (this.#byName.has(wanted.name)) throw nameTaken(wanted.name);
-    const { family, engine, pageBytes } = this.#live(origin.stream);
+    if (this.#isTaken(wanted.name)) throw nameTaken(wanted.name);
+    const { family, engine, pageBytes } = this.databases.live(origin.stream);
     const stream = this.#nextStream;
     this.#append({ type: "fork", stream, origin, family, engine, pageBytes, ...wanted });
-    return present(this.#rows.get(stream), "a fork has a row");
+    return present(this.databases.row(stream), "a fork has a row");
   }
 
   /** Returns the LSN at which it is gone. */
@@ -216,7 +136,7 @@ export class Catalogue {
   }
 
   rename(stream: StreamId, name: DatabaseName): Lsn {
-    if (this.#byName.has(name)) throw nameTaken(name);
+    if (this.#isTaken(name)) throw nameTaken(name);
     return this.#append({ type: "rename", stream, name });
   }
 
@@ -230,19 +150,19 @@ export class Catalogue {
    * one moment, or not at all.
    */
   replace({ stream, replaced, name }: Replacement): Lsn {
-    if (this.#byName.has(name)) throw nameTaken(name);
+    if (this.#isTaken(name)) throw nameTaken(name);
     return this.#appendAll([
       { type: "rename", stream: replaced, name },
-      { type: "rename", stream, name: this.#live(replaced).name },
+      { type: "rename", stream, name: this.databases.live(replaced).name },
       { type: "publish", stream },
     ]);
   }
 
-  /** Keeps a moment of a database, or (stream 0) of all, under a name. See (6). */
+  /** Keeps a moment of a database, or (stream 0) of all, under a name. See (4). */
   snapshot(wanted: SnapshotRow): NamedMoment {
     const { stream, name } = wanted;
     if (this.snapshots.find(stream, name) !== undefined) throw snapshotTaken(name);
-    if (stream !== CATALOGUE_STREAM) this.#live(stream);
+    if (stream !== CATALOGUE_STREAM) this.databases.live(stream);
     this.#append({ type: "snapshot", ...wanted });
     return present(this.snapshots.find(stream, name), "a snapshot that was made is there");
   }
@@ -278,28 +198,9 @@ export class Catalogue {
     this.#unsaved.saved(rows);
   }
 
-  /** Tombstones that a checkpoint at `lsn` removes, unless somebody reads through them. */
-  removableAt(lsn: Lsn): StreamId[] {
-    return this.#rareOnes().flatMap(({ stream, droppedLsn }) =>
-      droppedLsn !== undefined && droppedLsn <= lsn ? [stream] : [],
-    );
-  }
-
   /** They are gone from the manifest. */
-  removed(streams: readonly StreamId[]): void {
-    for (const stream of streams) {
-      this.#rows.delete(stream);
-      this.#rare.delete(stream);
-    }
-  }
-
-  /** Rows that changed behind the LSN, as they were at it: undefined where there was none. */
-  #undone(durableLsn: Lsn): Map<StreamId, CatalogueRow | undefined> {
-    const undone = new Map<StreamId, CatalogueRow | undefined>();
-    for (const { lsn, stream, row } of this.#replaced) {
-      if (lsn > durableLsn && !undone.has(stream)) undone.set(stream, row);
-    }
-    return undone;
+  removed(tombstones: readonly StreamId[]): void {
+    this.databases.remove(tombstones);
   }
 
   #append(entry: CatalogueEntry): Lsn {
@@ -312,13 +213,10 @@ export class Catalogue {
     const frames = log.stage(CATALOGUE_STREAM);
     for (const entry of entries) frames.entry(encodeCatalogueEntry(entry));
     const lsn = frames.seal({ pageCount: 0, pageBytes: 0 });
+    this.databases.settle(log.durableLsn);
     this.snapshots.settle(log.durableLsn);
-    while ((this.#replaced[0]?.lsn ?? lsn) <= log.durableLsn) this.#replaced.shift();
     for (const entry of entries) {
-      if (!isOfSnapshot(entry)) {
-        const row = this.#rows.get(entry.stream);
-        this.#replaced.push({ lsn, stream: entry.stream, ...(row && { row }) });
-      }
+      if (!isOfSnapshot(entry)) this.databases.replaceAt(lsn, entry.stream);
       this.#apply(entry, lsn);
       this.#follow(entry, lsn);
     }
@@ -336,9 +234,8 @@ export class Catalogue {
       this.#change(newRow(entry, lsn), entry);
       return;
     }
-    const row = this.#rows.get(entry.stream);
+    const row = this.databases.row(entry.stream);
     assert(row !== undefined, () => `catalogue: no database ${entry.stream} to ${entry.type}`);
-    if (this.#byName.get(row.name) === row) this.#byName.delete(row.name);
     if (entry.type === "drop") {
       this.#change({ ...row, state: "dropped", lsn, droppedLsn: lsn }, entry);
     } else if (entry.type === "rename") this.#change({ ...row, name: entry.name, lsn }, entry);
@@ -362,11 +259,11 @@ export class Catalogue {
     this.#unsaved.push({ lsn, row: undefined, snapshots: [gone], fact });
   }
 
-  /** See (5) and (7). */
+  /** See (3) and (5). */
   #change(row: CatalogueRow, entry: Parameters<typeof factOf>[0]): void {
     const { lsn, stream } = row;
     const nameOf = (of: StreamId) => this.#nameOf(of);
-    const fact = factOf(entry, { row, before: this.#rows.get(stream), nameOf });
+    const fact = factOf(entry, { row, before: this.databases.row(stream), nameOf });
     const gone: SnapshotChange[] = [];
     if (entry.type === "drop") {
       for (const snapshot of this.snapshots.of(stream)) {
@@ -375,28 +272,15 @@ export class Catalogue {
       }
     }
     this.#unsaved.push({ lsn, row, snapshots: gone, fact });
-    this.#put(row);
+    this.databases.put(row);
   }
 
-  #live(stream: StreamId): CatalogueRow {
-    const row = this.#rows.get(stream);
-    assert(row?.state === "live", () => `catalogue: database ${stream} is not live`);
-    return row;
+  #isTaken(name: DatabaseName): boolean {
+    return this.databases.find(name) !== undefined;
   }
 
   #nameOf(stream: StreamId): string {
-    return this.#rows.get(stream)?.name ?? "";
-  }
-
-  #rareOnes(): CatalogueRow[] {
-    return [...this.#rare].map((stream) => present(this.#rows.get(stream), "it has a row"));
-  }
-
-  #put(row: CatalogueRow): void {
-    this.#rows.set(row.stream, row);
-    if (row.state !== "live") this.#rare.add(row.stream);
-    else this.#rare.delete(row.stream);
-    if (row.state !== "dropped") this.#byName.set(row.name, row);
+    return this.databases.row(stream)?.name ?? "";
   }
 }
 

@@ -213,7 +213,7 @@ export class ChangeFeed {
   /** Those that can be seen; an import is told of as such, when it is done. */
   #named(advanced: ReturnType<PageStore["advancedSince"]>): AdvancedDatabase[] {
     return advanced.flatMap(({ stream, lsn }) => {
-      const row = this.#options.catalogue.row(stream);
+      const row = this.#options.catalogue.databases.row(stream);
       return row?.state === "live" ? [{ stream, name: row.name, lsn }] : [];
     });
   }

@@ -194,7 +194,7 @@ async function fill(
 }
 
 export function rowOf({ catalogue }: PastGround, stream: StreamId): CatalogueRow {
-  const row = catalogue.row(stream);
+  const row = catalogue.databases.row(stream);
   if (row !== undefined && row.state === "live") return row;
   throw new StorageError("BOP_DROPPED", "the database was dropped", {
     details: { database: row?.name ?? String(stream) },

@@ -126,7 +126,7 @@ export async function collect(store: StoreGround, dryRun: boolean): Promise<Coll
   lifecycle.assertOpen();
   for (let left = Number.POSITIVE_INFINITY; !dryRun; ) {
     await store.checkpoint();
-    const dropped = catalogue.dropped().length;
+    const dropped = catalogue.databases.dropped().length;
     if (dropped === 0 || dropped === left) break;
     left = dropped;
   }

@@ -87,7 +87,7 @@ export class Snapshots {
     const own = catalogue.snapshots.find(stream, checked);
     if (own !== undefined) return own;
     const common = catalogue.snapshots.find(CATALOGUE_STREAM, checked);
-    if (common !== undefined && wasThere(catalogue.row(stream), common)) return common;
+    if (common !== undefined && wasThere(catalogue.databases.row(stream), common)) return common;
     throw this.#notFound(stream, checked);
   }
 
@@ -112,7 +112,7 @@ export class Snapshots {
   }
 
   #notFound(stream: StreamId, snapshot: string): StorageError {
-    const database = this.#ground.catalogue.row(stream)?.name ?? "";
+    const database = this.#ground.catalogue.databases.row(stream)?.name ?? "";
     const where =
       stream === CATALOGUE_STREAM ? "the store" : `database ${JSON.stringify(database)}`;
     const message = `there is no snapshot named ${JSON.stringify(snapshot)} of ${where}`;

@@ -76,6 +76,6 @@ export function levelsOf({ options, log, catalogue }: Parts, shipper?: Shipper):
     durableLsn: log.durableLsn,
     level: options.durability,
     remote: shipper && { lsn: shipper.remoteLsn, wanted: (lsn) => shipper.wanted(lsn) },
-    originOf: (stream) => catalogue.row(stream)?.origin?.stream,
+    originOf: (stream) => catalogue.databases.row(stream)?.origin?.stream,
   });
 }

@@ -166,7 +166,7 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
   const driver = await env.storage.driver({ directory: `${directory}/wal`, io: options.io });
   undo.push(() => driver.close());
   // Pages of databases can wait until somebody looks; what else there is in the log cannot.
-  const mayWait = (stream: StreamId) => catalogue.row(stream) !== undefined;
+  const mayWait = (stream: StreamId) => catalogue.databases.row(stream) !== undefined;
   const marks = { superblocks, registered, driver, window, mayWait };
   const recovered = await recoverLog(logOptions(ground, marks), replay);
   dropFromBacklog(recovered.backlog, { catalogue, pages });
@@ -250,7 +250,7 @@ function dropFromBacklog(
   backlog: Backlog,
   { catalogue, pages }: { readonly catalogue: Catalogue; readonly pages: PageStore },
 ): void {
-  for (const { stream } of catalogue.dropped()) {
+  for (const { stream } of catalogue.databases.dropped()) {
     if (!pages.isHeld(stream)) backlog.drop(stream);
   }
 }

@@ -49,7 +49,7 @@ async function inStore<T>(rng: Rng | undefined, work: (world: World) => Promise<
     const { residency } = store.parts.pages;
     Object.defineProperty(residency, "mayHaveRemotePages", { get: () => rng !== undefined });
     await manager.database("it", { pageBytes: 512 });
-    const { stream } = present(store.catalogue.find(databaseName("it")), "it was made");
+    const { stream } = present(store.catalogue.databases.find(databaseName("it")), "it was made");
     const open = await store.database(stream);
     const { space } = open;
     const read = space.read.bind(space);

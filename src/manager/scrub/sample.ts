@@ -30,7 +30,7 @@ export async function trySample(
 ): Promise<Sample | undefined> {
   const { env } = store;
   const { signal } = reads;
-  const name = store.catalogue.row(stream)?.name;
+  const name = store.catalogue.databases.row(stream)?.name;
   if (name === undefined) return undefined;
   try {
     const acknowledgedLsn = await acknowledgedOf(store, stream);

@@ -40,11 +40,11 @@ export function scrubberOf(store: StoreGround): Scrubber {
     remote: parts.hold.bucket && remoteScrub(store, parts.hold.bucket),
     isWritable: () => store.lifecycle.state !== "closed" && !store.levels.local.hasFailed,
     databases: function* (): Generator<readonly [StreamId, string]> {
-      for (const { stream, state, name } of catalogue.rows()) {
+      for (const { stream, state, name } of catalogue.databases.all()) {
         if (state === "live") yield [stream, name];
       }
     },
-    hasDatabases: () => catalogue.size > 0,
+    hasDatabases: () => catalogue.databases.count > 0,
     onFault: (error) => faults.record("scrub", error),
   });
 }
@@ -63,7 +63,7 @@ function localGround(store: StoreGround): LocalGround {
     isNamed: (chunk) => pages.chunks.row(chunk) !== undefined || recordLogs.chunks.has(chunk),
     isRemote: (chunk) => parts.remote?.find(chunk) !== undefined,
     databasesOf: (families) =>
-      [...catalogue.rows()].flatMap(({ state, family, name }) =>
+      [...catalogue.databases.all()].flatMap(({ state, family, name }) =>
         state === "live" && families.has(family) ? [name] : [],
       ),
     segments: () => log.history.ended,
@@ -155,7 +155,7 @@ export async function scrubNow(store: StoreGround, request: ScrubRequest): Promi
 }
 
 function liveStream({ catalogue }: StoreGround, name: string): StreamId {
-  const row = catalogue.find(databaseName(name));
+  const row = catalogue.databases.find(databaseName(name));
   if (row?.state === "live") return row.stream;
   const message = `there is no database named ${JSON.stringify(name)}`;
   throw new StorageError("BOP_NOT_FOUND", message, { details: { database: name } });
@@ -199,7 +199,7 @@ function passFacts(
 function sampleFacts({ scrubber, catalogue, options }: StoreGround): ScrubSamples {
   let [lastMs, goodDatabases] = [0, 0];
   const all: (ScrubbedDatabase & { readonly atMs: number })[] = [];
-  for (const { stream, state, name } of catalogue.rows()) {
+  for (const { stream, state, name } of catalogue.databases.all()) {
     if (state !== "live") continue;
     const { lastGoodMs = 0, lastTriedMs = 0, problem = "" } = scrubber.samples.get(stream) ?? {};
     lastMs = Math.max(lastMs, lastTriedMs);

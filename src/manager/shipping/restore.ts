@@ -100,7 +100,7 @@ export async function restoreInto(
   const at = momentGiven(options.at);
   const { env } = store;
   store.lifecycle.assertWritable();
-  const found = store.catalogue.find(name);
+  const found = store.catalogue.databases.find(name);
   if (found !== undefined && (as !== undefined || found.state !== "live")) throw nameTaken(name);
   const opened = await openBucket(fromGiven(options.from ?? sinkOf(store)), { env, signal });
   try {
@@ -132,7 +132,7 @@ async function put(
 ): Promise<DatabaseName | undefined> {
   const { engine, pageBytes } = past;
   await enter(store);
-  const isThere = store.catalogue.find(name) !== undefined;
+  const isThere = store.catalogue.databases.find(name) !== undefined;
   const { stream } = store.catalogue.create({
     name: isThere ? freeName(store, name, "restoring") : name,
     ...{ engine, pageBytes },
@@ -150,7 +150,7 @@ async function put(
     signal?.throwIfAborted();
     return await publish(store, stream, name);
   } catch (error) {
-    const isMade = store.catalogue.row(stream)?.state === "live";
+    const isMade = store.catalogue.databases.row(stream)?.state === "live";
     if (store.lifecycle.state === "open" && !isMade) store.drop(stream, "");
     throw error;
   }
@@ -163,11 +163,11 @@ async function publish(
   name: DatabaseName,
 ): Promise<DatabaseName | undefined> {
   const { catalogue } = store;
-  if (catalogue.row(stream)?.name === name) {
+  if (catalogue.databases.row(stream)?.name === name) {
     await store.durable(catalogue.publish(stream));
     return undefined;
   }
-  const replaced = catalogue.find(name);
+  const replaced = catalogue.databases.find(name);
   if (replaced?.state === "live") {
     const previous = freeName(store, name, `before-${stampOf(store)}`);
     const lsn = catalogue.replace({ stream, replaced: replaced.stream, name: previous });
@@ -205,7 +205,7 @@ function freeName({ catalogue, env }: StoreGround, name: DatabaseName, what: str
       stem = [...stem].slice(0, -1).join("");
     }
     const made = databaseName(`${stem}.${what}${unique}`.normalize("NFC"));
-    if (catalogue.find(made) === undefined) return made;
+    if (catalogue.databases.find(made) === undefined) return made;
   }
 }
 
