@@ -51,7 +51,7 @@ export class PinnedConnection extends QueryableBase implements Connection {
   }
 
   get inTransaction(): boolean {
-    return this.#own?.inTransaction ?? false;
+    return this.#own?.transaction.isOpen ?? false;
   }
 
   async transaction<T>(
@@ -69,9 +69,10 @@ export class PinnedConnection extends QueryableBase implements Connection {
     const own = this.#own;
     this.#reader?.dispose();
     if (own === undefined) return;
-    own.refuse(this.#closed);
+    const { transaction } = own;
+    transaction.refuse(this.#closed);
     own.abandon();
-    this.#database.giveBack(own.seat, { reusable: !own.changed });
+    this.#database.giveBack(transaction.seat, { reusable: !transaction.hasChangedSeat });
   }
 
   #run<T>(call: Call<T>): Promise<T> {

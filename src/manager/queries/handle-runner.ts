@@ -60,7 +60,7 @@ export class HandleRunner implements Runner {
 
   /** See (6). */
   async #startLater<T>(call: Call<T>, missed: PagesAway): Promise<T> {
-    const { timeoutMs, deadlineMs = this.#deadlineMs(timeoutMs) } = call;
+    const { timeoutMs, deadlineMs = this.database.deadlineMs(timeoutMs) } = call;
     const limits = { timeoutMs, deadlineMs, missed };
     const start = () => ({ running: this.#runOnce({ ...call, deadlineMs }) });
     const started = withPages(this.database.pages, start, limits);
@@ -103,7 +103,7 @@ export class HandleRunner implements Runner {
   /** See (5). */
   #readAgain<T>(call: Call<T>, missed: PagesAway): Promise<T> {
     const { database, session } = this;
-    const { timeoutMs, deadlineMs = this.#deadlineMs(timeoutMs) } = call;
+    const { timeoutMs, deadlineMs = this.database.deadlineMs(timeoutMs) } = call;
     database.endHolds();
     const read = (): Promise<T> => {
       const seat = database.readSeat(session);
@@ -179,7 +179,7 @@ export class HandleRunner implements Runner {
         session,
         waitingSinceMs: 0,
         timeoutMs,
-        deadlineMs: this.#deadlineMs(timeoutMs),
+        deadlineMs: this.database.deadlineMs(timeoutMs),
         outcome: undefined,
         release: resolve as (answer: unknown) => void,
         refuse: reject,
@@ -257,7 +257,7 @@ export class HandleRunner implements Runner {
   #readOnce<T>(call: Call<T>, { seat, statement }: Compiled): ReadOutcome<T> | PagesAway {
     return readOnce(() => {
       if (call.timeoutMs !== undefined) {
-        seat.connection.deadline(call.deadlineMs ?? this.#deadlineMs(call.timeoutMs));
+        seat.connection.deadline(call.deadlineMs ?? this.database.deadlineMs(call.timeoutMs));
       }
       try {
         statement.bind(call.parameters);
@@ -288,18 +288,13 @@ export class HandleRunner implements Runner {
         session,
         waitingSinceMs: 0,
         timeoutMs: call.timeoutMs,
-        deadlineMs: call.deadlineMs ?? this.#deadlineMs(call.timeoutMs),
+        deadlineMs: call.deadlineMs ?? this.database.deadlineMs(call.timeoutMs),
         outcome: undefined,
         release: resolve as (answer: unknown) => void,
         refuse: reject,
       };
       database.writer.push(member);
     });
-  }
-
-  #deadlineMs(timeoutMs: number | undefined): number | undefined {
-    if (timeoutMs === undefined) return undefined;
-    return this.database.options.env.clock.monotonicMs() + timeoutMs;
   }
 
   #compiled(seat: Seat, sql: string): PreparedStatement | undefined {

@@ -16,7 +16,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Env } from "../../base/env.ts";
 import type { StorageError } from "../../base/errors.ts";
-import { earlierLsn, type Lsn, laterLsn, lsn, type StreamId } from "../../base/units.ts";
+import { earlierLsn, type Lsn, laterLsn, type StreamId } from "../../base/units.ts";
 import type { PageSpace } from "../../page-store/index.ts";
 import {
   type EngineKind,
@@ -31,12 +31,10 @@ import type { OutputGate } from "../gates/gate.ts";
 import type { Levels } from "../gates/levels.ts";
 import { type PageResidency, PageWaits } from "./page-waits.ts";
 import type { Readers } from "./readers.ts";
-import { Seat } from "./seat.ts";
+import { NEWEST, Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 import { Writer } from "./writer.ts";
 
-/** Newer than every commit. */
-const NEWEST = lsn(Number.MAX_SAFE_INTEGER);
 /** Spare seats kept open for the next iterator. */
 const IDLE_SPARES_MAX = 2;
 
@@ -151,6 +149,12 @@ export class OpenDatabase {
   /** Throws BOP_CLOSED, BOP_DROPPED or BOP_READ_ONLY once the database is closed. */
   assertOpen(): void {
     if (this.#closed !== undefined) throw this.#closed;
+  }
+
+  /** Monotonic time at which so much time is over; undefined for no limit. */
+  deadlineMs(timeoutMs: number | undefined): number | undefined {
+    if (timeoutMs === undefined) return undefined;
+    return this.options.env.clock.monotonicMs() + timeoutMs;
   }
 
   /** For whoever has the writer. */

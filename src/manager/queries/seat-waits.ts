@@ -8,24 +8,15 @@
  */
 import type { StorageError } from "../../base/errors.ts";
 import { PagesAway } from "../../page-store/index.ts";
-import type { OpenDatabase } from "./open-database.ts";
 import type { PageWait, WaitLimits } from "./page-waits.ts";
-
-interface SeatWaitsOptions {
-  /** The seat has the writer. */
-  readonly isHolding: () => boolean;
-  /** The pages of a call could not be had: it is over, and has done nothing. */
-  readonly onFailure: () => void;
-}
+import type { SeatTransaction } from "./seat-transaction.ts";
 
 export class SeatWaits {
-  readonly #database: OpenDatabase;
-  readonly #options: SeatWaitsOptions;
+  readonly #transaction: SeatTransaction;
   #wait: PageWait | undefined;
 
-  constructor(database: OpenDatabase, options: SeatWaitsOptions) {
-    this.#database = database;
-    this.#options = options;
+  constructor(transaction: SeatTransaction) {
+    this.#transaction = transaction;
   }
 
   /** Runs what may find pages away until it finds none. `missed`: it has run once. */
@@ -62,19 +53,19 @@ export class SeatWaits {
 
   /** See (2). */
   async #bring(away: PagesAway, limits: WaitLimits): Promise<void> {
-    const { pages, options } = this.#database;
+    const { database, hasWriter } = this.#transaction;
+    const { pages, options } = database;
     this.#wait ??= pages.begin();
     const wait = this.#wait;
-    const isHolding = this.#options.isHolding();
-    if (isHolding) options.countHold(-1);
+    if (hasWriter) options.countHold(-1);
     try {
       await wait.bring(away, limits);
       wait.assertGoingOn();
     } catch (error) {
-      if (this.#wait === wait) this.#options.onFailure();
+      if (this.#wait === wait) this.#transaction.gaveUp();
       throw error;
     } finally {
-      if (isHolding) options.countHold(1);
+      if (hasWriter) options.countHold(1);
     }
   }
 }

@@ -10,10 +10,12 @@
  *     lock and the look at the header for each. It is begun by the second of them, and ended before
  *     the seat is used for anything else: see `holdRead`.
  */
-import { LSN_ZERO, type Lsn, laterLsn } from "../../base/units.ts";
+import { LSN_ZERO, type Lsn, laterLsn, lsn } from "../../base/units.ts";
 import type { PreparedStatement, SessionCounters, SqliteConnection } from "../../sqlite/index.ts";
 import type { Session } from "./session.ts";
 
+/** The horizon of who may see all that there is. */
+export const NEWEST = lsn(Number.MAX_SAFE_INTEGER);
 /** Compiled statements kept by a connection. */
 const STATEMENTS_MAX = 128;
 

@@ -27,6 +27,7 @@ import { withPages } from "./page-waits.ts";
 import { QueryableBase } from "./queryable.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { SeatRunner } from "./seat-runner.ts";
+import type { SeatTransaction } from "./seat-transaction.ts";
 import type { Session } from "./session.ts";
 import type { Hold } from "./work.ts";
 
@@ -48,12 +49,14 @@ export async function transact<T>(
   const runner = await (mode === "immediate"
     ? beginOnWriter({ database, session }, { timeoutMs, signal })
     : beginOnSpare({ database, session }, { mode, timeoutMs, signal }));
-  runner.revealsCommitted = reveal === "committed";
-  runner.level = level;
+  const { transaction } = runner;
+  transaction.revealsCommitted = reveal === "committed";
+  transaction.level = level;
   try {
     return await runScoped(runner, fn, { timeoutMs, signal, mode });
   } finally {
-    if (mode !== "immediate") database.giveBack(runner.seat, { reusable: !runner.changed });
+    const { seat, hasChangedSeat } = transaction;
+    if (mode !== "immediate") database.giveBack(seat, { reusable: !hasChangedSeat });
   }
 }
 
@@ -64,19 +67,20 @@ export async function transactOn<T>(
   options: TransactionOptions = {},
 ): Promise<T> {
   const { mode, timeoutMs, signal, reveal, durability } = resolve(options);
-  const level = durability && runner.database.options.levels.gateOf(durability);
+  const { transaction } = runner;
+  const level = durability && transaction.database.options.levels.gateOf(durability);
   signal?.throwIfAborted();
-  if (runner.inTransaction) throw new TypeError("the connection is in a transaction already");
-  runner.level = level;
+  if (transaction.isOpen) throw new TypeError("the connection is in a transaction already");
+  transaction.level = level;
   try {
     await runner.script(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN");
-    runner.readonly = mode === "read";
-    runner.revealsCommitted = reveal === "committed";
+    transaction.isReadonly = mode === "read";
+    transaction.revealsCommitted = reveal === "committed";
     return await runScoped(runner, fn, { timeoutMs, signal, mode });
   } finally {
-    runner.readonly = false;
-    runner.revealsCommitted = false;
-    runner.level = undefined;
+    transaction.isReadonly = false;
+    transaction.revealsCommitted = false;
+    transaction.level = undefined;
   }
 }
 
@@ -89,20 +93,21 @@ async function runScoped<T>(
   fn: Body<T>,
   { mode, ...limits }: Limits & Pick<Resolved, "mode">,
 ): Promise<T> {
+  const { transaction } = runner;
   const scope = new Scope(runner);
-  const { seenLsn } = runner;
-  runner.scoped = true;
-  const guard = new Guard(scope, { ...limits, database: runner.database });
+  const { seenLsn } = transaction;
+  transaction.isScoped = true;
+  const guard = new Guard(scope, { ...limits, database: transaction.database });
   if (mode !== "immediate") guard.watchAge(runner);
   try {
     const result = await guard.race(fn, scope);
     if (runner.busy) await runner.settled();
     guard.assertIntact();
-    runner.assertNotLost();
+    transaction.assertNotLost();
     scope.end(transactionClosed);
     const waiting = runner.commit();
     if (waiting !== undefined) await waiting;
-    await runner.durable(laterLsn(seenLsn, runner.seenLsn));
+    await runner.durable(laterLsn(seenLsn, transaction.seenLsn));
     return result;
   } catch (error) {
     scope.end(transactionClosed);
@@ -110,7 +115,7 @@ async function runScoped<T>(
     if (guard.reason === undefined && !isOfTheDevice(error)) await runner.durable(seenLsn);
     throw guard.reason ?? error;
   } finally {
-    runner.scoped = false;
+    transaction.isScoped = false;
     guard.dispose();
   }
 }
@@ -225,7 +230,7 @@ async function beginOnSpare(
     signal,
   });
   const runner = new SeatRunner({ ...place, seat });
-  runner.readonly = mode === "read";
+  runner.transaction.isReadonly = mode === "read";
   seat.connection.command("BEGIN");
   return runner;
 }
@@ -251,7 +256,7 @@ class Guard {
 
   /** As long as it only reads, it may be ended for its age: see readers.ts. */
   watchAge(runner: SeatRunner): void {
-    const { database } = runner;
+    const { database } = runner.transaction;
     this.#reader = database.options.readers.begin({
       owner: database,
       lsn: () => runner.readingLsn,
@@ -289,6 +294,7 @@ class Guard {
 class Scope extends QueryableBase implements Transaction {
   protected readonly runner: Runner;
   readonly #seatRunner: SeatRunner;
+  readonly #transaction: SeatTransaction;
   readonly #depth: number;
   /** Asked when a call has its turn, which may be long after it was made. */
   readonly #permit = (): void => this.#assertOpen();
@@ -298,6 +304,7 @@ class Scope extends QueryableBase implements Transaction {
   constructor(seatRunner: SeatRunner, depth = 0) {
     super();
     this.#seatRunner = seatRunner;
+    this.#transaction = seatRunner.transaction;
     this.#depth = depth;
     this.runner = {
       run: <T>(call: Call<T>) => this.#run(call),
@@ -314,18 +321,18 @@ class Scope extends QueryableBase implements Transaction {
     this.#assertCurrent();
     const child = new Scope(this.#seatRunner, this.#depth + 1);
     const name = `bop_${child.#depth}`;
-    this.#seatRunner.command(`SAVEPOINT ${name}`);
+    this.#transaction.command(`SAVEPOINT ${name}`);
     this.#child = child;
     try {
       const result = await fn(child);
       await this.#seatRunner.settled();
       this.#assertOpen();
-      this.#seatRunner.command(`RELEASE ${name}`);
+      this.#transaction.command(`RELEASE ${name}`);
       return result;
     } catch (error) {
-      if (this.#ended === undefined && this.#seatRunner.inTransaction) {
-        this.#seatRunner.command(`ROLLBACK TO ${name}`);
-        this.#seatRunner.command(`RELEASE ${name}`);
+      if (this.#ended === undefined && this.#transaction.isOpen) {
+        this.#transaction.command(`ROLLBACK TO ${name}`);
+        this.#transaction.command(`RELEASE ${name}`);
       }
       throw error;
     } finally {
@@ -351,10 +358,10 @@ class Scope extends QueryableBase implements Transaction {
   }
 
   async #script(sql: string, timeoutMs: number | undefined): Promise<void> {
-    const wasInTransaction = this.#seatRunner.inTransaction;
+    const wasInTransaction = this.#transaction.isOpen;
     assert(wasInTransaction, "a scope is open while its transaction is");
     await this.#seatRunner.script(sql, timeoutMs, this.#permit);
-    if (this.#seatRunner.inTransaction || this.#ended !== undefined) return;
+    if (this.#transaction.isOpen || this.#ended !== undefined) return;
     throw new TypeError("the script ended the transaction; its function must do that by returning");
   }
 
@@ -365,8 +372,8 @@ class Scope extends QueryableBase implements Transaction {
 
   #assertOpen(): void {
     if (this.#ended !== undefined) throw this.#ended();
-    this.#seatRunner.assertNotLost();
-    this.#seatRunner.database.assertOpen();
+    this.#transaction.assertNotLost();
+    this.#transaction.database.assertOpen();
   }
 
   #assertCurrent(): void {
