@@ -7,6 +7,7 @@
  * (3) What was being written when the bucket was lost is acknowledged as `local` when it is durable.
  */
 import { isStorageError, StorageError } from "../../base/errors.ts";
+import { nextTurn } from "../../base/next-turn.ts";
 import { bytesBetween } from "../../base/units.ts";
 import type { PageStore } from "../../page-store/index.ts";
 import type { Log } from "../../write/index.ts";
@@ -33,7 +34,7 @@ export function logFailed(
   const unknown = new StorageError("BOP_OUTCOME_UNKNOWN", message, { details, cause: error });
   levels.local.fail(unknown);
   levels.remote?.endAt(durableLsn, unknown);
-  fleet.turnReadOnly(why);
+  void closeBeside(store, fleet.turnReadOnly(why));
   pages.dropAbove(durableLsn);
   logs.dropAbove(durableLsn);
 }
@@ -50,7 +51,7 @@ export function bucketLost(
   faults.record("sink", why);
   if (lifecycle.state === "open") {
     lifecycle.moveTo("read-only", why);
-    fleet.turnReadOnly(why);
+    void closeBeside(store, fleet.turnReadOnly(why));
   }
   levels.remote.fail(why);
 }
@@ -64,6 +65,15 @@ export function notShipped(store: StoreGround, log: Pick<Log, "durableLsn">): vo
     "it is shipped when the store is opened again";
   const details = { lsn: log.durableLsn, durableLsn: remote.durableLsn };
   remote.fail(new StorageError("BOP_OUTCOME_UNKNOWN", message, { details }));
+}
+
+/** Closes connections that nobody uses any more, a few in each turn of the event loop. */
+async function closeBeside({ env, faults }: StoreGround, closing: Generator<void>): Promise<void> {
+  try {
+    for (const _ of closing) await nextTurn(env.clock);
+  } catch (error) {
+    faults.record("connections", error);
+  }
 }
 
 /** What the sink lacks is lost to everybody but who reads it here. */

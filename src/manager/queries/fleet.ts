@@ -5,12 +5,14 @@
  * (2) Beyond `maxConnections` the longest idle databases lose their connections. Handles do not
  *     notice: the next statement opens one again.
  * (3) Moments of a database that are open are closed with it, and their connections count as well.
+ * (4) Where all connections go, all databases let go of them at once, and so nobody uses one any more;
+ *     they are then closed a few a turn, by who steps through what is returned. It yields between.
  */
-
 import type { StorageError } from "../../base/errors.ts";
 import type { StreamId } from "../../base/units.ts";
 import type { FrozenMoment } from "../families/frozen-database.ts";
 import type { OpenDatabase } from "./open-database.ts";
+import type { Seat } from "./seat.ts";
 
 /** Connections are counted again after so many were opened. */
 const CONNECTS_PER_SWEEP = 64;
@@ -23,6 +25,8 @@ export class Fleet {
   readonly #ready = new Map<StreamId, OpenDatabase>();
   /** See (3). Rare: only databases of which a moment is open are here. */
   readonly #frozen = new Map<StreamId, Set<FrozenMoment>>();
+  /** Connections that no database knows any more, and that are to be closed. */
+  readonly #unused: Seat[] = [];
   /** See OpenDatabaseOptions. */
   readonly uses = { count: 0 };
   readonly #maxConnections: number;
@@ -74,8 +78,8 @@ export class Fleet {
   }
 
   /**
-   * Closes all of them: everybody gets the error from now on. What is returned closes connections, and
-   * yields now and then.
+   * Closes all of them: everybody gets the error from now on. What is returned closes connections. See
+   * (4).
    */
   closeAll(error: StorageError): Generator<void> {
     const databases = [...this.#ready.values()];
@@ -83,12 +87,16 @@ export class Fleet {
     for (const stream of [...this.#frozen.keys()]) this.close(stream, error);
     for (const stream of this.#ready.keys()) this.#open.delete(stream);
     this.#ready.clear();
-    return closeEach(databases, error);
+    return this.#closeEach(databases, error);
   }
 
-  /** Handles stay; their next read opens a connection to what is durable. */
-  turnReadOnly(error: StorageError): void {
-    for (const database of this.#ready.values()) database.turnReadOnly(error);
+  /**
+   * Handles stay; their next read opens a connection to what is durable. What is returned closes those
+   * that there were. See (4).
+   */
+  turnReadOnly(error: StorageError): Generator<void> {
+    for (const database of this.#ready.values()) this.#unused.push(...database.turnReadOnly(error));
+    return this.#closeUnused();
   }
 
   /** Lets go of snapshots that nobody reads just now. Yields now and then: there may be thousands. */
@@ -118,14 +126,24 @@ export class Fleet {
       database.trim();
     }
   }
-}
 
-function* closeEach(databases: readonly OpenDatabase[], error: StorageError): Generator<void> {
-  let count = 0;
-  for (const database of databases) {
-    if (database.connectionCount === 0) continue;
-    database.close(error);
-    count += 1;
-    if (count % CLOSES_PER_TURN === 0) yield;
+  *#closeEach(databases: readonly OpenDatabase[], error: StorageError): Generator<void> {
+    yield* this.#closeUnused();
+    let count = 0;
+    for (const database of databases) {
+      if (database.connectionCount === 0) continue;
+      database.close(error);
+      count += 1;
+      if (count % CLOSES_PER_TURN === 0) yield;
+    }
+  }
+
+  *#closeUnused(): Generator<void> {
+    for (let count = 1; ; count += 1) {
+      const seat = this.#unused.pop();
+      if (seat === undefined) return;
+      seat.close();
+      if (count % CLOSES_PER_TURN === 0) yield;
+    }
   }
 }

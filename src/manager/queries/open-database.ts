@@ -269,10 +269,16 @@ export class OpenDatabase {
     this.options.onRest();
   }
 
-  /** What the connections have in memory may not be durable: they go, and what waits is refused. */
-  turnReadOnly(error: StorageError): void {
+  /**
+   * What the connections have in memory may not be durable: nobody uses them again, and what waits is
+   * refused. Returns those that nobody uses now: the caller closes them.
+   */
+  turnReadOnly(error: StorageError): Seat[] {
+    const unused = this.#unusedSeats();
     this.writer.refuseAll(error);
-    this.#closeSeats();
+    for (const seat of unused) seat.endHold();
+    this.#closeSeats(unused);
+    return unused;
   }
 
   /**
@@ -301,8 +307,16 @@ export class OpenDatabase {
     this.lastUse = uses.count;
   }
 
-  #closeSeats(): void {
-    for (const seat of this.#seats()) seat.close();
+  /** Whoever holds the writer may be in the middle of something on its seat. */
+  #unusedSeats(): Seat[] {
+    const writerSeat = this.writer.held ? undefined : this.#writerSeat;
+    const seats = [writerSeat, this.#readerSeat, ...this.#idleSpares];
+    return seats.filter((seat) => seat !== undefined);
+  }
+
+  /** None is known here any more; those that are left open are the caller's. */
+  #closeSeats(leftOpen: readonly Seat[] = []): void {
+    for (const seat of this.#seats()) if (!leftOpen.includes(seat)) seat.close();
     this.#writerSeat = undefined;
     this.#readerSeat = undefined;
     this.#idleSpares.length = 0;
