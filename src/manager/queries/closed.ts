@@ -5,3 +5,6 @@ import { StorageError } from "../../base/errors.ts";
 export function closedError(what: string): StorageError {
   return new StorageError("BOP_CLOSED", `the ${what} is closed`, { details: { what } });
 }
+
+/** Made when it is asked for, which is rarely: an error with its stack costs as much as a statement. */
+export const transactionClosed = (): StorageError => closedError("transaction");
