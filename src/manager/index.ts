@@ -10,14 +10,16 @@
  *   opening/      the steps from a directory to an open store: directories: is one there? open-store
  *                 puts the layers together, superblocks says where to begin; lifecycle: its states;
  *                 read-only: how it becomes that; door: who may change it meanwhile
- *   catalogue/    which databases there are, by name (names, slugs, name-index); catalogue-row: one of
- *                 them; snapshot-names: moments that are kept; unsaved: what is not in the manifest;
- *                 materialiser writes it there; page-effects: what entries mean below
- *   queries/      database, connection, transaction, statement: what users hold; each runs on a runner
- *                 (handle-runner, seat-runner). open-database: a database's writer and connections;
- *                 fleet: all that are open. writer, group, batch, work, queues: whose turn it is to
- *                 write, and who shares a transaction. seat, session, shapes, iterator, script: a
- *                 connection, whose it is, and how answers are taken from it
+ *   catalogue/    how databases come and go; known-databases: which there are, by name (names, slugs,
+ *                 name-index); catalogue-row: one of them; snapshot-names: moments that are kept;
+ *                 unsaved: what is not in the manifest; materialiser writes it there; page-effects:
+ *                 what entries mean below
+ *   queries/      database, connection, transaction, scope, statement: what users hold; each runs on a
+ *                 runner (handle-runner, seat-runner). open-database: a database's writer and
+ *                 connections; fleet: all that are open. writer, group, batch, work, queues: whose
+ *                 turn it is to write, and who shares a transaction. seat, seat-transaction, session,
+ *                 shapes, iterator, script: a connection, what it is in the middle of, whose it is,
+ *                 and how answers are taken from it. page-waits, retry-point: where pages are away
  *   gates/        nothing is revealed before it is durable, or in the sink: levels says which
  *   checkpoints/  when the log is folded into chunks
  *   families/     databases that begin as another was, moments under names, the past and its end

@@ -51,7 +51,7 @@ import type { DeadLetterInfo } from "./shipping/sink-facts.ts";
 import { deadLettersOf, letterKeeper } from "./shipping/store-shipping.ts";
 import type { Store } from "./store.ts";
 import { importFile } from "./transfer/import.ts";
-import type { TransferOptions } from "./transfer/transfer-options.ts";
+import { TRANSFER_OPTIONS, type TransferOptions } from "./transfer/transfer-options.ts";
 
 const DEFAULT_PAGE_BYTES = 4096;
 const DATABASE_OPTIONS = ["engine", "pageBytes", "create", "maxBacklogBytes", "durability"];
@@ -183,7 +183,7 @@ export class StoreManager implements Manager {
   }
 
   async import(path: string, name: string, options: TransferOptions = {}): Promise<void> {
-    refuseUnknown("import", options, ["onProgress", "signal"]);
+    refuseUnknown("import", options, TRANSFER_OPTIONS);
     const checked = databaseName(name);
     const store = this.#store;
     store.lifecycle.assertWritable();

@@ -1,6 +1,6 @@
 /** OPTIONS THAT NOBODY KNOWS: a misspelt one must not be silently without effect. */
 
-/** A misspelt option must not be silently without effect: it is refused by name. */
+/** Throws a TypeError that names the option, and those that there are. */
 export function refuseUnknown(what: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new TypeError(`${what}: options must be an object`);

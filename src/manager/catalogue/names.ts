@@ -3,7 +3,7 @@
  * engine passes here once; files are named by id, so no name can reach the file system.
  */
 
-const NAME_BYTES_MAX = 255;
+export const NAME_BYTES_MAX = 255;
 /** Control, format and unassigned characters, surrogates, and the line and paragraph separators. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u;
 

@@ -27,7 +27,7 @@ export function notFound(name: string): StorageError {
 }
 
 export function beingImported(name: string): StorageError {
-  const message = `database ${JSON.stringify(name)} is being imported`;
+  const message = `database ${JSON.stringify(name)} is being imported; it is there when that is done`;
   return new StorageError("BOP_EXISTS", message, { details: { name } });
 }
 

@@ -220,13 +220,11 @@ export class ChangeFeed {
 }
 
 function busy(cursor: string): StorageError {
-  return new StorageError("BOP_CURSOR_BUSY", `cursor ${JSON.stringify(cursor)} is being read by`, {
-    details: { cursor },
-  });
+  const message = `another loop reads by cursor ${JSON.stringify(cursor)}; end it first`;
+  return new StorageError("BOP_CURSOR_BUSY", message, { details: { cursor } });
 }
 
 function tooMany(limit: number): StorageError {
-  return new StorageError("BOP_CURSOR_LIMIT", `there are ${limit} cursors; drop one`, {
-    details: { limit },
-  });
+  const message = `there are ${limit} cursors; drop one, or open with more changeLog.maxCursors`;
+  return new StorageError("BOP_CURSOR_LIMIT", message, { details: { limit } });
 }

@@ -7,6 +7,7 @@
  * (3) It ends with BOP_CURSOR_EVICTED as soon as its cursor is, though it might have gone on a while:
  *     what it acknowledges has no effect any more.
  */
+import { Turns } from "../../base/turns.ts";
 import { type ChangeLog, type ChangeRecord, evictedError } from "../../manifest/index.ts";
 import { type Change, changeOf } from "./change.ts";
 
@@ -31,7 +32,7 @@ export class ChangeReader implements AsyncIterableIterator<Change> {
   #after: number | undefined;
   #page: readonly ChangeRecord[] = [];
   #at = 0;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #isDone = false;
   #wake: (() => void) | undefined;
 
@@ -46,14 +47,12 @@ export class ChangeReader implements AsyncIterableIterator<Change> {
 
   /** One at a time: calls that come meanwhile get the changes behind. */
   next(): Promise<IteratorResult<Change, undefined>> {
-    const next = this.#tail.then(() => this.#next());
-    this.#tail = next.catch(() => undefined); // Its caller hears of it; the queue only waits.
-    return next;
+    return this.#turns.run(() => this.#next());
   }
 
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#finish();
-    await this.#tail;
+    await this.#turns.ended();
     return { done: true, value: undefined };
   }
 

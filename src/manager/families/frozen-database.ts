@@ -40,9 +40,10 @@ export class FrozenMoment {
       ...live,
       space,
       admit: () => {
-        const why = `snapshot ${JSON.stringify(info.name)} of ${JSON.stringify(live.name())}`;
-        const details = { durableLsn: live.levels.local.durableLsn, why: `${why} is for reading` };
-        throw new StorageError("BOP_READ_ONLY", `${why} takes no writes`, { details });
+        const what = `snapshot ${JSON.stringify(info.name)} of ${JSON.stringify(live.name())}`;
+        const details = { durableLsn: live.levels.local.durableLsn, why: `${what} is for reading` };
+        const message = `${what} takes no writes; a fork of the database at it does`;
+        throw new StorageError("BOP_READ_ONLY", message, { details });
       },
       // It holds nothing but what its snapshot holds: nobody is ended for reading long.
       readers: new Readers({ clock: live.env.clock, maxReaderAgeMs: undefined }),

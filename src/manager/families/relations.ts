@@ -11,10 +11,10 @@ import { familyTree } from "./family-tree.ts";
 import { Forks } from "./forks.ts";
 import { exportPast, type PastExport, type PastExportGround } from "./past-export.ts";
 import { forkPast } from "./past-fork.ts";
-import { infoOf, Snapshots } from "./snapshots.ts";
+import { Snapshots, snapshotInfo } from "./snapshots.ts";
 
 export interface Relations {
-  readonly log: DurableGround;
+  readonly store: DurableGround;
   readonly forks: Forks;
   /** Writes a moment of the history to a file. */
   readonly exportPast: (wanted: PastExport, options: TransferOptions) => Promise<void>;
@@ -67,7 +67,7 @@ export function relationsOf(
     },
   });
   return {
-    log: store,
+    store,
     forks,
     snapshots,
     exportPast: (wanted, options) =>
@@ -109,7 +109,7 @@ export async function treesOf(
     const rows = at.family(family).filter(({ state }) => state !== "importing");
     return familyTree(family, rows, ({ stream, state }) => {
       const size = state === "live" ? store.durableSize(stream) : { pageCount: 0, pageBytes: 0 };
-      const snapshots = at.snapshots.of(stream).map(infoOf);
+      const snapshots = at.snapshots.of(stream).map(snapshotInfo);
       return { sizeBytes: size.pageCount * size.pageBytes, snapshots };
     });
   });

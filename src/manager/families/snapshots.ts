@@ -52,7 +52,7 @@ export class Snapshots {
     const lsn = log.newestLsn;
     const row = catalogue.snapshot({ stream, name: checked, lsn, createdAtMs: wallMs() });
     await durable(row.entryLsn, stream);
-    return infoOf(row);
+    return snapshotInfo(row);
   }
 
   /** Those that a database can be read at, its own first; of the store those of the store. */
@@ -64,7 +64,7 @@ export class Snapshots {
     const own = snapshots.of(stream);
     const ofStore = stream === CATALOGUE_STREAM ? [] : snapshots.of(CATALOGUE_STREAM);
     const others = ofStore.filter((it) => wasThere(row(stream), it));
-    const found = [...own, ...others].map(infoOf);
+    const found = [...own, ...others].map(snapshotInfo);
     await durable(durableLsn, stream);
     return found;
   }
@@ -97,7 +97,7 @@ export class Snapshots {
     database.assertOpen();
     const { stream } = database.options;
     const found = this.find(stream, name);
-    const info = infoOf(found);
+    const info = snapshotInfo(found);
     const live = { ...database.options, level: database.level };
     const moment = new FrozenMoment(live, pages.view(stream, found.lsn), info);
     fleet.freeze(stream, moment);
@@ -120,7 +120,7 @@ export class Snapshots {
   }
 }
 
-export function infoOf({ stream, name, lsn, createdAtMs }: NamedMoment): SnapshotInfo {
+export function snapshotInfo({ stream, name, lsn, createdAtMs }: NamedMoment): SnapshotInfo {
   const scope = stream === CATALOGUE_STREAM ? "store" : "database";
   return { name, scope, lsn, createdAt: new Date(createdAtMs) };
 }

@@ -10,7 +10,8 @@ import type { Relations } from "../families/relations.ts";
 import type { DurableOptions } from "../gates/durability.ts";
 import { waitDurable } from "../gates/wait-durable.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
-import { exportDatabase, TRANSFER_OPTIONS } from "../transfer/export.ts";
+import { exportDatabase } from "../transfer/export.ts";
+import { TRANSFER_OPTIONS } from "../transfer/transfer-options.ts";
 import { closedError } from "./closed.ts";
 import { PinnedConnection } from "./connection.ts";
 import { HandleRunner } from "./handle-runner.ts";
@@ -130,7 +131,7 @@ export class DatabaseHandle extends QueryableBase implements Database {
 
   async durable(lsn: number, options?: DurableOptions): Promise<void> {
     const { level } = this.#usable();
-    await waitDurable(this.#relations.log, { lsn, level }, options);
+    await waitDurable(this.#relations.store, { lsn, level }, options);
   }
 
   async close(): Promise<void> {

@@ -22,7 +22,7 @@ import { everyStatement, runBatch, runBatchAlone } from "./batch.ts";
 import { interrupted } from "./interrupted.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
-import type { BatchMember, BatchStatement, Member, Outcome, StatementMember } from "./work.ts";
+import type { BatchItem, BatchMember, Member, Outcome, StatementMember } from "./work.ts";
 
 const GROUP_MEMBERS_MAX = 512;
 const GROUP_MS_MAX = 4;
@@ -166,7 +166,7 @@ function inSession(member: BatchMember, context: GroupContext, run: () => Outcom
   return outcome;
 }
 
-function changesSchema(statements: readonly BatchStatement[], seat: Seat): boolean {
+function changesSchema(statements: readonly BatchItem[], seat: Seat): boolean {
   return statements.some(({ sql }) => seat.known(sql)?.traits.changesSchema === true);
 }
 

@@ -30,7 +30,7 @@ import { ScriptRun } from "./script.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
 import { allShape, type RowReader } from "./shapes.ts";
-import type { BatchStatement, Member, Shape } from "./work.ts";
+import type { BatchItem, Member, Shape } from "./work.ts";
 
 export class HandleRunner implements Runner {
   readonly database: OpenDatabase;
@@ -320,7 +320,7 @@ export class HandleRunner implements Runner {
 }
 
 export interface BatchCall {
-  readonly statements: readonly BatchStatement[];
+  readonly statements: readonly BatchItem[];
   readonly shape: Shape<ExecuteResult>;
   readonly timeoutMs: number | undefined;
 }

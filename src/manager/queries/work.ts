@@ -3,8 +3,8 @@
  *
  * (1) A member is a value (text, parameters, shape of the answer), so that it can run again by
  *     itself when the group that it shared a transaction with fails as a whole.
- * (2) Alone work runs synchronously with the writer to itself, but for waits for pages. A hold keeps the writer for as long
- *     as it likes, across turns of the event loop, until it calls `release`.
+ * (2) Alone work runs synchronously with the writer to itself, but for waits for pages. A hold keeps
+ *     the writer for as long as it likes, across turns of the event loop, until it calls `release`.
  * (3) Each piece of work is settled exactly once.
  */
 import type { Lsn } from "../../base/units.ts";
@@ -51,12 +51,12 @@ export interface StatementMember extends Shareable {
 }
 
 export interface BatchMember extends Shareable {
-  readonly statements: readonly BatchStatement[];
+  readonly statements: readonly BatchItem[];
   /** Of each statement's answer. */
   readonly shape: Shape<ExecuteResult>;
 }
 
-export interface BatchStatement {
+export interface BatchItem {
   readonly sql: string;
   readonly parameters: SqlParameters;
 }

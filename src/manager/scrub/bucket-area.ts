@@ -147,7 +147,8 @@ export class BucketArea implements ScrubArea {
   async #check(key: ObjectToJudge, reads: PacedReads): Promise<readonly Found[]> {
     const ground = this.#ground;
     let judged = await judgeObject(key, ground, reads);
-    if (judged.why !== undefined) judged = await judgeObject(key, ground, reads); // The first may have been the way.
+    // The first may have been the way.
+    if (judged.why !== undefined) judged = await judgeObject(key, ground, reads);
     if (judged.why === undefined) return [];
     if (judged.isGone && !this.#isMissed(key)) return [];
     const found = { what: bucketKey(key), offset: undefined, databases: [] };

@@ -7,7 +7,7 @@
  * (2) What lies behind its last batch (its index, bytes of an earlier use) is not judged: whoever reads
  *     an index that is damaged goes through the batches instead.
  */
-import type { Lsn } from "../../base/units.ts";
+import { type Lsn, MIB } from "../../base/units.ts";
 import {
   BATCH_HEADER,
   BLOCK_BYTES,
@@ -40,7 +40,7 @@ export interface SegmentDamage {
 }
 
 /** What one read asks for at least. */
-const WINDOW_BYTES = 1024 * 1024;
+const WINDOW_BYTES = MIB;
 
 /** Undefined if it is whole, or gone. */
 export async function segmentDamage(

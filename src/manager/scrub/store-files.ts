@@ -8,6 +8,7 @@
  *     though the others still do.
  */
 import type { Clock } from "../../base/env.ts";
+import { MIB } from "../../base/units.ts";
 import { auditMirrorInSteps } from "../../manifest/index.ts";
 import { inspectSuperblock, SUPERBLOCK } from "../../page-store/index.ts";
 import type { Found } from "./area.ts";
@@ -110,7 +111,7 @@ async function mirrorProblem(
   return `${problem.why} at byte ${problem.offset}`;
 }
 
-const WINDOW_BYTES = 1024 * 1024;
+const WINDOW_BYTES = MIB;
 
 /** A file from its front to its end, some at a time. */
 class Window {

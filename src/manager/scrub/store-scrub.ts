@@ -1,10 +1,10 @@
 /** SCRUBBING A STORE: what scrubbing asks of the layers, what diagnostics tell of it, a pass on demand. */
-import { StorageError } from "../../base/errors.ts";
 import type { ChunkId, StreamId } from "../../base/units.ts";
 import type { ChunkRow } from "../../manifest/index.ts";
 import { chunkPath } from "../../page-store/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
 import { databaseName } from "../catalogue/names.ts";
+import { notFound } from "../catalogue/refusals.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
 import type { StoreGround } from "../store-ground.ts";
 import { BucketArea, type BucketGround } from "./bucket-area.ts";
@@ -157,8 +157,7 @@ export async function scrubNow(store: StoreGround, request: ScrubRequest): Promi
 function liveStream({ catalogue }: StoreGround, name: string): StreamId {
   const row = catalogue.databases.find(databaseName(name));
   if (row?.state === "live") return row.stream;
-  const message = `there is no database named ${JSON.stringify(name)}`;
-  throw new StorageError("BOP_NOT_FOUND", message, { details: { database: name } });
+  throw notFound(name);
 }
 
 /** For diagnostics. */

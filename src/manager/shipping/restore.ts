@@ -27,10 +27,11 @@ import {
 } from "../../restore/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
 import { nameTaken } from "../catalogue/catalogue-row.ts";
-import { type DatabaseName, databaseName } from "../catalogue/names.ts";
+import { type DatabaseName, databaseName, NAME_BYTES_MAX } from "../catalogue/names.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
 import type { StoreGround } from "../store-ground.ts";
 import { importFile } from "../transfer/import.ts";
+import { TRANSFER_OPTIONS } from "../transfer/transfer-options.ts";
 import type {
   DatabaseRestoreOptions,
   DatabaseRestoreReport,
@@ -43,10 +44,8 @@ const SEGMENT_BYTES = 64 * MIB;
 const SEGMENT_BYTES_MIN = MIB;
 const SEGMENT_BYTES_MAX = 1024 * MIB;
 const SEGMENT_STEP = 4096;
-const NAME_BYTES_MAX = 255;
 const UNIQUE_BYTES = 4;
 const STORE_OPTIONS = ["from", "directory", "at", "lazy", "dryRun", "segmentBytes", "env"];
-const TRANSFER_OPTIONS = ["onProgress", "signal"];
 
 /** See Manager.restore. */
 export async function restoreWhole(options: RestoreOptions): Promise<RestoreReport> {

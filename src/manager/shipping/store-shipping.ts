@@ -33,7 +33,7 @@ export function deadLettersOf({ shipping, parts }: StoreGround): readonly DeadLe
 export function letterKeeper(store: StoreGround, letter: number): Shipper {
   store.lifecycle.assertOpen();
   if (deadLettersOf(store).every(({ id }) => id !== letter)) {
-    throw new RangeError(`there is no dead letter ${letter}`);
+    throw new RangeError(`there is no dead letter ${letter}; deadLetters() tells which there are`);
   }
   if (store.shipping !== undefined) return store.shipping.shipper;
   throw new RangeError(`dead letter ${letter} is about a sink: open the store with it to decide`);

@@ -13,14 +13,12 @@ import type { OpenDatabase } from "../queries/open-database.ts";
 import { LongRead, type PageWaits } from "../queries/page-waits.ts";
 import type { Session } from "../queries/session.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
-import type { TransferOptions } from "./transfer-options.ts";
+import { TRANSFER_OPTIONS, type TransferOptions } from "./transfer-options.ts";
 
 /** Bytes written between two turns of the event loop. */
 const SLICE_BYTES = MIB;
 /** Of the name of the unfinished file, so that it is nobody else's. */
 const UNIQUE_BYTES = 8;
-
-export const TRANSFER_OPTIONS: readonly string[] = ["onProgress", "signal"];
 
 export interface ExportJob {
   readonly database: OpenDatabase;

@@ -1,5 +1,7 @@
 /** OPTIONS of what takes long and moves bytes: import, export, restore. */
 
+export const TRANSFER_OPTIONS: readonly string[] = ["onProgress", "signal"];
+
 export interface TransferOptions {
   /** Called now and then with bytes done and in all. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
