@@ -15,6 +15,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Clock, Disposer, Random } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
+import { Turns } from "../../base/turns.ts";
 import type { StreamId } from "../../base/units.ts";
 import {
   isDue,
@@ -70,7 +71,8 @@ export class Jobs {
   readonly #rows = new Map<number, JobRow>();
   readonly #waiters = new Map<number, Set<() => void>>();
   #nextId = 1;
-  #tail: Promise<unknown> = Promise.resolve();
+  /** See (1). */
+  readonly #changes = new Turns();
   #running: Running | undefined;
   #work: Promise<void> | undefined;
   #timer: Disposer | undefined;
@@ -96,7 +98,7 @@ export class Jobs {
     this.#timer?.dispose();
     this.#running?.abort.abort(closing());
     await this.#work;
-    await this.#tail;
+    await this.#changes.ended();
     for (const id of [...this.#waiters.keys()]) this.#wake(id);
   }
 
@@ -301,12 +303,10 @@ export class Jobs {
 
   /** See (1). */
   #exclusively<T>(change: () => Promise<T>): Promise<T> {
-    const done = this.#tail.then(() => {
+    return this.#changes.run(() => {
       if (this.#stopped) throw closing();
       return change();
     });
-    this.#tail = done.catch(() => undefined); // Its caller hears of it; the queue only waits.
-    return done;
   }
 
   #moment() {
@@ -333,7 +333,7 @@ export class Jobs {
   #row(id: number): JobRow {
     const row = this.#rows.get(id);
     if (row !== undefined) return row;
-    throw new RangeError(`there is no job ${id}`);
+    throw new RangeError(`there is no job ${id}; jobs() tells which there are`);
   }
 
   #info(row: JobRow): JobInfo {

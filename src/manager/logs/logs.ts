@@ -161,10 +161,6 @@ export class Logs implements CheckpointParticipant {
     this.#parts.logs.dropAbove(durableLsn);
   }
 
-  close(): Promise<void> {
-    return this.#parts.logs.close();
-  }
-
   begin(): CheckpointShare | undefined {
     const { catalogue, logs, nextStreamId } = this.#parts;
     const removed = catalogue.dropped();

@@ -12,6 +12,7 @@
 import type { Clock, Storage } from "../../base/env.ts";
 import { systemCode } from "../../base/errors.ts";
 import { nextTurn } from "../../base/next-turn.ts";
+import { Turns } from "../../base/turns.ts";
 import type { ChunkId } from "../../base/units.ts";
 import { BLOCK_BYTES, runsOf } from "./blocks.ts";
 import type { ChunkPlaces } from "./chunk-places.ts";
@@ -44,7 +45,7 @@ export class Keeper {
   /** Being unlinked: that they are not there is no damage. */
   readonly #leaving = new Set<ChunkId>();
   /** See (1). */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #isEvictionDue = false;
   #evictedChunks = 0;
   #healedChunks = 0;
@@ -97,7 +98,7 @@ export class Keeper {
 
   /** To the budget, as far as it can be. */
   async evict(): Promise<void> {
-    if (this.#ground.diskBytes === undefined || this.#isEvictionDue) return this.#idle();
+    if (this.#ground.diskBytes === undefined || this.#isEvictionDue) return this.#turns.ended();
     this.#isEvictionDue = true;
     await this.#inTurn(async () => {
       this.#isEvictionDue = false;
@@ -129,14 +130,14 @@ export class Keeper {
     this.#owed.delete(chunk);
     if (fetched === undefined) return;
     fetched.isGone = true;
-    await this.#idle();
+    await this.#turns.ended();
     void fetched.remove();
   }
 
   /** The fetcher is closed. */
   async close(): Promise<void> {
     await Promise.all(this.#healing.values());
-    await this.#idle();
+    await this.#turns.ended();
   }
 
   get #overBytes(): number {
@@ -144,15 +145,9 @@ export class Keeper {
     return places.localBytes + places.partBytes - diskBytes;
   }
 
-  #idle(): Promise<void> {
-    return this.#inTurn(async () => {});
-  }
-
   /** See (1). Does not reject. */
   #inTurn(act: () => Promise<void>): Promise<void> {
-    const done = this.#queue.then(act).catch(() => undefined);
-    this.#queue = done;
-    return done;
+    return this.#turns.run(act).catch(() => undefined);
   }
 
   async #heal(chunk: ChunkId, why: string): Promise<HealOutcome> {
