@@ -29,7 +29,7 @@
  *                      pages over, dead-files and leftovers go, the janitor sees to it
  *   chunks/            chunk files as they are written, read, read ahead (sequences) and scanned
  *   residency/         chunks whose files are in the bucket: what is fetched, and how (fetched-chunk,
- *                      page-plan), what a read throws that cannot wait (pages-away), what goes to
+ *                      bringer, page-plan), what a read throws that cannot wait (pages-away), what goes to
  *                      keep the disk within its budget, and how damaged files become whole
  *   superblock/        four copies of the few facts that name the rest
  */

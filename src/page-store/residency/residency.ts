@@ -4,27 +4,23 @@
  *
  *   read ─► chunk here? ─ yes ─► file
  *             └ no, or damaged ─► what was fetched ─ absent ─► BytesAway ─► PagesAway ─► bring ─► again
- *
+ *                                                                               (bringer.ts)
  * (1) Where a chunk is, is a fact and no setting: see chunk-places.ts.
- * (2) A statement always gets on: what is brought for its visit stays until the visit ends, though
- *     the budget of the disk is exceeded meanwhile.
- * (3) What a read finds to be damaged here is served from the bucket, if that has it, and the chunk is
+ * (2) What a read finds to be damaged here is served from the bucket, if that has it, and the chunk is
  *     fetched behind its back until it is whole. Sound pages of it are served from here meanwhile.
- * (4) What the bucket does not give concerns the statement that needs it, and nobody else.
- * (5) A store without a bucket has none of this: its chunks are here, or damaged.
+ * (3) What the bucket does not give concerns the statement that needs it, and nobody else.
+ * (4) A store without a bucket has none of this: its chunks are here, or damaged.
  */
 import { assert } from "../../base/assert.ts";
 import type { Clock, File, Storage } from "../../base/env.ts";
-import { StorageError, systemCode } from "../../base/errors.ts";
-import { type ChunkId, MIB } from "../../base/units.ts";
-import { recordBytes } from "../../chunk/index.ts";
-import { BLOCK_BYTES } from "./blocks.ts";
+import { systemCode } from "../../base/errors.ts";
+import type { ChunkId } from "../../base/units.ts";
+import { Bringer, type MissedRecord } from "./bringer.ts";
 import { ChunkPlaces, type NamedChunk } from "./chunk-places.ts";
 import { FetchedChunk } from "./fetched-chunk.ts";
-import { closedError, Fetcher } from "./fetcher.ts";
+import { Fetcher } from "./fetcher.ts";
 import { Keeper } from "./keeper.ts";
-import { OpenedChunk, untilAborted } from "./opened-chunk.ts";
-import { type PageFrom, planPages, WINDOW_BYTES_MAX } from "./page-plan.ts";
+import { OpenedChunk } from "./opened-chunk.ts";
 import { type BytesAway, PagesAway } from "./pages-away.ts";
 import { Patience } from "./patience.ts";
 import type {
@@ -59,6 +55,13 @@ export interface ResidencyOptions {
   readonly onHealed: ((healed: HealedChunk) => void) | undefined;
 }
 
+interface World {
+  readonly remote: RemoteChunks;
+  readonly fetcher: Fetcher;
+  readonly keeper: Keeper;
+  readonly bringer: Bringer;
+}
+
 export interface OpenChunkOptions {
   /** Ends the waiting of its reads. */
   readonly signal?: AbortSignal;
@@ -66,24 +69,15 @@ export interface OpenChunkOptions {
   readonly hold?: boolean;
 }
 
-/** A page whose record is not here. */
-export interface MissedRecord extends PageFrom {
-  readonly database: string | undefined;
-}
-
-/** Chunks up to here are fetched wholly at once. */
-const SMALL_CHUNK_BYTES = MIB;
-
 export class Residency {
   /** Of compactions. */
   readonly patience: Patience;
   readonly #options: ResidencyOptions;
   readonly #places = new ChunkPlaces();
-  /** Undefined: see (5). */
-  readonly #world: { remote: RemoteChunks; fetcher: Fetcher; keeper: Keeper } | undefined;
+  /** Undefined: see (4). */
+  readonly #world: World | undefined;
   readonly #opened = new Map<ChunkId, Set<OpenedChunk>>();
   #parts = 0;
-  #misses = 0;
 
   constructor(options: ResidencyOptions) {
     this.#options = options;
@@ -100,7 +94,14 @@ export class Residency {
       moved: (chunk) => this.#moved(chunk),
       open: () => files().openChunks,
     });
-    this.#world = { remote, fetcher, keeper };
+    const bringer = new Bringer({
+      ...options,
+      places: this.#places,
+      fetcher,
+      keeper,
+      fetched: (chunk) => this.#fetchedChunk(chunk),
+    });
+    this.#world = { remote, fetcher, keeper, bringer };
   }
 
   /** There is a bucket that chunks can be read from. */
@@ -116,7 +117,7 @@ export class Residency {
   /** Without a bucket all is zero. */
   get stats(): ResidencyStats {
     let [localBytes, bothBytes, remoteBytes] = [0, 0, 0];
-    const { remote, fetcher, keeper } = this.#world ?? {};
+    const { remote, fetcher, keeper, bringer } = this.#world ?? {};
     for (const chunk of this.#places.local) {
       const bytes = this.#places.localBytesOf(chunk) ?? 0;
       if (remote?.find(chunk) === undefined) localBytes += bytes;
@@ -128,7 +129,7 @@ export class Residency {
       bothBytes,
       remoteBytes,
       partBytes: this.#places.partBytes,
-      misses: this.#misses,
+      misses: bringer?.misses ?? 0,
       ...(fetcher?.stats ?? { fetches: 0, fetchedBytes: 0, inFlight: 0 }),
       ...(keeper?.stats ?? { evictedChunks: 0, healedChunks: 0 }),
     };
@@ -215,7 +216,9 @@ export class Residency {
   }
 
   pagesAway(away: BytesAway, page: MissedRecord): PagesAway {
-    return new PagesAway(page, (visit) => this.#bring(visit, away, page));
+    const world = this.#world;
+    assert(world !== undefined, "pages are away only where there is a bucket");
+    return new PagesAway(page, (visit) => world.bringer.bring(visit, away, page));
   }
 
   /** Somebody found it damaged here. Resolves when it is whole, or cannot be made so now. */
@@ -301,83 +304,6 @@ export class Residency {
     return fetched;
   }
 
-  /** Blocks to fetch so that a range can be read: of small chunks all. */
-  #missing(chunk: ChunkId, range: ByteRange): readonly number[] {
-    const known = this.#places.fetched(chunk);
-    if (known === undefined && !this.#places.isAway(chunk)) return NONE;
-    const fetched = known ?? this.#fetchedChunk(chunk);
-    if (fetched === undefined) return NONE;
-    const { blocks } = fetched;
-    const missing = blocks.missing(range);
-    if (missing.length === 0) return NONE;
-    if (blocks.fileBytes <= SMALL_CHUNK_BYTES) return blocks.unfetched();
-    // Whoever opens the file looks at its beginning.
-    const [first] = blocks.missing({ offset: 0, bytes: 1 });
-    return first === undefined || missing[0] === first ? missing : [first, ...missing];
-  }
-
-  async #bring(visit: RemoteVisit, away: BytesAway, page: MissedRecord): Promise<void> {
-    const world = this.#world;
-    assert(world !== undefined && visit instanceof Visit, "a visit of this store");
-    visit.signal?.throwIfAborted();
-    if (world.fetcher.isClosed) throw closedError();
-    visit.misses += 1;
-    this.#misses += 1;
-    const { diskBytes = Number.POSITIVE_INFINITY } = this.#options;
-    const plan = planPages(page, {
-      missing: (chunk, range) => this.#missing(chunk, range),
-      recordBytes: recordBytes(page.pageBytes, "deflate"),
-      misses: visit.misses,
-      windowBytesMax: Math.min(WINDOW_BYTES_MAX, diskBytes / 2),
-    });
-    const first = this.#missing(away.chunk, away);
-    const work = this.#fetchAll(visit, { chunk: away.chunk, first, plan });
-    // It goes on for others when this one has stopped to wait, and then nobody hears how it ends.
-    work.catch(() => undefined);
-    await untilAborted(work, visit.signal);
-    world.keeper.evictSoon();
-  }
-
-  async #fetchAll(visit: Visit, wanted: Wanted): Promise<void> {
-    const { chunk, first, plan } = wanted;
-    const chunks = [...new Set([chunk, ...plan.keys()])];
-    for (const each of chunks) {
-      visit.hold(each);
-      this.#places.used(each);
-    }
-    const rest = (await this.#hasRoom(wanted)) ? [...plan] : [];
-    const needed = this.#places.fetched(chunk)?.bring(first) ?? Promise.resolve();
-    const others = Promise.allSettled(
-      rest.map(([each, blocks]) => this.#places.fetched(each)?.bring([...blocks])),
-    );
-    await needed;
-    await others;
-    for (const each of chunks) {
-      const fetched = this.#places.fetched(each);
-      if (fetched?.blocks.isWhole) this.#world?.keeper.promoteSoon(fetched);
-    }
-  }
-
-  /** For all that is planned; else for what is needed, or BOP_DISK_FULL. */
-  async #hasRoom({ first, plan }: Wanted): Promise<boolean> {
-    const { storage, directory, reserveBytes } = this.#options;
-    const free = async () => {
-      const bytes = await storage.freeBytes(directory).catch(() => Number.POSITIVE_INFINITY);
-      return bytes - reserveBytes;
-    };
-    let count = first.length;
-    for (const blocks of plan.values()) count += blocks.size;
-    const lackingBytes = count * BLOCK_BYTES - (await free());
-    if (lackingBytes <= 0) return true;
-    await this.#world?.keeper.makeRoom(lackingBytes);
-    const freeBytes = await free();
-    if (freeBytes >= count * BLOCK_BYTES) return true;
-    if (freeBytes >= first.length * BLOCK_BYTES) return false;
-    const details = { operation: "fetch", file: directory };
-    const message = "the device has no room for pages that are in the bucket";
-    throw new StorageError("BOP_DISK_FULL", message, { details });
-  }
-
   /** It is to be read from another place: open files of it are opened again. */
   async #moved(chunk: ChunkId): Promise<void> {
     for (const opened of this.#opened.get(chunk) ?? []) opened.moved();
@@ -387,12 +313,3 @@ export class Residency {
       .catch(() => undefined); // It was only read.
   }
 }
-
-interface Wanted {
-  /** Of the page that was missed, and what of it is needed. */
-  readonly chunk: ChunkId;
-  readonly first: readonly number[];
-  readonly plan: ReadonlyMap<ChunkId, ReadonlySet<number>>;
-}
-
-const NONE: readonly number[] = [];
