@@ -28,6 +28,7 @@ import {
   lsn,
   segmentSequence,
 } from "../base/units.ts";
+import { wallMsOf } from "../base/wall-ms.ts";
 import { Bucket, bucketName, readBucketIdentity, surveyLineage } from "../flush/index.ts";
 import {
   chunksOfRows,
@@ -287,7 +288,7 @@ async function shippingSoFar(
   const place = new Bucket(objects, bucket.storeId);
   const { epochs, lastWal } = await surveyLineage(place, { epoch: newest + 1, signal });
   const known = new Set(of.known.map(({ epoch }) => epoch));
-  const claimedAtMs = Math.max(0, Math.floor(env.clock.wallMs()));
+  const claimedAtMs = wallMsOf(env.clock);
   const putEpochs = epochs.flatMap(({ epoch, shipped }) =>
     shipped === undefined || known.has(epoch)
       ? []

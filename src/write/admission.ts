@@ -14,11 +14,11 @@
 import { isStorageError, StorageError } from "../base/errors.ts";
 import type { Lsn, StreamId } from "../base/units.ts";
 import type { LogCore } from "../wal/index.ts";
-import type { FlushPace } from "./flush-pace.ts";
-import type { HeldSegments } from "./held-segments.ts";
-import { type HungOperation, hungError, type OperationWatch } from "./operation-watch.ts";
+import type { FlushPace } from "./device/flush-pace.ts";
+import { type HungOperation, hungError, type OperationWatch } from "./device/operation-watch.ts";
 import type { LogLimits } from "./options.ts";
-import type { SegmentStore } from "./segment-store.ts";
+import type { HeldSegments } from "./segments/held-segments.ts";
+import type { SegmentStore } from "./segments/segment-store.ts";
 import type { StreamBacklog } from "./stream-backlog.ts";
 
 export interface AdmissionParts {

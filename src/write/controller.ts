@@ -21,10 +21,12 @@ import { KIB, type Lsn, type StreamId } from "../base/units.ts";
 import { wallMsOf } from "../base/wall-ms.ts";
 import type { LogCore, WriteJob } from "../wal/index.ts";
 import { Admission } from "./admission.ts";
+import { FlushPace } from "./device/flush-pace.ts";
+import type { OperationWatch } from "./device/operation-watch.ts";
 import { closedError, failedForGood, outcomeUnknown, readOnly } from "./failure.ts";
 import { FlushCounts, logStats } from "./flush-counts.ts";
-import { FlushPace } from "./flush-pace.ts";
-import { HistoryReader } from "./history-reader.ts";
+import { HistoryReader } from "./history/history-reader.ts";
+import { ShippableLog } from "./history/shippable.ts";
 import { IdleProof } from "./idle-proof.ts";
 import type {
   LogFault,
@@ -34,12 +36,10 @@ import type {
   StagedFrames,
   StoredLog,
 } from "./log.ts";
-import type { SegmentMending } from "./mending.ts";
-import type { OperationWatch } from "./operation-watch.ts";
 import type { LogLimits } from "./options.ts";
+import type { SegmentMending } from "./recovery/mending.ts";
 import { Refusals } from "./refusals.ts";
-import type { SegmentStore } from "./segment-store.ts";
-import { ShippableLog } from "./shippable.ts";
+import type { SegmentStore } from "./segments/segment-store.ts";
 import { StreamBacklog } from "./stream-backlog.ts";
 import { Listeners, Waiters } from "./waiters.ts";
 

@@ -1,10 +1,10 @@
 /** WHAT THE LOG HAS DONE SO FAR, and where it stands: plain numbers for diagnostics. */
 import { LSN_ZERO } from "../base/units.ts";
 import type { LogCore } from "../wal/index.ts";
+import type { OperationWatch } from "./device/operation-watch.ts";
 import type { LogStats } from "./log.ts";
-import type { OperationWatch } from "./operation-watch.ts";
-import type { SegmentStore } from "./segment-store.ts";
-import { inOrder } from "./watermarks.ts";
+import type { SegmentStore } from "./segments/segment-store.ts";
+import { inOrder } from "./segments/watermarks.ts";
 
 export class FlushCounts {
   flushes = 0;

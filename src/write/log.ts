@@ -23,9 +23,9 @@ import type {
   SegmentState,
   SpillFields,
 } from "../wal/index.ts";
-import type { HistoryHold } from "./history-segments.ts";
-import type { HungOperation } from "./operation-watch.ts";
-import type { Marks } from "./watermarks.ts";
+import type { HungOperation } from "./device/operation-watch.ts";
+import type { HistoryHold } from "./history/history-segments.ts";
+import type { Marks } from "./segments/watermarks.ts";
 
 export interface Log {
   /** End of everything that was sealed. */

@@ -19,7 +19,7 @@ import type { LogCore, WriteJob } from "../wal/index.ts";
 import type { FlushCounts } from "./flush-counts.ts";
 import type { LogFault } from "./log.ts";
 import type { LogLimits } from "./options.ts";
-import type { SegmentStore } from "./segment-store.ts";
+import type { SegmentStore } from "./segments/segment-store.ts";
 
 export interface RefusalParts {
   readonly clock: Clock;

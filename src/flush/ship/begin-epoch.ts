@@ -19,6 +19,7 @@
  *     bucket that is quiet now.
  */
 import { LSN_ZERO, type Lsn, lsn } from "../../base/units.ts";
+import { wallMsOf } from "../../base/wall-ms.ts";
 import type { DeadLetterRow, EpochRow, LostWindowRow, Manifest } from "../../manifest/index.ts";
 import { foreignBucket } from "../fetch/chunk-fetcher.ts";
 import { Bucket, readBucketIdentity } from "../lineage/bucket.ts";
@@ -82,7 +83,7 @@ export async function beginEpoch(beginning: Beginning): Promise<BegunEpoch> {
   const { store, storeId, clock, random } = options;
   moveTo("claiming");
   const bucket = new Bucket(store, storeId);
-  const dice = { random, wallMs: Math.max(0, Math.floor(clock.wallMs())), signal };
+  const dice = { random, wallMs: wallMsOf(clock), signal };
   await assertWhole(beginning);
   await bucket.identify(dice);
   const { rows, windows } = await knownRows(beginning);

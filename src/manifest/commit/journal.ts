@@ -19,6 +19,7 @@ import { AssertionError } from "../../base/assert.ts";
 import type { Clock, Disposer } from "../../base/env.ts";
 import { isStorageError, StorageError } from "../../base/errors.ts";
 import { MIB } from "../../base/units.ts";
+import { wallMsOf } from "../../base/wall-ms.ts";
 import { ByteReader, ByteWriter, Malformed } from "../rows/bytes.ts";
 import { corrupt } from "../rows/envelope.ts";
 import { type Operation, put, remove } from "../rows/table.ts";
@@ -111,7 +112,7 @@ export class Journal {
     if (this.#entries.length >= limits.entries) throw full("entries of the manifest's journal");
     if (this.#bytes + batch.length > limits.bytes) throw full("bytes of the manifest's journal");
     const sequence = this.nextSequence();
-    const row = { sequence, enqueuedAtMs: Math.max(0, Math.floor(clock.wallMs())), batch };
+    const row = { sequence, enqueuedAtMs: wallMsOf(clock), batch };
     const entry = this.#add({ row, operations, state: "persisting" });
     try {
       await submit({ operations: [put(pendingBatches, row)] });
