@@ -37,6 +37,17 @@ describe("documents", () => {
     expect(found?.map(({ title }) => title)).toEqual(["a store: first", "a store: second"]);
   });
 
+  test("seeds that are evidence are named by the fact that they show, wherever other tests are", () => {
+    const text = `test("first", f);
+      // evidence: G1
+      describe("a store", () => {
+        seedTests("crash", { seeds: 8, fact: "nothing is lost" });
+      });
+      test("last", f);`;
+    const found = evidence(repositoryOf({ "sim/a.test.ts": text })).get("G1");
+    expect(found?.map(({ title }) => title)).toEqual(["a store: nothing is lost"]);
+  });
+
   test("a dependency without a line and a line without a dependency are both refused", () => {
     const files = {
       "package.json": '{"dependencies":{"@x/a":"1"},"devDependencies":{"b":"1"}}',

@@ -63,7 +63,7 @@ export function evidence({ sources }: Repository): Map<string, Evidence[]> {
 function testsOf({ program }: Source): { readonly start: number; readonly title: string }[] {
   const tests: { start: number; title: string }[] = [];
   walk(program, (node, ancestors) => {
-    const title = titleOf(node, /^(?:test|it)$/);
+    const title = titleOf(node, /^(?:test|it)$/) ?? factOf(node);
     if (title === undefined) return;
     const around = ancestors.flatMap((one) => titleOf(one, /^describe$/) ?? []);
     tests.push({ start: node.start, title: [...around, title].join(": ") });
@@ -83,6 +83,17 @@ function titleOf(node: Node, caller: RegExp): string | undefined {
   if (typeof first.value === "string") return first.value;
   const quasis = first.quasis as { value: { cooked: string } }[] | undefined;
   return quasis?.map(({ value }) => value.cooked).join("…");
+}
+
+/** The fact of `seedTests("crash", { fact: "…", seeds: 80 })`, which makes its tests by itself. */
+function factOf(node: Node): string | undefined {
+  if (node.type !== "CallExpression" || !isNode(node.callee)) return undefined;
+  if (node.callee.name !== "seedTests") return undefined;
+  const [, how] = node.arguments as readonly unknown[];
+  if (!isNode(how)) return undefined;
+  const properties = how.properties as readonly Node[];
+  const fact = properties.find(({ key }) => isNode(key) && key.name === "fact")?.value;
+  return isNode(fact) && typeof fact.value === "string" ? fact.value : undefined;
 }
 
 export interface Evidence {
