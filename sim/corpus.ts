@@ -198,4 +198,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 13,
     found: "the oracle asked for the end of a batch without commits, which was not shipped yet",
   },
+  {
+    scenario: "past",
+    seed: 1008,
+    found: "the oracle held that handles queue in order while pages of the schema are away",
+  },
 ];

@@ -51,6 +51,11 @@ export class Life {
   readonly isAlive: () => boolean;
   /** The newest that was opened. */
   manager: Manager | undefined;
+  /**
+   * Transactions of handles queue in the order of their calls. They do not while pages are away that it
+   * takes to compile a text: order is then kept within each handle (manager/queries/handle-runner.ts (6)).
+   */
+  queuesInOrder = true;
 
   constructor(options: {
     readonly simulation: Simulation;
@@ -151,7 +156,7 @@ export class Life {
     what: NewTransaction,
     run: (id: number) => Promise<unknown>,
   ): Promise<void> {
-    const submitted = model.submit(what);
+    const submitted = model.submit(this.queuesInOrder ? what : { ...what, queued: false });
     const { id } = submitted;
     const { tally, trace } = this.simulation;
     trace.note(`${model.label}: ${what.kind} ${id}`);

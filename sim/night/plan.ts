@@ -40,6 +40,7 @@ export const NIGHT_MIX: Mix = {
   residency: 4,
   past: 1,
   manifest: 2,
+  "lost-manifest": 1,
   rot: 1,
   decay: 2,
 };

@@ -91,7 +91,9 @@ export class Machines {
 
   /** Nobody has looked at anything before. */
   async workAtOnce(life: Life, manager: Manager): Promise<void> {
+    life.queuesInOrder = false;
     await work({ life, manager }, []);
+    life.queuesInOrder = true;
   }
 
   async work(life: Life, manager: Manager): Promise<void> {

@@ -24,7 +24,7 @@ export async function crashAgain(simulation: Simulation): Promise<void> {
   await lastLives(simulation);
 }
 
-async function interruptedLife(simulation: Simulation): Promise<void> {
+export async function interruptedLife(simulation: Simulation): Promise<void> {
   const { random, options, tally, world } = simulation;
   const how = random.pick(["kill", "power"] as const);
   const early = random.chance(options.crashInRecovery);

@@ -22,6 +22,7 @@ import { BrokenPromise, promise } from "../failure.ts";
 import type { Life } from "../life.ts";
 import { restoreElsewhere } from "../lost-machine.ts";
 import { verify } from "../oracle.ts";
+import { sealedSegments } from "../sealed-segments.ts";
 import { Simulation, type SimulationOptions, STORE } from "../simulation.ts";
 import { type SwarmOptions, storeLimits } from "../swarm.ts";
 
@@ -178,22 +179,13 @@ interface Place {
 function placesOf({ simulation }: Run, zone: Zone, manager: Manager): readonly Place[] {
   const { world, random } = simulation;
   const { disk } = world;
-  if (zone === "log") return sealedSegments(manager).map((path) => ({ path }));
+  if (zone === "log") return sealedSegments(manager, STORE).map((path) => ({ path }));
   if (zone === "chunks") return disk.files(CHUNKS).map((path) => ({ path }));
   const path = zone === "mirror" ? `${STORE}/manifest.mirror` : `${STORE}/superblock`;
   if (disk.contents(path) === undefined || disk.hurtFiles.includes(path)) return [];
   if (zone === "mirror") return [{ path }];
   const offset = random.below(COPIES) * SUPERBLOCK.sizeBytes;
   return [{ path, offset: offset + random.below(SUPERBLOCK.offset.reserved) }];
-}
-
-/** The one that takes commits ends where nobody can tell. */
-function sealedSegments(manager: Manager): string[] {
-  const { inflight } = manager.diagnostics().log;
-  const sealed = inflight.filter(({ state }) => state === "sealed" || state === "archived");
-  return sealed.map(({ sequence }) => {
-    return `${STORE}/wal/${sequence.toString(16).padStart(16, "0")}.wal`;
-  });
 }
 
 /** The disk shows what was written. */

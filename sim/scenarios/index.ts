@@ -16,6 +16,7 @@ import { importing } from "./import.ts";
 import { jobs } from "./jobs.ts";
 import { largeTransactions } from "./large-transactions.ts";
 import { log } from "./log.ts";
+import { lostManifest } from "./lost-manifest.ts";
 import { manifest } from "./manifest.ts";
 import { pages } from "./pages.ts";
 import { past } from "./past.ts";
@@ -41,6 +42,7 @@ export const SCENARIOS = {
   changes,
   "large-transactions": largeTransactions,
   log,
+  "lost-manifest": lostManifest,
   manifest,
   pages,
   past,

@@ -6,7 +6,8 @@
  * (1) Every moment of the time that is kept can be restored, by its LSN and by its time, and is what the
  *     store was then; and so can every state that is listed, however old.
  * (2) A machine that was replaced and comes back with its disk is refused, and nothing of what it alone
- *     has gets into the bucket.
+ *     has gets into the bucket; nor does anything of the bucket's get into what it alone has, where that
+ *     is damaged.
  * (3) A chunk that is damaged here before it was shipped does not get there: the machine can be lost, and
  *     what was acknowledged is there.
  */
@@ -16,6 +17,7 @@ import { promise } from "../failure.ts";
 import type { Life } from "../life.ts";
 import { verify } from "../oracle.ts";
 import { Machines } from "../past/machines.ts";
+import { assertNotMended, hurtOwnLog, isToldOf } from "../past/own-log.ts";
 import { Simulation, type SimulationOptions } from "../simulation.ts";
 import type { SwarmOptions } from "../swarm.ts";
 
@@ -103,17 +105,20 @@ async function comesBack(machines: Machines): Promise<void> {
   const { simulation, service } = machines;
   const { random, tally } = simulation;
   const old = machines.directory;
+  let isAlone = false;
   await machines.live(async (life) => {
     const manager = await machines.open(life);
     await machines.work(life, manager);
     await machines.settle(manager);
     if (random.chance(0.5)) return;
+    isAlone = true;
     service.faults.state.down = true; // What it does from now on nobody else has.
     const alone = machines.work(life, manager);
     alone.catch(() => undefined);
     await life.env.clock.sleep(random.below(2000));
   });
   simulation.end("kill");
+  const hurt = isAlone && random.chance(0.6) ? await hurtOwnLog(machines) : undefined;
   service.faults.heal();
   await machines.live(async (life) => {
     await machines.replace(life);
@@ -131,9 +136,12 @@ async function comesBack(machines: Machines): Promise<void> {
     );
     life.assertAlive();
     const isRefused =
-      isStorageError(refused, "BOP_SINK_AHEAD") || isStorageError(refused, "BOP_DIVERGED");
+      isStorageError(refused, "BOP_SINK_AHEAD") ||
+      isStorageError(refused, "BOP_DIVERGED") ||
+      isToldOf(hurt, refused);
     promise(isRefused, () => `a disk that was replaced is opened again: ${refused}`);
     tally.add(`disks that came back: ${(refused as { code: string }).code}`);
+    if (hurt !== undefined) assertNotMended(machines, hurt);
   });
   simulation.end("kill");
   await lost(machines);
