@@ -22,6 +22,8 @@ import type { Rig } from "../../src/page-store/rig.fixture.ts";
 
 const PAGE_SIZES = [512, 512, 512, 1024];
 const DATABASES_MAX = 9;
+/** Changes of the disk after which a recovery is cut off, at most. */
+export const RECOVERY_CHANGES_MAX = 12;
 /** More than one row of a page map. */
 const PAGES_MAX = 1100;
 

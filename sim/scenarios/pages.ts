@@ -11,17 +11,17 @@ import { Rig } from "../../src/page-store/rig.fixture.ts";
 import { withEchoes } from "../echoes.ts";
 import { promise } from "../failure.ts";
 import { PageEcho } from "../pages/page-echo.ts";
-import { PageLife } from "../pages/page-life.ts";
+import { PageLife, RECOVERY_CHANGES_MAX } from "../pages/page-life.ts";
 import { Simulation, type SimulationOptions } from "../simulation.ts";
 import { ECHO_IMAGES, IMAGES } from "../tally.ts";
 
 const LIVES_MAX = 4;
 const STEPS_MAX = 60;
 const CHANGES_MAX = [8, 25, 25, 60] as const;
-const RECOVERY_CHANGES_MAX = 12;
 const CHECKPOINTS_TO_NOTHING = 4;
 const EXCUSED_BY_FAULTS = ["BOP_IO", "BOP_DISK_FULL", "BOP_READ_ONLY"] as const;
 const OPENS_MAX = 40;
+/** What calls a crash off that the store has opened before. */
 const NEVER = 1_000_000_000;
 const LIMITS = { cacheBytes: 16 * 1024, openChunks: 2, mapBytes: 16 * 1024, reserveBytes: 0 };
 
