@@ -29,6 +29,12 @@ const CUT_MODES = ["lost", "landed", "mixed", "mixed", "mixed"] as const;
 /** Undefined: 512 zeros. */
 type Sector = Uint8Array | undefined;
 
+interface Written {
+  readonly order: number;
+  /** When it returns; but for what was written before. */
+  readonly isDurable: boolean;
+}
+
 const ZERO_SECTOR = Buffer.alloc(SECTOR_BYTES);
 
 export class Content {
@@ -125,20 +131,8 @@ export class Content {
     return Math.max(0, end - at);
   }
 
-  write(from: Uint8Array, { at, order }: { readonly at: number; readonly order: number }): void {
-    const end = at + from.length;
-    this.#damage?.written(from, at);
-    for (let start = at; start < end; ) {
-      const sectorAt = start - (start % SECTOR_BYTES);
-      const stop = Math.min(end, sectorAt + SECTOR_BYTES);
-      const written = from.subarray(start - at, stop - at);
-      const isWhole = written.length === SECTOR_BYTES;
-      const next = new Uint8Array(isWhole ? written : (this.#sector(sectorAt) ?? ZERO_SECTOR));
-      if (!isWhole) next.set(written, start - sectorAt);
-      this.#put(sectorAt, { next, order });
-      start = stop;
-    }
-    if (end > this.sizeBytes) this.#size.put(order, end);
+  write(from: Uint8Array, place: { readonly at: number; readonly order: number }): void {
+    this.#write(from, { ...place, isDurable: false });
   }
 
   truncate(bytes: number, order: number): void {
@@ -150,7 +144,7 @@ export class Content {
       const old = this.#sector(sectorAt);
       if (old !== undefined) {
         const next = Uint8Array.from(old).fill(0, at - sectorAt, stop - sectorAt);
-        this.#put(sectorAt, { next, order });
+        this.#put(sectorAt, next, { order, isDurable: false });
       }
       at = stop;
     }
@@ -169,12 +163,8 @@ export class Content {
 
   /** A write that is durable when it returns. Covers no other write. */
   writeDurably(from: Uint8Array, place: { readonly at: number; readonly order: number }): void {
-    this.write(from, place);
-    const { at, order } = place;
-    this.#size.sync(order);
-    for (let start = at - (at % SECTOR_BYTES); start < at + from.length; start += SECTOR_BYTES) {
-      this.#syncSector(start, order);
-    }
+    this.#write(from, { ...place, isDurable: true });
+    this.#size.sync(place.order);
   }
 
   /** What a durable write leaves that has failed: it may be seen and still be lost. */
@@ -251,24 +241,40 @@ export class Content {
     }
   }
 
-  #syncSector(sectorAt: number, order: number): void {
-    const history = this.#unsettled.get(sectorAt);
-    history?.sync(order);
-    if (history?.settled) this.#unsettled.delete(sectorAt);
+  #write(from: Uint8Array, { at, ...how }: Written & { readonly at: number }): void {
+    const end = at + from.length;
+    this.#damage?.written(from, at);
+    const copy = new Uint8Array(from); // One for all sectors: they are many, and small.
+    for (let start = at; start < end; ) {
+      const sectorAt = start - (start % SECTOR_BYTES);
+      const stop = Math.min(end, sectorAt + SECTOR_BYTES);
+      const written = copy.subarray(start - at, stop - at);
+      if (written.length === SECTOR_BYTES) this.#put(sectorAt, written, how);
+      else {
+        const next = new Uint8Array(this.#sector(sectorAt) ?? ZERO_SECTOR);
+        next.set(written, start - sectorAt);
+        this.#put(sectorAt, next, how);
+      }
+      start = stop;
+    }
+    if (end > this.sizeBytes) this.#size.put(how.order, end);
   }
 
-  #put(sectorAt: number, { next, order }: { next: Uint8Array; order: number }): void {
+  #put(sectorAt: number, next: Uint8Array, { order, isDurable }: Written): void {
     const sector = isZero(next) ? undefined : next;
     if (this.#older !== undefined) {
       this.#older.set(sectorAt, new Uint8Array(this.#sector(sectorAt) ?? ZERO_SECTOR));
     }
     let history = this.#unsettled.get(sectorAt);
-    if (history === undefined) {
+    if (history === undefined && !isDurable) {
       history = new History<Sector>(this.#sector(sectorAt)?.slice());
       this.#unsettled.set(sectorAt, history);
     }
-    history.put(order, sector);
+    history?.put(order, sector);
     this.#show(sectorAt, sector);
+    if (!isDurable) return;
+    history?.sync(order);
+    if (history?.settled) this.#unsettled.delete(sectorAt);
   }
 
   /** A view into the page cache; undefined where its block is all zeros. */
