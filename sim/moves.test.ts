@@ -15,9 +15,7 @@ import { type JobEvent, moveJob, newJob } from "../src/manifest/job-state.ts";
 import { CircuitBreaker } from "../src/sink/retry/breaker.ts";
 import { prepareEngines } from "../src/sqlite/index.ts";
 import { LogStore, worldOf } from "../src/write/log.fixture.ts";
-import { runSeed } from "./seeds.ts";
-
-const LOG_SEEDS = 15;
+import { seedTests } from "./seed-tests.ts";
 
 const taken = new Set<string>();
 
@@ -120,16 +118,17 @@ test("a store is closed, and so is one whose log has failed for good and that is
   });
 });
 
-test("seeds of the log take the other moves of segments and buffers", async () => {
-  for (let seed = 1; seed <= LOG_SEEDS; seed++) {
-    const { failure, tally } = await runSeed({ scenario: "log", seed });
-    expect(failure).toBeUndefined();
+/** They take the other moves of segments and buffers. */
+seedTests("log", {
+  fact: "a log that is cut off anywhere has what it said is durable, in order and whole",
+  seeds: 15,
+  seen: (tally) => {
     for (const [name] of tally.entries()) {
       const move = /^move: (\S+) (.*)$/.exec(name);
       if (move !== null) taken.add(`${move[1]}: ${move[2]}`);
     }
-  }
-}, 60_000);
+  },
+});
 
 test("every move of every table was taken, and no table is unknown", () => {
   const all = allStateTables().flatMap((table) => {

@@ -41,7 +41,7 @@ const HISTORIES: Readonly<Record<string, readonly Change[]>> = {
 
 /** False if the life was over before the crash came. */
 async function crashAt(history: readonly Change[], n: number, how: "kill" | "power") {
-  const simulation = new Simulation({ seed: n });
+  const simulation = new Simulation({ seed: n, smaller: { engine: "sqlite" } });
   const model = new LogModel();
   const survived = await simulation.live(async (life) => {
     const manager = await life.open();

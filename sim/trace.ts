@@ -32,10 +32,10 @@ export class Trace {
     this.#print?.(line);
   }
 
-  /** Of everything noted so far. Ends the trace. */
-  digest(): string {
+  /** Of everything noted so far; undefined if that is nothing. Ends the trace. */
+  digest(): string | undefined {
     this.#isOver = true;
-    return this.#hash.digest("hex");
+    return this.lines === 0 ? undefined : this.#hash.digest("hex");
   }
 }
 

@@ -102,7 +102,10 @@ interface PageRot {
   readonly kind: "chunk" | "manifest";
 }
 
-async function rotOfPages({ random, tally }: Simulation, { seed, kind }: PageRot): Promise<void> {
+async function rotOfPages(
+  { random, tally, trace }: Simulation,
+  { seed, kind }: PageRot,
+): Promise<void> {
   const compression = random.pick(["none", "deflate"] as const);
   const rig = await Rig.open({ seed, limits: { ...LIMITS, chunkBytes: 64 * 1024, compression } });
   const life = new PageLife(rig, random.fork());
@@ -121,6 +124,7 @@ async function rotOfPages({ random, tally }: Simulation, { seed, kind }: PageRot
       tally.add("damage that was refused");
     }
     rig.world.kill();
+    trace.note(`${kind}: ${rig.world.disk.changeCount} changes, ${rig.world.nowMs} ms`);
     await mend();
     life.died();
   }

@@ -36,12 +36,11 @@ function copyOfStore(): string {
 }
 
 async function expectWhole(directory: string): Promise<void> {
-  const { stdout } = await bop(["list", "--json", "-d", directory]);
-  const names = JSON.parse(stdout).databases.map(({ name }: { name: string }) => name);
-  expect(names).toEqual(["café", "shop"]);
-  const input = "select sum(x) as total from t;\n";
-  const shown = await bop(["shell", "shop", "-d", directory], { input });
-  expect(shown.stdout).toContain("3");
+  const manager = await Manager.open({ directory });
+  expect((await manager.list()).map(({ name }) => name)).toEqual(["café", "shop"]);
+  const shop = await manager.database("shop", { create: false });
+  expect(await shop.prepare("select sum(x) from t").pluck().get()).toBe(3);
+  await manager.close();
   expect(await bop(["verify", directory])).toMatchObject({ exitCode: 0 });
 }
 
