@@ -78,6 +78,7 @@ function watched(
     commitIf: (expected, batch) => store.commitIf(expected, batch),
     own: (key, claim) => store.own(key, claim),
     readers: () => store.readers(),
+    keepRoom: () => store.keepRoom(),
     close: () => store.close(),
   };
 }

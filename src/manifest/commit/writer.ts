@@ -135,7 +135,11 @@ export class Writer {
     const { clock, delayMs } = this.#options;
     if (delayMs > 0) await clock.sleep(delayMs);
     else await nextTurn(clock);
-    while (this.#queue.length > 0) await this.#commit(this.#queue.splice(0, BATCHES_MAX));
+    while (this.#queue.length > 0) {
+      await this.#commit(this.#queue.splice(0, BATCHES_MAX));
+      const room = this.#store.keepRoom();
+      if (room !== undefined) await room;
+    }
     this.#draining = undefined;
   }
 

@@ -58,6 +58,10 @@ export class MirroredStore implements KeyValueStore {
     return this.#store.readers();
   }
 
+  keepRoom(): Promise<void> | undefined {
+    return this.#store.keepRoom();
+  }
+
   close(): Promise<void> {
     this.#closed ??= Promise.allSettled(this.#commits)
       .then(() => this.#watcher.closing())

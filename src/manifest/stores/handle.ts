@@ -30,6 +30,8 @@ export interface KeyValueBackend {
   /** See key-value.ts. Throws a StorageError. */
   own(key: Uint8Array, claim: ClaimValue): Promise<Owned>;
   readers(): ReaderFacts;
+  /** See key-value.ts. */
+  keepRoom(): Promise<void> | undefined;
   /** Gives the handle's share back. */
   release(): Promise<void>;
 }
@@ -68,6 +70,10 @@ export class KeyValueHandle implements KeyValueStore {
   readers(): ReaderFacts {
     this.#assertOpen();
     return this.#backend.readers();
+  }
+
+  keepRoom(): Promise<void> | undefined {
+    return this.#backend.keepRoom();
   }
 
   own(key: Uint8Array, claim: ClaimValue): Promise<Owned> {

@@ -34,6 +34,12 @@ export interface KeyValueStore {
   own(key: Uint8Array, claim: ClaimValue): Promise<Owned>;
   /** Who is reading at this moment. A reader that stays keeps the space of what was replaced. */
   readers(): ReaderFacts;
+  /**
+   * Takes room on the disk for the next small commits, if there is any, so that a disk that becomes
+   * full does not refuse them. Never rejects; undefined: it has room. For the one who alone commits
+   * here, between commits.
+   */
+  keepRoom(): Promise<void> | undefined;
   /** Waits for the commits of this handle. Idempotent. */
   close(): Promise<void>;
 }

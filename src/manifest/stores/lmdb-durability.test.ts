@@ -159,6 +159,41 @@ describe("LMDB on a real system", () => {
     },
   );
 
+  // evidence: G10
+  test.skipIf(!canMount())(
+    "a full file system takes the small commits of an opening, whatever was committed before it was full",
+    async () => {
+      const place = await scratch();
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", place]);
+      undo.push(() => execFileSync("umount", [place]));
+      const value = new Uint8Array(900);
+      for (let committed = 1; committed <= 24; committed++) {
+        const directory = join(place, `manifest-${committed}`);
+        const before = await openLmdbStore(directory);
+        for (let n = 0; n < committed; n++) {
+          const rows = Array.from({ length: 1 + ((n * 7) % 5) }, (_, at) =>
+            Uint8Array.of(5, n, at),
+          );
+          await before.commit(rows.map((key) => ({ key, value })));
+          await before.keepRoom();
+        }
+        await before.close();
+        const ballast = join(place, "ballast");
+        await writeFile(ballast, new Uint8Array(4 * 1024 * 1024)).catch(() => undefined);
+        for (let n = 0; n < 3; n++) {
+          const opened = await openLmdbStore(directory);
+          await opened.commit([{ key: Uint8Array.of(4), value: Uint8Array.of(n) }]);
+          await opened.keepRoom();
+          await opened.commit([{ key: Uint8Array.of(4), value: Uint8Array.of(n, n) }]);
+          expect(opened.get(Uint8Array.of(4))).toEqual(Uint8Array.of(n, n));
+          await opened.close();
+        }
+        await unlink(ballast);
+        await rm(directory, { recursive: true });
+      }
+    },
+  );
+
   test.skipIf(!canMount())(
     "a store is not made on a full file system, and the process lives",
     async () => {

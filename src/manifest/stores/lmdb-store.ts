@@ -29,7 +29,7 @@
  */
 import { resolve as absolute } from "node:path";
 import { ABORT, open, type RootDatabase, type Transaction } from "lmdb";
-import { ioError, StorageError, systemCode } from "../../base/errors.ts";
+import { StorageError } from "../../base/errors.ts";
 import { systemEnv } from "../../io/index.ts";
 import { KeyValueHandle } from "./handle.ts";
 import type {
@@ -41,7 +41,9 @@ import type {
   Pause,
   ReaderFacts,
 } from "./key-value.ts";
-import { damagedFile, refuseUnreadable, rehearseOpening } from "./lmdb-guard.ts";
+import { fileOf, lmdbError, systemErrorOf } from "./lmdb-error.ts";
+import { refuseUnreadable, rehearseOpening } from "./lmdb-guard.ts";
+import { LmdbRoom } from "./lmdb-room.ts";
 
 type Root = RootDatabase<Buffer, Uint8Array>;
 
@@ -50,6 +52,7 @@ interface Environment {
   root: Root;
   handleCount: number;
   failed: boolean;
+  readonly room: LmdbRoom;
   /** Of the owner: see (6). */
   slot: Transaction | undefined;
   /** What reads go through while a commit takes pauses: see (9). */
@@ -68,35 +71,10 @@ const AT_ONCE_MAX = 256;
 /** See (1). */
 const environments = new Map<string, Environment>();
 
-/** System error numbers that LMDB passes on, and LMDB's own for a map that cannot grow. */
-const SYSTEM_CODES: Readonly<Record<number, string>> = {
-  5: "EIO",
-  13: "EACCES",
-  27: "EFBIG",
-  28: "ENOSPC",
-  122: "EDQUOT",
-  [-30792]: "ENOSPC",
-};
-
 const EIO = 5;
 /** A commit writes inner pages too. */
 const SHORT_BYTES = 64 * 1024;
-/** LMDB's own errors of a file that is not what it was. */
-const DAMAGE: readonly unknown[] = [-30_797, -30_796, -30_793];
-/**
- * LMDB's own refusals, and what to do about them; both stand in the message of the BOP_IO that they
- * are. Its map that cannot grow is a full disk: see SYSTEM_CODES.
- */
-const REFUSALS: Readonly<Record<number, readonly [name: string, remedy: string]>> = {
-  [-30_795]: ["MDB_PANIC", "an earlier commit failed half way; open the store again"],
-  [-30_794]: ["MDB_VERSION_MISMATCH", "another version of LMDB has this file open; stop it"],
-  [-30_790]: ["MDB_READERS_FULL", "too many processes read it; stop some that look at the store"],
-  [-30_789]: ["MDB_TLS_FULL", "too many LMDB files are open in this process; close some stores"],
-  [-30_788]: ["MDB_TXN_FULL", "the change is too large for one transaction; make smaller ones"],
-  [-30_785]: ["MDB_MAP_RESIZED", "another process has made the file larger; try again"],
-  [-30_783]: ["MDB_BAD_RSLOT", "another process took the reader's slot; open the store again"],
-  [-30_782]: ["MDB_BAD_TXN", "the transaction has failed before; try again"],
-};
+
 /**
  * Opens or creates the LMDB store that lies in the directory. Throws BOP_CORRUPT, BOP_DISK_FULL or
  * BOP_IO.
@@ -116,13 +94,14 @@ export async function openLmdbStore(place: string): Promise<KeyValueStore> {
         const found = reading === undefined ? root.get(key) : getThrough(reading, root, key);
         return found === undefined ? undefined : plain(found);
       } catch (error) {
-        throw failure("read", { directory, error });
+        throw lmdbError("read", { directory, error });
       }
     },
     range: (from, to) => pairs(environment, { from, to }),
     commit: (batch, expected, pause) => commit(environment, { batch, expected, pause }),
     own: async (key, claim) => own(environment, key, claim),
     readers: () => readersOf(environment.root),
+    keepRoom: () => keepRoom(environment),
     release: () => release(environment),
   });
 }
@@ -139,6 +118,7 @@ function environmentOf(directory: string): Environment {
     root,
     handleCount: 0,
     failed: false,
+    room: new LmdbRoom(systemEnv({ scratchDirectory: directory }).storage, fileOf(directory)),
     slot: undefined,
     reading: undefined,
   };
@@ -163,7 +143,7 @@ function openRoot(directory: string): Root {
       maxReaders: READERS_MAX,
     });
   } catch (error) {
-    throw failure("open", { directory, error });
+    throw lmdbError("open", { directory, error });
   }
 }
 
@@ -186,7 +166,7 @@ function* pairs(
       yield { key: plain(key), value: plain(value) };
     }
   } catch (error) {
-    throw failure("read", { directory, error }); // Whoever takes the pairs throws elsewhere.
+    throw lmdbError("read", { directory, error }); // Whoever takes the pairs throws elsewhere.
   }
 }
 
@@ -222,7 +202,7 @@ async function commit(
     environment.failed = true;
     void root.committed.then(undefined, () => undefined); // The third promise: see (4).
     const cause = await systemErrorOf(error);
-    throw failure("commit", {
+    throw lmdbError("commit", {
       directory,
       error: await shortWriteToldApart(cause, environment, batch),
     });
@@ -301,7 +281,7 @@ function own(environment: Environment, key: Uint8Array, claim: ClaimValue): Owne
     slot?.done();
     if (error instanceof StorageError) throw error; // Of the claim: nothing was tried.
     environment.failed = true;
-    throw failure("claim", { directory, error });
+    throw lmdbError("claim", { directory, error });
   }
 }
 
@@ -325,6 +305,18 @@ function readersOf(root: Root): ReaderFacts {
   return { count: reading.length, lagMax: Math.max(0, ...lags) };
 }
 
+interface PageStats {
+  readonly lastPageNumber: number;
+  readonly pageSize: number;
+}
+
+/** What the newest commit has is what its last page says: see lmdb-room.ts. */
+function keepRoom({ root, room, failed }: Environment): Promise<void> | undefined {
+  if (failed) return undefined;
+  const { lastPageNumber, pageSize } = root.getStats() as PageStats;
+  return room.keep((lastPageNumber + 1) * pageSize);
+}
+
 function holds(root: Root, { key, value }: KeyValueOperation): boolean {
   const found = root.get(key);
   if (found === undefined || value === undefined) return found === value;
@@ -338,38 +330,6 @@ async function release(environment: Environment): Promise<void> {
   environment.slot?.done();
   environment.slot = undefined;
   await environment.root.close();
-}
-
-/** See (4). */
-async function systemErrorOf(error: unknown): Promise<unknown> {
-  const { commitError } = error as { commitError?: unknown };
-  if (commitError === undefined) return error;
-  try {
-    await commitError;
-    return error;
-  } catch (cause) {
-    return cause;
-  }
-}
-
-function failure(
-  operation: string,
-  { directory, error }: { readonly directory: string; readonly error: unknown },
-): Error {
-  const { code } = error as { code?: unknown };
-  if (DAMAGE.includes(code)) {
-    const why = error instanceof Error ? error.message : String(error);
-    return damagedFile(`${directory}/data.mdb`, { why, offset: 0 });
-  }
-  const refusal = typeof code === "number" ? REFUSALS[code] : undefined;
-  if (refusal !== undefined) {
-    const [named, remedy] = refusal;
-    return ioError(operation, directory, Object.assign(new Error(`${named}: ${remedy}`), { code }));
-  }
-  const name = typeof code === "number" ? SYSTEM_CODES[code] : systemCode(error);
-  const message = error instanceof Error ? error.message : String(error);
-  const cause = name === undefined ? error : Object.assign(new Error(message), { code: name });
-  return ioError(operation, directory, cause);
 }
 
 /** Without Node's methods, some of which mean something else on a Buffer (`slice`). */

@@ -199,6 +199,11 @@ class MemoryBackend implements KeyValueBackend {
   }
 
   /** Its reads are over when they return. */
+  /** Its room is not of the simulated disk. */
+  keepRoom(): undefined {
+    return undefined;
+  }
+
   readers(): ReaderFacts {
     return { count: 0, lagMax: 0 };
   }
