@@ -203,4 +203,16 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 1008,
     found: "the oracle held that handles queue in order while pages of the schema are away",
   },
+  {
+    scenario: "record-log",
+    seed: 5002693,
+    found: "the oracle took a change over both logs for known when what changed nothing was answered",
+    inEcho: true,
+  },
+  {
+    scenario: "record-log",
+    seed: 5003574,
+    found: "the same, with more changes behind it",
+    inEcho: true,
+  },
 ];

@@ -12,6 +12,8 @@ const ADDED = [on("two", { entries: [entry(1n), entry(2n)] })];
 const COMPACTED = [on("two", { compact: { upToIndex: 1n } })];
 const PASSED = [on("one", { entries: [entry(1n)] })];
 const NOTHING = [on("one", { truncateAfter: "all" })];
+const NOTHING_OF_TWO = [on("two", { truncateAfter: 2n })];
+const noted = (name: LogName) => on(name, { stable: { k: Uint8Array.of(1) } });
 
 interface Told {
   readonly fact: string;
@@ -36,7 +38,7 @@ const CASES: readonly Told[] = [
     tell: (model) => {
       model.made(ADDED);
       model.made(COMPACTED, true);
-      model.made([on("two", { stable: { k: Uint8Array.of(1) } })]);
+      model.made([noted("two")]);
       model.acknowledge(model.made(PASSED));
     },
   },
@@ -56,7 +58,7 @@ const CASES: readonly Told[] = [
       model.acknowledge(model.made([on("two", { compact: { upToIndex: 9n, term: 1n } })], true));
       model.made([on("two", { clear: true })]);
       model.made(ADDED);
-      model.made([on("two", { stable: { k: Uint8Array.of(1) } })]);
+      model.made([noted("two")]);
       model.made(PASSED);
     },
   },
@@ -83,7 +85,7 @@ const CASES: readonly Told[] = [
     tell: (model) => {
       model.made(PASSED);
       model.made(ADDED);
-      model.made([on("two", { stable: { k: Uint8Array.of(1) } })]);
+      model.made([noted("two")]);
       model.acknowledge(model.made([on("one", { truncateAfter: 1n })]));
     },
   },
@@ -95,6 +97,44 @@ const CASES: readonly Told[] = [
       model.made(ADDED);
       model.made(NOTHING);
       model.acknowledge(model.made(NOTHING));
+    },
+  },
+  {
+    fact: "what changes nothing says nothing of a change over both that left its log as it was",
+    isPossible: true,
+    tell: (model) => {
+      model.made(ADDED);
+      model.made(PASSED);
+      model.made([noted("one"), ...NOTHING_OF_TWO]);
+      model.acknowledge(model.made(NOTHING_OF_TWO));
+    },
+  },
+  {
+    fact: "what changes nothing says that a change over both that changed its log is there",
+    isPossible: false,
+    tell: (model) => {
+      model.made(ADDED);
+      model.made(PASSED);
+      model.made([noted("one"), noted("two")]);
+      model.acknowledge(model.made(NOTHING_OF_TWO));
+    },
+  },
+  {
+    fact: "a change over both is there when it was acknowledged, though it left one as it was",
+    isPossible: false,
+    tell: (model) => {
+      model.made(ADDED);
+      model.made(PASSED);
+      model.acknowledge(model.made([noted("one"), ...NOTHING_OF_TWO]));
+    },
+  },
+  {
+    fact: "what comes behind a change over both is never there without it",
+    isPossible: false,
+    tell: (model) => {
+      model.made(PASSED);
+      model.made([noted("one"), on("two", { truncateAfter: "all" })]);
+      model.made(ADDED);
     },
   },
 ];

@@ -8,6 +8,8 @@
  *     before what is called later on its own logs; what others are asked for may pass it.
  * (3) After a crash the logs are as they were at one moment of that order: not before anything that
  *     was acknowledged, never within a change.
+ * (4) Whoever is told of a change that changed nothing knows of its logs what changed them before it,
+ *     and no more: nothing of another log, nor of a change over both that left this one as it was.
  */
 import type { LogChange, Manager, NewLogEntry, RecordLog } from "../src/index.ts";
 import type { SeededRandom } from "../src/io/index.ts";
@@ -39,6 +41,8 @@ interface Version {
   readonly names: readonly LogName[];
   /** See (2). */
   readonly isLate: boolean;
+  /** Whether it changed this log: one over both may leave it as it was. */
+  readonly isChange: boolean;
   readonly text: string;
   readonly state: LogState;
 }
@@ -130,7 +134,8 @@ export class LogModel {
     const versions = { ...this.#versions };
     for (const name of names) {
       const state = states[name];
-      const version = { number, names, isLate, text: text(state), state };
+      const isChange = text(state) !== text(this.#states[name]);
+      const version = { number, names, isLate, isChange, text: text(state), state };
       versions[name] = [...versions[name], version];
     }
     this.#states = states;
@@ -138,11 +143,13 @@ export class LogModel {
     return number;
   }
 
-  /** What changes nothing says of its logs that what was called before it is there, and no more. */
+  /** See (4). */
   acknowledge(number: number): void {
     const acknowledged = { ...this.#acknowledged };
     for (const name of this.#calls[number - 1] ?? []) {
-      const newest = this.#versions[name].findLast((version) => version.number <= number);
+      const newest = this.#versions[name].findLast((version) => {
+        return version.number === number || (version.number < number && version.isChange);
+      });
       acknowledged[name] = Math.max(acknowledged[name], newest?.number ?? 0);
     }
     this.#acknowledged = acknowledged;
@@ -239,7 +246,7 @@ function after(state: LogState, change: LogChange): LogState {
 
 function versionsOf(states: States): Versions {
   const first = (state: LogState): Version[] => {
-    return [{ number: 0, names: [], isLate: false, text: text(state), state }];
+    return [{ number: 0, names: [], isLate: false, isChange: true, text: text(state), state }];
   };
   return { one: first(states.one), two: first(states.two) };
 }

@@ -3,8 +3,9 @@
  *
  * (1) Changes count in the order of their calls, and show in memory at once; but a compaction may
  *     have to read a chunk first, and what is called after it on that log waits for it. A promise
- *     resolves when its change is durable. One that rejects has changed nothing, but for
- *     BOP_OUTCOME_UNKNOWN: the store has failed then, and must be opened again.
+ *     resolves when its change is durable, or, of one that changes nothing, when what its logs hold
+ *     is. One that rejects has changed nothing, but for BOP_OUTCOME_UNKNOWN: the store has failed
+ *     then, and must be opened again.
  * (2) What is read is durable, but for entries that are read `unstable`, and for the plain
  *     properties (`firstIndex`, `lastIndex`, `boundary`, `termAt`): they tell of the newest change.
  * (3) Terms and indexes are unsigned 64-bit numbers.
