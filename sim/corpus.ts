@@ -206,7 +206,8 @@ export const CORPUS: readonly PastFailure[] = [
   {
     scenario: "record-log",
     seed: 5002693,
-    found: "the oracle took a change over both logs for known when what changed nothing was answered",
+    found:
+      "the oracle took a change over both logs for known when what changed nothing was answered",
     inEcho: true,
   },
   {
