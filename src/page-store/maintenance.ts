@@ -9,8 +9,8 @@
  * (1) One checkpoint or collection runs at a time; another that is asked for meanwhile follows it.
  * (2) Rows of databases are written by checkpoints (sizes) and by whoever keeps the catalogue
  *     (names, states), one at a time: each builds on what the other wrote.
- * (3) A file of a chunk is deleted only after the manifest stopped to name it, and after the last
- *     snapshot that reads it without asking a map: one of a transaction that spilled.
+ * (3) A file of a chunk is deleted only after the manifest stopped to name it, and its mirror with it,
+ *     and after the last snapshot that reads it without asking a map: one of a transaction that spilled.
  * (4) While the manifest is ahead of the superblock, the superblock is owed: the next checkpoint
  *     writes it, though nothing else may have changed.
  */
@@ -26,7 +26,7 @@ import { Slices } from "./checkpoint/slices.ts";
 import type { ChunkTable } from "./collection/chunk-table.ts";
 import { Collection, type CollectReport, type CollectRequest } from "./collection/collection.ts";
 import { amplification } from "./collection/compaction-plan.ts";
-import { compactInRounds } from "./collection/compaction-round.ts";
+import { compactInRounds, type RoundsGround } from "./collection/compaction-round.ts";
 import { DeadFiles } from "./collection/dead-files.ts";
 import type { Janitor } from "./collection/janitor.ts";
 import type { Commons } from "./commons.ts";
@@ -91,7 +91,9 @@ export class Maintenance {
     this.#parts = parts;
     const { env, options, commons } = parts;
     const { directory, mayForget, manifest } = options;
-    this.#deadFiles = new DeadFiles({ storage: env.storage, directory, mayForget }, commons);
+    const generation = () => manifest.generation;
+    const place = { storage: env.storage, directory, mayForget, generation };
+    this.#deadFiles = new DeadFiles(place, commons);
     this.#checkpointLsn = manifest.opened.checkpointLsn;
     this.#catalogueLsn = manifest.opened.catalogueLsn;
   }
@@ -173,6 +175,7 @@ export class Maintenance {
     this.#superblockOwed = true;
     await request.superblock(result);
     this.#superblockOwed = false;
+    this.#deadFiles.settled(result.generation);
     await commons.sweeper.idle();
     await janitor.tryAgain();
     await this.#removeUnclaimed();
@@ -237,7 +240,7 @@ export class Maintenance {
       this.#deadFiles.add(checkpoint.goneChunks, checkpoint.lsn);
       return result;
     } catch (error) {
-      this.#deadFiles.add(checkpoint.unsureChunks, checkpoint.lsn);
+      this.#deadFiles.doubt(checkpoint.unsureChunks, checkpoint.lsn);
       throw error;
     }
   }
@@ -287,15 +290,25 @@ export class Maintenance {
     });
     const report = await collection.plan();
     if (dryRun) return report;
+    const remove = async (chunks: readonly ChunkId[]) => {
+      await this.#settle(published);
+      await this.#remove(chunks);
+    };
     await this.#publishing.run(() => collection.publish());
-    await published?.();
-    await this.#remove(collection.goneChunks);
-    const compacted = await this.#compactAll(slices);
+    await remove(collection.goneChunks);
+    const compacted = await this.#compactAll(slices, remove);
     return { ...report, compacted, amplificationAfter: amplification(table.space) };
   }
 
+  /** See (3). */
+  async #settle(published: CollectRequest["published"]): Promise<void> {
+    const { generation } = this.#parts.options.manifest;
+    await published?.();
+    this.#deadFiles.settled(generation);
+  }
+
   /** Returns how many chunks went. */
-  #compactAll(slices: Slices): Promise<number> {
+  #compactAll(slices: Slices, remove: RoundsGround["remove"]): Promise<number> {
     const { limits } = this.#parts;
     return compactInRounds({
       ...this.#ground(slices),
@@ -305,7 +318,8 @@ export class Maintenance {
         return Math.min(limits.compactionBytes, room);
       },
       publishAlone: (publish) => this.#publishing.run(publish),
-      remove: (chunks) => this.#remove(chunks),
+      remove,
+      doubt: (chunks) => this.#deadFiles.doubt(chunks, this.#checkpointLsn),
     });
   }
 

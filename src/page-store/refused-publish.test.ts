@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Lsn, StreamId } from "../base/units.ts";
 import { pageNumber } from "../base/units.ts";
+import { chunkOfName } from "./chunks/chunk-files.ts";
 import { Rig } from "./rig.fixture.ts";
 
 const PAGE_BYTES = 512;
@@ -56,5 +57,56 @@ describe("a state of a database whose removal the manifest has refused", () => {
     await rig.checkpoint();
     expect(rig.store.versions(stream).map(({ lsn }) => lsn)).toContain(first);
     rig.store.holdVersion(stream, first).release();
+  });
+});
+
+/** A store whose manifest has a database without pages, and which was refused a checkpoint of the first. */
+async function refused(seed: number, error: "EIO" | "ENOSPC") {
+  const rig = await Rig.open({ seed });
+  const stream = rig.catalogue.create();
+  await rig.checkpoint();
+  commit(rig, stream, 1);
+  rig.stores.failNextCommit({ applied: true, error });
+  await expect(rig.checkpoint()).rejects.toThrow(error);
+  return { rig, stream };
+}
+
+function firstByte(rig: Rig, stream: StreamId): number | undefined {
+  const space = rig.store.space(stream);
+  const snapshot = space.pin(space.newestLsn);
+  const byte = space.read(snapshot, pageNumber(1))[0];
+  space.unpin(snapshot);
+  return byte;
+}
+
+async function chunksThere(rig: Rig): Promise<number[]> {
+  const names = (await rig.chunkFiles()).map((path) => path.slice(path.lastIndexOf("/") + 1));
+  return names.flatMap((name) => chunkOfName(name) ?? []).sort((a, b) => a - b);
+}
+
+const collect = (rig: Rig) => rig.world.run(rig.store.collect({ dryRun: false }));
+const named = (rig: Rig) => rig.manifest.opened.chunks.map(({ chunk }) => chunk as number);
+
+describe("a chunk that was written for a commit of the manifest that was refused, yet made", () => {
+  // evidence: G21
+  test.each(["EIO", "ENOSPC"] as const)(
+    "(%s) outlives a collection that has nothing to commit, and whoever opens the store reads it",
+    async (error) => {
+      const { rig, stream } = await refused(3, error);
+      await collect(rig);
+      expect(await chunksThere(rig)).toEqual([1]);
+      await rig.restart("kill");
+      expect(named(rig)).toEqual([1]);
+      expect(firstByte(rig, stream)).toBe(1);
+    },
+  );
+
+  test("goes with the next checkpoint that is published, which takes the refused commit back", async () => {
+    const { rig, stream } = await refused(4, "ENOSPC");
+    await rig.checkpoint();
+    expect(await chunksThere(rig)).toEqual([2]);
+    await rig.restart("kill");
+    expect(named(rig)).toEqual([2]);
+    expect(firstByte(rig, stream)).toBe(1);
   });
 });

@@ -28,7 +28,7 @@ import { amplification, type CompactionPlan, planCompaction } from "./compaction
 export interface CollectRequest {
   /** Looks, and changes nothing. */
   readonly dryRun: boolean;
-  /** Called when the manifest is durable, before any file goes. */
+  /** Called when the manifest is durable, before any file goes: once for the files of each commit. */
   readonly published?: () => Promise<void>;
 }
 

@@ -6,8 +6,8 @@
  *
  * (1) It changes no state of any database: every row names the same pages as before, some of them in
  *     another place. So it needs neither the log nor the superblock.
- * (2) A failure before the publishing removes what was written; whether a failed publishing took
- *     place is unknown until the store is opened again, so then the files stay.
+ * (2) A failure before the publishing removes what was written. Whether a failed publishing took place
+ *     is not known: what was written for it is doubted (dead-files.ts).
  * (3) A round that leaves as many files, of as many bytes, was the last: what is small for a chunk may
  *     be as large as a chunk becomes, and would be written again for ever.
  */
@@ -51,8 +51,10 @@ export interface RoundsGround extends Omit<RoundGround, "carryBytesMax" | "isExa
   /** There is room for. */
   readonly carryBytesMax: () => Promise<number>;
   readonly publishAlone: (publish: () => Promise<void>) => Promise<void>;
-  /** These files are named by nothing. */
+  /** The manifest names these files no more. */
   readonly remove: (chunks: readonly ChunkId[]) => Promise<void>;
+  /** See (2). */
+  readonly doubt: (chunks: readonly ChunkId[]) => void;
 }
 
 /** Returns how many chunks went. */
@@ -63,8 +65,13 @@ export async function compactInRounds(ground: RoundsGround): Promise<number> {
     const { count, fileBytes } = ground.table;
     const round = new CompactionRound({ ...ground, carryBytesMax, isExact });
     const { compactedChunks } = await round.write();
-    await ground.publishAlone(() => round.publish());
-    await ground.remove(round.goneChunks);
+    try {
+      await ground.publishAlone(() => round.publish());
+    } catch (error) {
+      ground.doubt(round.unsureChunks);
+      throw error;
+    }
+    if (round.goneChunks.length > 0) await ground.remove(round.goneChunks);
     compacted += compactedChunks;
     const hasGained = ground.table.count < count || ground.table.fileBytes < fileBytes;
     if (!round.hasMoved || !hasGained) return compacted; // See (3).
@@ -78,6 +85,7 @@ class CompactionRound {
   readonly #writer: ChunkWriter;
   readonly #uses: ChunkUses;
   #gone: readonly ChunkId[] = [];
+  #isUnsure = false;
 
   constructor(ground: RoundGround) {
     const { env, manifest, commons, table, compression: codec } = ground;
@@ -96,6 +104,11 @@ class CompactionRound {
   /** Some page has another place now. */
   get hasMoved(): boolean {
     return !this.#draft.isEmpty;
+  }
+
+  /** See (2). */
+  get unsureChunks(): readonly ChunkId[] {
+    return this.#isUnsure ? this.#writer.written.map(({ chunk }) => chunk) : [];
   }
 
   /** Files that nothing names any more. */
@@ -137,12 +150,14 @@ class CompactionRound {
     if (!this.hasMoved) return;
     const chunks = this.#tally.change(this.#writer.written);
     const { put } = await this.#draft.changes(slices);
+    this.#isUnsure = true;
     await manifest.publish({
       nextChunkId: peekChunkId(),
       putMapRows: put,
       putChunks: chunks.put,
       removeChunks: chunks.remove,
     });
+    this.#isUnsure = false;
     const moved = [...this.#draft.movedStreams].map((stream) => pins.familyOf(stream));
     commons.rows.letGoFamilies(new Set(moved));
     table.apply(chunks);

@@ -12,7 +12,10 @@ async function filesOf(mayForget?: (diedAtLsn: Lsn) => boolean) {
   const { storage } = env;
   const residency = { forget: async () => undefined };
   const commons = { files: { closeFile: async () => undefined }, spillers: new Set(), residency };
-  const dead = new DeadFiles({ storage, directory: DIRECTORY, mayForget }, commons as never);
+  const manifest = { generation: 7 };
+  const generation = () => manifest.generation;
+  const place = { storage, directory: DIRECTORY, mayForget, generation };
+  const dead = new DeadFiles(place, commons as never);
   await world.run(async () => {
     for (const chunk of CHUNKS) {
       await storage.mkdir(chunkFolder(DIRECTORY, chunk));
@@ -27,13 +30,30 @@ async function filesOf(mayForget?: (diedAtLsn: Lsn) => boolean) {
     return there;
   };
   const remove = () => world.run(() => dead.remove());
-  return { dead, remove, left: () => world.run(left) };
+  return { dead, manifest, remove, left: () => world.run(left) };
 }
 
 describe("files of dead chunks", () => {
   test("go behind the next commit where nobody ships", async () => {
     const { dead, remove, left } = await filesOf();
     dead.add(CHUNKS.slice(0, 2), lsn(100));
+    await remove();
+    expect(await left()).toEqual([3]);
+  });
+
+  // evidence: G21
+  test("of a commit that was refused stay until a later one is settled, as it may have been made", async () => {
+    const { dead, manifest, remove, left } = await filesOf();
+    dead.settled(7);
+    dead.doubt(CHUNKS.slice(0, 1), lsn(100));
+    dead.add(CHUNKS.slice(1, 2), lsn(100));
+    await remove();
+    expect(await left()).toEqual([1, 3]);
+    manifest.generation = 8;
+    await remove();
+    expect(await left()).toEqual([1, 3]);
+    dead.settled(8);
+    dead.doubt(CHUNKS.slice(2), lsn(100));
     await remove();
     expect(await left()).toEqual([3]);
   });

@@ -1,13 +1,18 @@
 /**
- * DEAD FILES: chunks that no manifest names any more, or that were written for one that was refused.
+ * DEAD FILES: chunks that no manifest names any more, or that were written for a commit of it that was
+ * refused.
  *
- *   added ──► nothing reads it, nobody ships it ──► removed, behind the next commit of the manifest
+ *   named no more ───────────────────────────────────────► dead ─────► removed
+ *   refused ─────► doubted ─── a later commit is settled ───┘    nothing reads it, nobody ships it
  *
- * (1) Whether a publish that failed took place is known when a later one succeeds: then its chunks
- *     are named by nothing.
- * (2) A snapshot that reads from the chunks of a commit that spilled does not ask a map: its chunks
+ * (1) A refused commit may have been made all the same: then the manifest that is opened next names its
+ *     chunks. When a later one has succeeded it was not made, or was taken back. Where none succeeds any
+ *     more, the chunks stay, and the next open knows.
+ * (2) A commit is settled when the mirror of the manifest has it too, so that a manifest that is made
+ *     again from the mirror finds every chunk that it names.
+ * (3) A snapshot that reads from the chunks of a commit that spilled does not ask a map: its chunks
  *     stay until it is gone.
- * (3) Where the store ships to a bucket, the log that is not there yet may name a chunk that died here:
+ * (4) Where the store ships to a bucket, the log that is not there yet may name a chunk that died here:
  *     it stays until whoever ships lets it go (`mayForget`).
  */
 import type { Storage } from "../../base/env.ts";
@@ -18,20 +23,25 @@ import type { Commons } from "../commons.ts";
 interface DeadFilesOptions {
   readonly storage: Storage;
   readonly directory: string;
-  /** See (3). Absent: nobody ships anything. */
+  /** See (4). Absent: nobody ships anything. */
   readonly mayForget?: ((diedAtLsn: Lsn) => boolean) | undefined;
+  /** Of the newest commit of the manifest that succeeded. */
+  readonly generation: () => number;
 }
 
 interface DeadFile {
   readonly chunk: ChunkId;
   /** The checkpoint that needed it no more: no commit above names it. */
   readonly diedAtLsn: Lsn;
+  /** A commit above it is to be settled first. Undefined: it is dead. */
+  readonly doubtedAt: number | undefined;
 }
 
 export class DeadFiles {
   readonly #options: DeadFilesOptions;
   readonly #commons: Pick<Commons, "files" | "spillers" | "residency">;
   #dead: DeadFile[] = [];
+  #settledGeneration = 0;
 
   constructor(
     options: DeadFilesOptions,
@@ -41,18 +51,31 @@ export class DeadFiles {
     this.#commons = commons;
   }
 
+  /** A commit that succeeded names them no more. Settle it before anything is removed. */
   add(chunks: readonly ChunkId[], diedAtLsn: Lsn): void {
-    for (const chunk of chunks) this.#dead.push({ chunk, diedAtLsn });
+    for (const chunk of chunks) this.#dead.push({ chunk, diedAtLsn, doubtedAt: undefined });
   }
 
-  /** A commit of the manifest has succeeded. */
+  /** They were written for a commit that was refused: see (1). */
+  doubt(chunks: readonly ChunkId[], diedAtLsn: Lsn): void {
+    const doubtedAt = this.#options.generation();
+    for (const chunk of chunks) this.#dead.push({ chunk, diedAtLsn, doubtedAt });
+  }
+
+  /** See (2). */
+  settled(generation: number): void {
+    this.#settledGeneration = Math.max(this.#settledGeneration, generation);
+  }
+
   async remove(): Promise<void> {
     const { storage, directory, mayForget } = this.#options;
     const { files, spillers, residency } = this.#commons;
     const inUse = new Set<ChunkId>();
     for (const spilled of spillers) for (const chunk of spilled.chunks()) inUse.add(chunk);
-    const stays = ({ chunk, diedAtLsn }: DeadFile): boolean =>
-      inUse.has(chunk) || mayForget?.(diedAtLsn) === false;
+    const isDoubted = ({ doubtedAt }: DeadFile): boolean =>
+      doubtedAt !== undefined && doubtedAt >= this.#settledGeneration;
+    const stays = (dead: DeadFile): boolean =>
+      isDoubted(dead) || inUse.has(dead.chunk) || mayForget?.(dead.diedAtLsn) === false;
     const removable = this.#dead.filter((dead) => !stays(dead));
     this.#dead = this.#dead.filter(stays);
     for (const { chunk } of removable) {
