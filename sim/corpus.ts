@@ -216,4 +216,16 @@ export const CORPUS: readonly PastFailure[] = [
     found: "the same, with more changes behind it",
     inEcho: true,
   },
+  {
+    scenario: "pages",
+    seed: 5007849,
+    found: "a collection took chunks of a checkpoint that the manifest had refused, and made",
+    inEcho: true,
+  },
+  {
+    scenario: "pages",
+    seed: 5020719,
+    found: "the same, on a disk that was full for a moment",
+    inEcho: true,
+  },
 ];

@@ -6,7 +6,7 @@
  */
 import type { Lsn } from "../../src/base/units.ts";
 import { isStorageError } from "../../src/index.ts";
-import type { FaultChances } from "../../src/io/index.ts";
+import { type FaultChances, type SeededRandom, seeded } from "../../src/io/index.ts";
 import { Rig } from "../../src/page-store/rig.fixture.ts";
 import { withEchoes } from "../echoes.ts";
 import { promise } from "../failure.ts";
@@ -21,6 +21,8 @@ const CHANGES_MAX = [8, 25, 25, 60] as const;
 const CHECKPOINTS_TO_NOTHING = 4;
 const EXCUSED_BY_FAULTS = ["BOP_IO", "BOP_DISK_FULL", "BOP_READ_ONLY"] as const;
 const OPENS_MAX = 40;
+/** Of folds on disks that fail: the manifest takes the catalogue's rows, and refuses the fold's own. */
+const REFUSALS = 0.15;
 /** What calls a crash off that the store has opened before. */
 const NEVER = 1_000_000_000;
 const LIMITS = { cacheBytes: 16 * 1024, openChunks: 2, mapBytes: 16 * 1024, reserveBytes: 0 };
@@ -51,6 +53,8 @@ class Run {
   readonly rig: Rig;
   readonly life: PageLife;
   readonly isFaulty: boolean;
+  /** For refusals, so that the steps are those that they would be without them. */
+  readonly #dice: SeededRandom;
   #running: Promise<unknown> = Promise.resolve();
   #failure: unknown;
   /** Counts. */
@@ -61,6 +65,7 @@ class Run {
     this.rig = rig;
     this.life = new PageLife(rig, simulation.random.fork());
     this.isFaulty = simulation.random.chance(0.3);
+    this.#dice = seeded(rig.world.seed).fork();
   }
 
   /** False once the process has died. */
@@ -86,6 +91,7 @@ class Run {
     const { random, tally } = simulation;
     const isCollection = random.chance(0.25);
     if (this.isFaulty && random.chance(0.5)) this.#harm();
+    if (this.isFaulty && this.#dice.chance(REFUSALS)) this.#refuse();
     const dryRun = random.chance(0.2);
     const process = this.#process;
     const begin = async () => {
@@ -185,6 +191,11 @@ class Run {
       const error = random.pick(["EIO", "ENOSPC"] as const);
       rig.stores.failNextCommit({ applied: random.chance(0.5), error });
     }
+  }
+
+  #refuse(): void {
+    const error = this.#dice.pick(["EIO", "ENOSPC"] as const);
+    this.rig.stores.failNextCommit({ applied: this.#dice.chance(0.5), error, after: 1 });
   }
 
   #isExcused(error: unknown): boolean {

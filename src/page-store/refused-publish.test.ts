@@ -60,13 +60,12 @@ describe("a state of a database whose removal the manifest has refused", () => {
   });
 });
 
-/** A store whose manifest has a database without pages, and which was refused a checkpoint of the first. */
+/** A store whose manifest has taken the rows of a catalogue, and refused the checkpoint behind them. */
 async function refused(seed: number, error: "EIO" | "ENOSPC") {
   const rig = await Rig.open({ seed });
   const stream = rig.catalogue.create();
-  await rig.checkpoint();
   commit(rig, stream, 1);
-  rig.stores.failNextCommit({ applied: true, error });
+  rig.stores.failNextCommit({ applied: true, error, after: 1 });
   await expect(rig.checkpoint()).rejects.toThrow(error);
   return { rig, stream };
 }

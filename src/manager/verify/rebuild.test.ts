@@ -40,11 +40,11 @@ class Place {
     this.env = this.world.start();
   }
 
-  async open(): Promise<Manager> {
+  async open(settings: { readonly historyMs?: number } = {}): Promise<Manager> {
     await prepareEngines("sqlite", 1);
     const openKeyValueStore = this.stores.openerFor(this.env);
     const options = { directory: STORE, env: this.env, openKeyValueStore, segmentBytes: 2 ** 20 };
-    return this.world.run(() => Manager.open(options));
+    return this.world.run(() => Manager.open({ ...options, ...settings }));
   }
 
   rebuild(replace = false) {
@@ -215,6 +215,40 @@ describe("a store that lost its manifest", () => {
         await manager.close();
       });
     }
+  });
+
+  // evidence: G12
+  test("behind a collection that has moved pages is rebuilt with the chunks that are left", async () => {
+    const place = new Place(5);
+    const manager = await place.open({ historyMs: 0 });
+    await place.world.run(async () => {
+      const database = await manager.database("a");
+      const fill = "update t set body = randomblob(3000) where id <= ?";
+      await database.exec("create table t (id integer primary key, body blob)");
+      await database.exec(`with recursive n(id) as (select 1 union all select id + 1 from n limit 200)
+        insert into t select id, randomblob(3000) from n`);
+      await database.snapshot("before");
+      const before = await database.openSnapshot("before");
+      await manager.checkpoint();
+      await database.prepare(fill).run(180);
+      await database.dropSnapshot("before");
+      await manager.checkpoint();
+      await before.close();
+      const { compacted } = await manager.collect();
+      expect(compacted).toBeGreaterThan(0);
+    });
+    place.world.kill();
+    place.env = place.world.start();
+    place.stores.lose(MANIFEST);
+    await place.rebuild();
+    const again = await place.open();
+    await place.world.run(async () => {
+      const database = await again.database("a", { create: false });
+      const count = "select count(*), sum(length(body)) from t";
+      expect(await database.prepare(count).raw().get()).toEqual([200, 600_000]);
+      expect(await database.pragma("integrity_check")).toEqual([{ integrity_check: "ok" }]);
+      await again.close();
+    });
   });
 
   test("is not opened as if it were new, and the error names the way out", async () => {

@@ -24,7 +24,7 @@ import type {
 export interface MemoryStores {
   /** How a process of the simulated world opens its stores. */
   openerFor(env: Env): OpenKeyValueStore;
-  /** The next commit is rejected; `applied` says what is found when the store is opened again. */
+  /** The next commit, or a later one, is rejected; `applied` says what is found when the store is opened again. */
   failNextCommit(fault: CommitFault): void;
   /** What lies in the directory is gone from the disk. Nobody may have it open. */
   lose(directory: string): void;
@@ -39,6 +39,8 @@ export interface CommitFault {
   readonly applied: boolean;
   /** Default EIO. */
   readonly error?: "EIO" | "ENOSPC";
+  /** Commits that succeed before it. Default 0. */
+  readonly after?: number;
 }
 
 /** A commit whose outcome is decided when the directory is opened next, unless it finishes. */
@@ -132,8 +134,9 @@ export function memoryStores(random: Random): MemoryStores {
 function storesIn(directories: Map<string, Directory>, random: Random): MemoryStores {
   let fault: CommitFault | undefined;
   const takeFault = () => {
-    const taken = fault;
-    fault = undefined;
+    const { after = 0 } = fault ?? {};
+    const taken = after > 0 ? undefined : fault;
+    fault = fault && after > 0 ? { ...fault, after: after - 1 } : undefined;
     return taken;
   };
   return {
