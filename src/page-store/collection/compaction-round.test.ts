@@ -7,10 +7,11 @@ const PAGE_BYTES = 4096;
 const PAGES = 100;
 const KEPT = 10;
 
-function write(rig: Rig, stream: StreamId, pages: readonly number[], fill: number): void {
+/** Its pages up to one are filled with a byte. */
+function fill(rig: Rig, stream: StreamId, [upTo, byte]: readonly [number, number]): void {
   const space = rig.store.space(stream);
   const base = space.pin(space.newestLsn);
-  const changed = new Map(pages.map((page) => [page, new Uint8Array(PAGE_BYTES).fill(fill)]));
+  const changed = new Map(pagesUpTo(upTo).map((page) => [page, image(byte)]));
   space.stage({ base, pageCount: PAGES, pageBytes: PAGE_BYTES, pages: changed }).seal();
   space.unpin(base);
 }
@@ -23,17 +24,18 @@ function read(rig: Rig, stream: StreamId): (number | undefined)[] {
   return bytes;
 }
 
+const image = (byte: number) => new Uint8Array(PAGE_BYTES).fill(byte);
 const pagesUpTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
 /** A store whose next collection moves the pages that are still used of its first chunk. */
 async function sparseOnceCollected() {
   const rig = await Rig.open({ seed: 1 });
   const stream = rig.catalogue.create();
-  write(rig, stream, pagesUpTo(PAGES), 1);
+  fill(rig, stream, [PAGES, 1]);
   await rig.checkpoint();
   const space = rig.store.space(stream);
   const reader = space.pin(space.newestLsn);
-  write(rig, stream, pagesUpTo(PAGES - KEPT), 2);
+  fill(rig, stream, [PAGES - KEPT, 2]);
   await rig.checkpoint();
   space.unpin(reader);
   const expected = pagesUpTo(PAGES).map((page) => (page > PAGES - KEPT ? 1 : 2));
