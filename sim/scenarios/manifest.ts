@@ -125,7 +125,7 @@ async function work(life: Life, model: Model, lifeMs: number): Promise<void> {
   const faults = random.chance(0.5) ? random.below(4) : 0;
   for (let n = 0; n < faults; n++) {
     await life.env.clock.sleep((random.fraction() * lifeMs) / faults);
-    // A full disk may be over before the next commit; any other error is for good.
+    // What a full disk refused is not there; of the other, only the commit behind it says so.
     if (n < faults - 1) stores.failNextCommit({ applied: false, error: "ENOSPC" });
     else stores.failNextCommit({ applied: random.chance(0.5), error: "EIO" });
     tally.add("refused commits");
@@ -154,7 +154,7 @@ function tryToOpen({ simulation, env }: Life): Promise<Manifest> {
   });
 }
 
-/** One after the other, until one is refused for good. */
+/** One after the other, until one is refused for good: nothing that the device does is. */
 async function submitting(of: {
   readonly opened: Manifest;
   readonly hand: Register;
@@ -168,28 +168,35 @@ async function submitting(of: {
       await opened.submit({ operations: [write(row, value)] });
       hand.answered = value;
     } catch (error) {
-      if (!isFull(error)) return; // Whether it is there shows when it is opened again.
-      hand.refused.add(value);
+      if (isFull(error)) hand.refused.add(value);
+      else if (!isUnsure(error)) return;
     }
   }
 }
 
 async function enqueueing(opened: Manifest, { journal, answered }: Model): Promise<void> {
+  let unsure: number[] = [];
   while (true) {
     journal.asked += 1;
     const batch = journal.asked;
     try {
       await opened.enqueue([write(JOURNAL_ROW, batch), write(FIRST_BATCH_ROW + batch, batch)]);
       answered.add(batch);
+      for (const earlier of unsure) journal.refused.add(earlier); // It is taken back by now.
+      unsure = [];
     } catch (error) {
-      if (!isFull(error)) return;
-      journal.refused.add(batch);
+      if (isFull(error)) journal.refused.add(batch);
+      else if (isUnsure(error)) unsure.push(batch);
+      else return;
     }
   }
 }
 
 const isFull = (error: unknown): boolean =>
   ["BOP_DISK_FULL", "BOP_BACKPRESSURE"].includes((error as { code?: string }).code ?? "");
+
+/** A crash before the next commit may show that it was made. */
+const isUnsure = (error: unknown): boolean => (error as { code?: string }).code === "BOP_IO";
 
 /** A row of a table that has no invariants of its own. */
 function write(row: number, value: number): Operation {

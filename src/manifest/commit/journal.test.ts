@@ -92,23 +92,27 @@ describe("the journal", () => {
     }
   });
 
-  test("a full disk refuses one batch; what was accepted before is applied when there is room", async () => {
-    const { world, stores, open } = manifestWorld(5);
-    const manifest = await open();
-    stores.failNextCommit({ applied: false, error: "ENOSPC" });
-    await expect(world.run(() => manifest.enqueue(mark(1)))).rejects.toMatchObject({
-      code: "BOP_DISK_FULL",
-    });
-    expect(manifest.stats.journal).toMatchObject({ entries: 0, bytes: 0 });
-    await world.run(() => manifest.enqueue(mark(2)));
-    stores.failNextCommit({ applied: false, error: "ENOSPC" }); // Of applying it.
-    await world.pass(500);
-    expect(manifest.stats.journal).toMatchObject({ entries: 1 });
-    expect(manifest.stats.journal.oldestMs).toBeGreaterThan(0);
-    await world.pass(2000);
-    expect(manifest.stats.journal).toMatchObject({ entries: 0, applied: 1 });
-    expect(manifest.stats.watermarks).toMatchObject({ test: 2 });
-  });
+  test.each([
+    ["ENOSPC", "BOP_DISK_FULL"],
+    ["EIO", "BOP_IO"],
+  ] as const)(
+    "a disk that says %s refuses one batch; what was accepted is applied when it is well",
+    async (error, code) => {
+      const { world, stores, open } = manifestWorld(5);
+      const manifest = await open();
+      stores.failNextCommit({ applied: false, error });
+      await expect(world.run(() => manifest.enqueue(mark(1)))).rejects.toMatchObject({ code });
+      expect(manifest.stats.journal).toMatchObject({ entries: 0, bytes: 0 });
+      await world.run(() => manifest.enqueue(mark(2)));
+      stores.failNextCommit({ applied: false, error }); // Of applying it.
+      await world.pass(500);
+      expect(manifest.stats.journal).toMatchObject({ entries: 1 });
+      expect(manifest.stats.journal.oldestMs).toBeGreaterThan(0);
+      await world.pass(2000);
+      expect(manifest.stats.journal).toMatchObject({ entries: 0, applied: 1 });
+      expect(manifest.stats.watermarks).toMatchObject({ test: 2 });
+    },
+  );
 
   test("closing ends the journal: what waits is applied at the next start, once", async () => {
     const { world, open } = manifestWorld(6);

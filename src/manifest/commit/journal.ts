@@ -10,7 +10,7 @@
  * (1) What applies a batch removes its row in the same commit: after a crash it has taken place, or
  *     it waits for the next start, which applies it before anything is served.
  * (2) Batches take place in the order in which they were enqueued. While one cannot be applied, since
- *     the disk is full, those behind it wait.
+ *     the disk refuses it, those behind it wait.
  * (3) A batch that breaks an invariant when its turn comes would do so at every start. It becomes a
  *     dead letter, with the reason, and the journal goes on.
  * (4) Entries and bytes are bounded: beyond it BOP_BACKPRESSURE, and nothing was done.
@@ -164,8 +164,9 @@ export class Journal {
     try {
       while (this.#entries[0]?.state === "pending" && !this.#closed) await this.#applySome();
     } catch (error) {
-      // Anything but a full disk has ended the manifest: the next start goes on with the journal.
-      if (isStorageError(error, "BOP_DISK_FULL")) this.#retryLater();
+      // Anything else has ended the manifest: the next start goes on with the journal.
+      const isRefused = isStorageError(error, "BOP_DISK_FULL") || isStorageError(error, "BOP_IO");
+      if (isRefused) this.#retryLater();
     }
   }
 

@@ -11,11 +11,13 @@
  * (2) Batches take place in the order in which they were submitted.
  * (3) A batch that breaks an invariant, or meets a damaged row, is refused alone: what was drafted of
  *     it is undone, and its neighbours do not notice.
- * (4) After a commit failed because the disk was full, the next one opens the store again. If the failed
- *     one was made after all, it is taken back first: its callers were told that it was not, and go on
- *     with what was before. After any other failure nothing more is taken.
+ * (4) After a commit that the system refused (a full disk, an I/O error), the next one opens the store
+ *     again. If the refused one was made after all, it is taken back first: its callers were told that
+ *     it was not, and go on with what was before. After any other failure nothing more is taken.
  * (5) Until that is done, and for ever after any other failure, reads show what was before the commit
  *     that failed, whoever has opened the directory since (before-images.ts).
+ * (6) What a refused sync has left of the pages of its commit is unknown, and of no account: no root
+ *     that was synced leads to them, and whoever uses them again writes and syncs them anew.
  */
 import type { Clock } from "../../base/env.ts";
 import { isStorageError, StorageError } from "../../base/errors.ts";
@@ -84,7 +86,8 @@ export class Writer {
   #changeLog: ChangeLog | undefined;
   readonly #queue: Pending[] = [];
   #draining: Promise<void> | undefined;
-  #full = false;
+  /** The system has refused a commit: see (4). */
+  #mustReopen = false;
   /** Of the commit that failed: see (5). */
   #before: BeforeImages | undefined;
   #view: Base | undefined;
@@ -145,7 +148,7 @@ export class Writer {
 
   async #commit(batches: Pending[]): Promise<void> {
     try {
-      if (this.#full) await this.#reopen();
+      if (this.#mustReopen) await this.#reopen();
     } catch (error) {
       for (const { reject } of batches) reject(error);
       return;
@@ -160,7 +163,6 @@ export class Writer {
       await this.#write([...operations, encodeState(next)]);
       this.#committed(next, group, changes);
     } catch (error) {
-      this.#full = isStorageError(error, "BOP_DISK_FULL");
       for (const { reject } of group.accepted) reject(error);
     }
   }
@@ -170,6 +172,7 @@ export class Writer {
       await this.#store.commit(operations, () => this.#slice.step());
     } catch (error) {
       this.#keepBefore(operations);
+      this.#mustReopen = isStorageError(error, "BOP_DISK_FULL") || isStorageError(error, "BOP_IO");
       throw error;
     }
   }
@@ -283,7 +286,8 @@ export class Writer {
   async #takeBack(store: KeyValueStore, found: number): Promise<void> {
     const { file, onCommit } = this.#options;
     if (this.#before === undefined || found < this.#state.generation) {
-      throw new StorageError("BOP_IO", `a commit in ${file} was refused, yet it was made`, {
+      const what = this.#before === undefined ? "a refused commit was made" : "commits are lost";
+      throw new StorageError("BOP_IO", `${what} in ${file}: open the store again`, {
         details: { operation: "commit", file },
       });
     }
@@ -304,7 +308,7 @@ export class Writer {
     if (found !== this.#state.generation) await this.#takeBack(store, found);
     this.#before = undefined;
     this.#view = undefined;
-    this.#full = false;
+    this.#mustReopen = false;
   }
 }
 

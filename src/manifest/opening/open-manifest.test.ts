@@ -177,7 +177,7 @@ describe("the manifest", () => {
     }
   });
 
-  test("a refused commit takes the manifest out of use until it is opened again", async () => {
+  test("a refused commit is there wholly or not at all for who opens the manifest before the next", async () => {
     for (const applied of [false, true]) {
       const { world, stores, open } = manifestWorld(5);
       const manifest = await open();
@@ -199,46 +199,52 @@ describe("the manifest", () => {
     }
   });
 
-  test("a full disk refuses one change, and the next one goes on when there is room", async () => {
+  test.each([
+    ["a full disk", "ENOSPC", "BOP_DISK_FULL"],
+    ["a device that fails once", "EIO", "BOP_IO"],
+  ] as const)("%s refuses one change, and the next one goes on", async (_, error, code) => {
     const { world, stores, open } = manifestWorld(6);
     const manifest = await open();
-    stores.failNextCommit({ applied: false, error: "ENOSPC" });
+    stores.failNextCommit({ applied: false, error });
     const refused = await world.run(() =>
       manifest.publish({ durableLsn: lsn(5) }).catch((error: unknown) => error),
     );
-    expect(isStorageError(refused, "BOP_DISK_FULL") && refused.retryable).toBe(true);
+    expect(isStorageError(refused, code)).toBe(true);
     expect(await world.run(() => manifest.publish({ durableLsn: lsn(6) }))).toBe(2);
     world.powerCut();
     expect((await open()).opened.durableLsn).toBe(6);
   });
 
-  test("a change that was refused for a full disk, yet made, is taken back, and reads never show it", async () => {
-    const { world, stores, open } = manifestWorld(7);
-    const manifest = await open();
-    const row = (at: number) => ({ ...mapRow(1, 0, 1), fromLsn: lsn(at) });
-    const marks = { durableLsn: lsn(40), checkpointLsn: lsn(30) };
-    const next = { nextStreamId: streamId(2), nextChunkId: chunkId(2) };
-    const first = { putDatabases: [databaseRow(1, 30)], putMapRows: [row(10)] };
-    const putChunks = [chunkRow(1, 1)];
-    await world.run(() => manifest.publish({ ...marks, ...next, ...first, putChunks }));
-    const seen = () => manifest.mapRowVersions(streamId(1), 0).map(({ fromLsn }) => fromLsn);
-    stores.failNextCommit({ applied: true, error: "ENOSPC" });
-    const change = { putMapRows: [row(20)], removeMapRows: [row(10)] };
-    for (const error of ["ENOSPC", "ENOSPC"] as const) {
-      await expect(world.run(() => manifest.publish(change))).rejects.toThrow("ENOSPC");
-      stores.failNextCommit({ applied: true, error }); // So does what takes it back.
+  test.each(["ENOSPC", "EIO"] as const)(
+    "a change that was refused with %s, yet made, is taken back, and reads never show it",
+    async (refusal) => {
+      const { world, stores, open } = manifestWorld(7);
+      const manifest = await open();
+      const row = (at: number) => ({ ...mapRow(1, 0, 1), fromLsn: lsn(at) });
+      const marks = { durableLsn: lsn(40), checkpointLsn: lsn(30) };
+      const next = { nextStreamId: streamId(2), nextChunkId: chunkId(2) };
+      const first = { putDatabases: [databaseRow(1, 30)], putMapRows: [row(10)] };
+      const putChunks = [chunkRow(1, 1)];
+      await world.run(() => manifest.publish({ ...marks, ...next, ...first, putChunks }));
+      const seen = () => manifest.mapRowVersions(streamId(1), 0).map(({ fromLsn }) => fromLsn);
+      stores.failNextCommit({ applied: true, error: refusal });
+      const change = { putMapRows: [row(20)], removeMapRows: [row(10)] };
+      for (const error of ["ENOSPC", "EIO"] as const) {
+        await expect(world.run(() => manifest.publish(change))).rejects.toThrow("simulated");
+        stores.failNextCommit({ applied: true, error }); // So does what takes it back.
+        expect(seen()).toEqual([10]);
+      }
+      await expect(world.run(() => manifest.publish({}))).rejects.toThrow("EIO");
       expect(seen()).toEqual([10]);
-    }
-    await expect(world.run(() => manifest.publish({}))).rejects.toThrow("ENOSPC");
-    expect(seen()).toEqual([10]);
-    const generation = await world.run(() => manifest.publish({ durableLsn: lsn(50) }));
-    expect(generation).toBeGreaterThan(4); // What was taken back keeps its number.
-    expect(seen()).toEqual([10]);
-    world.powerCut();
-    const again = await open();
-    expect(again.generation).toBe(generation);
-    expect(again.mapRow(streamId(1), 0, lsn(99))?.fromLsn).toBe(10);
-  });
+      const generation = await world.run(() => manifest.publish({ durableLsn: lsn(50) }));
+      expect(generation).toBeGreaterThan(4); // What was taken back keeps its number.
+      expect(seen()).toEqual([10]);
+      world.powerCut();
+      const again = await open();
+      expect(again.generation).toBe(generation);
+      expect(again.mapRow(streamId(1), 0, lsn(99))?.fromLsn).toBe(10);
+    },
+  );
 
   test("a row that names an LSN which is not durable is never committed", async () => {
     const { world, open } = manifestWorld(8);

@@ -14,6 +14,8 @@ import { openLmdbStore } from "./lmdb-store.ts";
 
 const run = promisify(execFile);
 const STORE = JSON.stringify(new URL("lmdb-store.ts", import.meta.url).href);
+const MANIFEST = JSON.stringify(new URL("../opening/open-manifest.ts", import.meta.url).href);
+const IO = JSON.stringify(new URL("../../io/index.ts", import.meta.url).href);
 const LMDB = JSON.stringify(import.meta.resolve("lmdb"));
 
 const undo: (() => unknown)[] = [];
@@ -106,6 +108,32 @@ const FAIL = `
   await again.close();
   await new Promise((resolve) => setTimeout(resolve, 50));
   console.log(JSON.stringify({ failed, later, seen, unhandled }));
+`;
+
+/** Has commits of a manifest fail, and goes on with the same one. */
+const GO_ON = `
+  import { writeFileSync, unlinkSync } from "node:fs";
+  import { openManifest } from ${MANIFEST};
+  import { openLmdbStore } from ${STORE};
+  import { systemEnv } from ${IO};
+  const unhandled = [];
+  process.on("unhandledRejection", (error) => unhandled.push(String(error)));
+  const [directory, flag] = process.argv.slice(1);
+  const { clock } = systemEnv({ scratchDirectory: directory });
+  const storeIdForNew = new Uint8Array(16);
+  const open = () => openManifest({ openStore: openLmdbStore, directory, storeIdForNew, clock });
+  const manifest = await open();
+  const publish = (durableLsn) => manifest.publish({ durableLsn }).catch((error) => error.code);
+  const outcomes = [await publish(1)];
+  writeFileSync(flag, "");
+  outcomes.push(await publish(2), await publish(3));
+  unlinkSync(flag);
+  outcomes.push(await publish(4), await publish(5));
+  await manifest.close();
+  const again = await open();
+  const { durableLsn } = again.opened;
+  await again.close();
+  console.log(JSON.stringify({ outcomes, durableLsn, unhandled }));
 `;
 
 /** Opens the store with one more free descriptor each time, until that is enough. */
@@ -207,7 +235,7 @@ describe("LMDB on a real system", () => {
 
   // evidence: G10
   test.skipIf(!isPossible("gcc", "--version") || process.platform !== "linux")(
-    "a commit whose sync failed is not there, nothing is built on it, and no rejection goes unheard",
+    "a commit whose sync failed is not there, nothing is built on it, and a manifest goes on without it",
     async () => {
       const place = await scratch();
       const [source, shim] = [join(place, "shim.c"), join(place, "shim.so")];
@@ -223,6 +251,10 @@ describe("LMDB on a real system", () => {
       const rows = [...store.range(Uint8Array.of(5), Uint8Array.of(6))];
       expect(rows.map(({ value }) => value[0])).toEqual([1, 4]);
       await store.close();
+      const goingOn = node(GO_ON, join(place, "another"), flag);
+      const wentOn = JSON.parse((await run(process.execPath, goingOn, { env })).stdout);
+      const outcomes = [2, "BOP_IO", "BOP_IO", 3, 4];
+      expect(wentOn).toEqual({ outcomes, durableLsn: 5, unhandled: [] });
     },
   );
 

@@ -7,7 +7,7 @@
  *
  * (1) Nothing in memory changes before the manifest is committed, but that maps of before keep the rows
  *     that it takes from them: who reads through one reads on while it is replaced.
- * (2) Whether a commit that failed took place is unknown until the store is reopened. Memory goes on
+ * (2) Whether a commit that failed took place is unknown until the next one is made. Memory goes on
  *     with the state of before; what it names and what the manifest may name both stay.
  * (3) What somebody came to need since the checkpoint began is removed another time.
  */
