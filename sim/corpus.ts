@@ -51,6 +51,16 @@ export const CORPUS: readonly PastFailure[] = [
   },
   {
     scenario: "faults",
+    seed: 5001597,
+    found: "a checkpoint that failed behind the manifest was never ended, and its log filled up",
+  },
+  {
+    scenario: "faults",
+    seed: 5001680,
+    found: "one refused commit of the manifest ended it, and the log with it when a segment was full",
+  },
+  {
+    scenario: "faults",
     seed: 1031,
     found: "a failed sync of the manifest's directory left open as a raw system error",
   },

@@ -36,6 +36,7 @@ test("seeds that once failed pass", { timeout: 120_000 }, async () => {
 
 // evidence: G5
 // evidence: G10
+// evidence: G46
 describe("a disk that fails", () => {
   seedTests("faults", {
     fact: "what was acknowledged stays, what was refused has changed nothing",

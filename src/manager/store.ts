@@ -106,9 +106,10 @@ export class Store implements StoreGround {
     this.#runQueue = new RunQueue(env.clock, (kick) => log.kick(kick));
     this.checkpointer = new Checkpointer({
       clock: env.clock,
-      limits: options,
+      limits: { ...options, maxInflightSegments: options.limits.maxInflightSegments },
       newestLsn: () => log.newestLsn,
       checkpointLsn: () => pages.checkpointLsn,
+      inflightSegments: () => log.inflightSegments,
       changedBytes: () => pages.changedBytes + this.logs.unstoredBytes,
       isDirty: () => pages.holdsLog().length > 0 || this.logs.unstoredBytes > 0,
       run: async () => {

@@ -41,6 +41,7 @@ export class MemoryLog implements Log {
   readonly counts = { delta: 0, full: 0 };
   /** Thrown by the next `page` or `delta`. */
   failure: StorageError | undefined;
+  readonly inflightSegments = 0;
 
   get newestLsn(): Lsn {
     return this.#newestLsn;

@@ -129,6 +129,10 @@ export class LogController implements StoredLog {
     return logStats({ core, segments, watch }, this.#counts);
   }
 
+  get inflightSegments(): number {
+    return this.#segments.held.inflightCount;
+  }
+
   admit(stream?: StreamId): void {
     this.#assertTakes();
     this.#admission.check(stream);

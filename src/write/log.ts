@@ -32,6 +32,8 @@ export interface Log {
   readonly newestLsn: Lsn;
   readonly durableLsn: Lsn;
   readonly stats: LogStats;
+  /** Segments that hold log which no checkpoint has let go, the active one included. */
+  readonly inflightSegments: number;
 
   /**
    * Throws BOP_BACKPRESSURE, BOP_DISK_FULL, BOP_READ_ONLY or BOP_CLOSED before a transaction did

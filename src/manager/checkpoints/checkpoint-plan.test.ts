@@ -2,16 +2,22 @@ import { describe, expect, test } from "vitest";
 import { ioError, StorageError } from "../../base/errors.ts";
 import { dueReason, pauseAfter } from "./checkpoint-plan.ts";
 
-const LIMITS = { checkpointLogBytes: 1000, overlayBytes: 500, checkpointAgeMs: 1 };
-const NOTHING = { logBytes: 0, changedBytes: 0, heldBytes: 0 };
+const MAXIMA = { checkpointLogBytes: 1000, overlayBytes: 500, maxInflightSegments: 8 };
+const LIMITS = { ...MAXIMA, checkpointAgeMs: 1 };
+const NOTHING = { logBytes: 0, segments: 0, changedBytes: 0, heldBytes: 0 };
 
 describe("a checkpoint is due", () => {
   test.each([
     ["never while nothing has gathered", NOTHING, undefined],
-    ["not at a limit", { logBytes: 1000, changedBytes: 500, heldBytes: 0 }, undefined],
+    ["not at a limit", { ...NOTHING, logBytes: 1000, segments: 4, changedBytes: 500 }, undefined],
     ["for the log beyond its limit", { ...NOTHING, logBytes: 1001 }, "log"],
+    [
+      "for more than half of the segments, however little is in them",
+      { ...NOTHING, segments: 5 },
+      "log",
+    ],
     ["for memory beyond its limit", { ...NOTHING, changedBytes: 501 }, "memory"],
-    ["for memory first", { logBytes: 1001, changedBytes: 501, heldBytes: 0 }, "memory"],
+    ["for memory first", { ...NOTHING, logBytes: 1001, changedBytes: 501 }, "memory"],
     ["not for what readers hold", { ...NOTHING, changedBytes: 900, heldBytes: 400 }, undefined],
     ["for what comes on top of it", { ...NOTHING, changedBytes: 901, heldBytes: 400 }, "memory"],
   ] as const)("%s", (_, gathered, reason) => {

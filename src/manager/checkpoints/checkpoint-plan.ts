@@ -2,7 +2,8 @@
  * WHEN A CHECKPOINT RUNS, AND WHY. Pure: checkpointer.ts asks, and does it.
  *
  *   reason   because
- *   log      `checkpointLogBytes` of log have gathered that only a checkpoint lets go
+ *   log      `checkpointLogBytes` of log have gathered that only a checkpoint lets go, or segments
+ *            with less in them, half of the `maxInflightSegments` beyond which nobody may write
  *   memory   `overlayBytes` of changed pages have been added to what it could not let go last time
  *   age      the oldest commit that it would fold is `checkpointAgeMs` old
  *   space    the last one left chunks that are mostly dead, and nothing was to be done since
@@ -15,6 +16,10 @@
  *     nobody writes to is left alone.
  * (3) After a failure nothing starts by itself for a while, twice as long after each further one, so
  *     that a device is not hammered. A full disk is looked at each second: a look costs one call.
+ * (4) Log has gathered until it was let go. A checkpoint that is in the manifest and failed behind
+ *     that (superblock, segments) has let nothing go: another is due as if there had been none.
+ * (5) A flush that was refused and a start after a crash leave a segment each that may hold next to
+ *     nothing. They are no log to speak of, yet as many of them as of full ones are too many.
  */
 import { isStorageError } from "../../base/errors.ts";
 import type { Lsn } from "../../base/units.ts";
@@ -25,11 +30,15 @@ export interface CheckpointLimits {
   readonly checkpointLogBytes: number;
   readonly overlayBytes: number;
   readonly checkpointAgeMs: number;
+  readonly maxInflightSegments: number;
 }
 
 /** What has gathered since the last checkpoint. */
 export interface Gathered {
+  /** See (4). */
   readonly logBytes: number;
+  /** That hold it. See (5). */
+  readonly segments: number;
   /** Memory of changed pages, and of that what the last checkpoint could not let go. See (1). */
   readonly changedBytes: number;
   readonly heldBytes: number;
@@ -52,10 +61,11 @@ export const SPACE_PAUSE_MS = 1000;
 
 /** Undefined: not yet. */
 export function dueReason(
-  { logBytes, changedBytes, heldBytes }: Gathered,
+  { logBytes, segments, changedBytes, heldBytes }: Gathered,
   limits: CheckpointLimits,
 ): "log" | "memory" | undefined {
   if (changedBytes - heldBytes > limits.overlayBytes) return "memory";
+  if (segments * 2 > limits.maxInflightSegments) return "log";
   return logBytes > limits.checkpointLogBytes ? "log" : undefined;
 }
 

@@ -7,6 +7,7 @@ import { Checkpointer } from "./checkpointer.ts";
 
 const LIMIT_BYTES = 1000;
 const AGE_MS = 60_000;
+const SEGMENTS_MAX = 8;
 
 interface State {
   changedBytes: number;
@@ -16,9 +17,17 @@ interface State {
   checkpointLsn: number;
   isDirty: boolean;
   fails: boolean;
+  /** It is in the manifest, and fails behind that: its log is not let go. */
+  failsBehind: boolean;
+  segments: number;
   /** How many leave something to compact. */
   cuts: number;
   readonly ranAtMs: number[];
+}
+
+function refused(file: string): StorageError {
+  const details = { operation: "write", file };
+  return new StorageError("BOP_IO", "the device refused", { details });
 }
 
 interface Rig {
@@ -36,26 +45,33 @@ function rig(): Rig {
     checkpointLsn: 0,
     isDirty: true,
     fails: false,
+    failsBehind: false,
+    segments: 1,
     cuts: 0,
     ranAtMs: [],
   };
-  const limits = { checkpointLogBytes: LIMIT_BYTES, overlayBytes: LIMIT_BYTES };
+  const limits = {
+    checkpointLogBytes: LIMIT_BYTES,
+    overlayBytes: LIMIT_BYTES,
+    checkpointAgeMs: AGE_MS,
+    maxInflightSegments: SEGMENTS_MAX,
+  };
   const checkpointer = new Checkpointer({
     clock: env.clock,
-    limits: { ...limits, checkpointAgeMs: AGE_MS },
+    limits,
     newestLsn: () => lsn(state.newestLsn),
     checkpointLsn: () => lsn(state.checkpointLsn),
+    inflightSegments: () => state.segments,
     changedBytes: () => state.changedBytes,
     isDirty: () => state.isDirty,
     run: async () => {
       state.ranAtMs.push(Math.round(world.nowMs));
-      if (state.fails) {
-        const details = { operation: "write", file: "chunk" };
-        throw new StorageError("BOP_IO", "the device refused", { details });
-      }
+      if (state.fails) throw refused("chunk");
       const isLoop = state.ranAtMs.length > 30; // Let it end, so that the test can say so.
       state.changedBytes = isLoop ? 0 : state.heldBytes;
       state.checkpointLsn = state.newestLsn;
+      if (state.failsBehind) throw refused("superblock");
+      state.segments = 1;
       state.cuts -= 1;
       return { atLsn: lsn(state.newestLsn), pages: 3, bytes: 4096, isCut: state.cuts >= 0 };
     },
@@ -148,6 +164,32 @@ test("one that fails is tried again by itself, with longer and longer pauses, un
   expect(state.ranAtMs).toEqual([0, 1000, 3000, 7000, 15_000]);
   expect(checkpointer.failure).toBeUndefined();
   await checkpointer.stop();
+});
+
+test("one that failed behind the manifest is tried again though nobody writes, until its log is let go", async () => {
+  const { world, state, checkpointer } = rig();
+  state.failsBehind = true;
+  state.newestLsn = 2000;
+  checkpointer.consider();
+  await world.pass(3500);
+  expect(state.ranAtMs).toEqual([0, 1000, 3000]);
+  state.failsBehind = false;
+  await world.pass(60_000);
+  expect(state.ranAtMs).toEqual([0, 1000, 3000, 7000]);
+  expect(checkpointer.failure).toBeUndefined();
+  await checkpointer.stop();
+});
+
+test("segments that hold next to nothing are let go before there are too many to write", async () => {
+  const { state, checkpointer } = rig();
+  state.newestLsn = 10;
+  state.segments = SEGMENTS_MAX / 2;
+  checkpointer.consider();
+  expect(state.ranAtMs).toEqual([]);
+  state.segments += 1;
+  checkpointer.consider();
+  await checkpointer.stop();
+  expect(checkpointer.last).toMatchObject({ reason: "log", atLsn: 10 });
 });
 
 test("one that was due by age alone is tried again as well", async () => {

@@ -25,6 +25,8 @@ export interface CheckpointerOptions {
   readonly limits: CheckpointLimits;
   readonly newestLsn: () => Lsn;
   readonly checkpointLsn: () => Lsn;
+  /** Segments that only a checkpoint lets go. */
+  readonly inflightSegments: () => number;
   /** Memory that changed pages take now. */
   readonly changedBytes: () => number;
   /** There is a commit that a checkpoint would fold. Asked when the age is reached. */
@@ -50,13 +52,15 @@ export class Checkpointer {
   #heldBytes = 0;
   /** Up to here the log has nothing that a checkpoint would fold. */
   #cleanLsn: Lsn;
+  /** Up to here the log was let go: see checkpoint-plan.ts (4). */
+  #letGoLsn: Lsn;
   #failuresInARow = 0;
   #failure: StorageError | undefined;
   #last: CheckpointFacts | undefined;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
-    this.#cleanLsn = options.checkpointLsn();
+    this.#letGoLsn = this.#cleanLsn = options.checkpointLsn();
   }
 
   /** The last that succeeded since the store was opened. */
@@ -105,11 +109,12 @@ export class Checkpointer {
   }
 
   #due(): "log" | "memory" | undefined {
-    const { newestLsn, checkpointLsn, changedBytes, limits } = this.#options;
-    const bytes = changedBytes();
-    this.#heldBytes = Math.min(this.#heldBytes, bytes);
-    const logBytes = bytesBetween(checkpointLsn(), newestLsn());
-    return dueReason({ logBytes, changedBytes: bytes, heldBytes: this.#heldBytes }, limits);
+    const { newestLsn, inflightSegments, limits } = this.#options;
+    const changedBytes = this.#options.changedBytes();
+    const heldBytes = Math.min(this.#heldBytes, changedBytes);
+    this.#heldBytes = heldBytes;
+    const logBytes = bytesBetween(this.#letGoLsn, newestLsn());
+    return dueReason({ logBytes, segments: inflightSegments(), changedBytes, heldBytes }, limits);
   }
 
   /** See (3). */
@@ -173,6 +178,7 @@ export class Checkpointer {
       const { atLsn, pages, bytes, isCut = false } = await run();
       this.#last = { reason, atLsn, ms: clock.monotonicMs() - beganMs, pages, bytes };
       this.#heldBytes = changedBytes();
+      this.#letGoLsn = atLsn;
       this.#failuresInARow = 0;
       this.#failure = undefined;
       this.#pause?.dispose();
