@@ -77,16 +77,11 @@ export class Forks {
     const opened = door.enter();
     if (opened !== undefined) await opened;
     database.assertOpen(); // It may have been dropped meanwhile.
-    runQueued(database, session);
+    database.catchUp(session);
     const lsn = snapshot === undefined ? log.newestLsn : snapshots.find(stream, snapshot).lsn;
     const origin = { stream, lsn };
     return catalogue.fork({ name, origin, createdAtMs: wallMs(), importing: false });
   }
-}
-
-/** A session's own statements that wait are run before it looks, if nobody holds the writer. */
-export function runQueued(database: OpenDatabase, session: Session): void {
-  while (session.queuedCount > 0 && database.writer.run() > 0);
 }
 
 /** What `at` was given, checked. Throws TypeError and RangeError. */

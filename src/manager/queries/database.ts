@@ -5,7 +5,7 @@ import type { Connection, Transaction, TransactionOptions } from "../api/connect
 import type { BatchStatement, Database, ExportOptions } from "../api/database.ts";
 import type { ExecuteOptions, ExecuteResult } from "../api/queryable.ts";
 import type { DatabaseSnapshot, ForkOptions, SnapshotInfo } from "../families/family.ts";
-import { momentOf, runQueued } from "../families/forks.ts";
+import { momentOf } from "../families/forks.ts";
 import type { Relations } from "../families/relations.ts";
 import type { DurableOptions } from "../gates/durability.ts";
 import { waitDurable } from "../gates/wait-durable.ts";
@@ -104,17 +104,24 @@ export class DatabaseHandle extends QueryableBase implements Database {
 
   async fork(name: string, options?: ForkOptions): Promise<Database> {
     this.#assertOpen();
-    const place = { database: this.#database, session: this.#session };
-    const fork = await this.#relations.forks.fork(place, name, options);
+    const [place, { forks }] = [
+      { database: this.#database, session: this.#session },
+      this.#relations,
+    ];
+    const fork = await this.#session.inOrder(() => forks.fork(place, name, options));
     return new DatabaseHandle(fork, this.#relations);
   }
 
   async snapshot(name: string): Promise<SnapshotInfo> {
     const database = this.#usable();
-    return this.#relations.snapshots.take(database.options.stream, name, () => {
-      database.assertOpen();
-      runQueued(database, this.#session);
-    });
+    const { snapshots } = this.#relations;
+    const session = this.#session;
+    return session.inOrder(() =>
+      snapshots.take(database.options.stream, name, () => {
+        database.assertOpen();
+        database.catchUp(session);
+      }),
+    );
   }
 
   async snapshots(): Promise<SnapshotInfo[]> {

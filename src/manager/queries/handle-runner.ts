@@ -13,7 +13,7 @@
  *     iterator has given rows by then: it keeps its snapshot, so it reads in a transaction where there
  *     is a bucket, and goes over the same rows again (iterator.ts).
  * (6) Where pages are away that it takes to compile a text, it is not known yet if that reads or
- *     writes. What the handle is asked for meanwhile waits behind it, for order is kept.
+ *     writes. What the handle is asked for meanwhile waits behind it, for order is kept (session.ts).
  */
 import type { StorageError } from "../../base/errors.ts";
 import type { Lsn } from "../../base/units.ts";
@@ -35,8 +35,6 @@ import type { BatchItem, Member, Shape } from "./work.ts";
 export class HandleRunner implements Runner {
   readonly database: OpenDatabase;
   readonly session: Session;
-  /** Settles when the call has begun whose text could not be compiled. See (6). */
-  #starting: Promise<void> | undefined;
 
   constructor(database: OpenDatabase, session: Session) {
     this.database = database;
@@ -44,7 +42,7 @@ export class HandleRunner implements Runner {
   }
 
   run<T>(call: Call<T>): Promise<T> {
-    if (this.#starting !== undefined) return this.#behind(() => this.run(call));
+    if (this.session.isStarting) return this.session.inOrder(() => this.run(call));
     try {
       return this.#runOnce(call);
     } catch (error) {
@@ -53,25 +51,12 @@ export class HandleRunner implements Runner {
   }
 
   /** See (6). */
-  async #behind<T>(start: () => Promise<T>): Promise<T> {
-    while (this.#starting !== undefined) await this.#starting;
-    return start();
-  }
-
-  /** See (6). */
   async #startLater<T>(call: Call<T>, missed: PagesAway): Promise<T> {
     const { timeoutMs, deadlineMs = this.database.deadlineMs(timeoutMs) } = call;
     const limits = { timeoutMs, deadlineMs, missed };
     const start = () => ({ running: this.#runOnce({ ...call, deadlineMs }) });
     const started = withPages(this.database.pages, start, limits);
-    const starting = started.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#starting = starting;
-    void starting.then(() => {
-      if (this.#starting === starting) this.#starting = undefined;
-    });
+    this.session.starts(started);
     return (await started).running;
   }
 
@@ -116,9 +101,9 @@ export class HandleRunner implements Runner {
   }
 
   iterate(call: RowCall): AsyncIterableIterator<unknown> {
-    const { database } = this;
+    const { database, session } = this;
     return new RowIterator(database, (expire) =>
-      this.#behind(() => withPages(database.pages, () => this.#openSource(call, expire))),
+      session.inOrder(() => withPages(database.pages, () => this.#openSource(call, expire))),
     );
   }
 
@@ -168,8 +153,8 @@ export class HandleRunner implements Runner {
 
   /** Runs statements in one transaction, which others may share. */
   batch(call: BatchCall): Promise<ExecuteResult[]> {
-    if (this.#starting !== undefined) return this.#behind(() => this.batch(call));
     const { database, session } = this;
+    if (session.isStarting) return session.inOrder(() => this.batch(call));
     const { statements, shape, timeoutMs } = call;
     return new Promise((resolve, reject) => {
       database.writer.push({
@@ -189,8 +174,8 @@ export class HandleRunner implements Runner {
 
   /** Runs by itself, with the writer, from its first statement to its last. */
   script(sql: string, timeoutMs?: number): Promise<void> {
-    if (this.#starting !== undefined) return this.#behind(() => this.script(sql, timeoutMs));
     const { database, session } = this;
+    if (session.isStarting) return session.inOrder(() => this.script(sql, timeoutMs));
     const script = new ScriptRun({ database, session, sql, timeoutMs });
     let beganLsn: Lsn | undefined;
     return new Promise((resolve, reject) => {
@@ -224,6 +209,7 @@ export class HandleRunner implements Runner {
 
   async describe(sql: string): Promise<StatementDescription> {
     const { database, session } = this;
+    if (session.isStarting) return session.inOrder(() => this.describe(sql));
     if (session.queuedCount > 0) this.#catchUp();
     const { columns, parameterNames, readonly, explain } = await withPages(database.pages, () =>
       database.readSeat(session).statement(sql),
@@ -307,9 +293,8 @@ export class HandleRunner implements Runner {
   }
 
   #catchUp(): void {
-    const { writer, options } = this.database;
-    while (this.session.queuedCount > 0 && writer.run() > 0);
-    options.kick();
+    this.database.catchUp(this.session);
+    this.database.options.kick();
   }
 
   #gated(lsn: Lsn): Promise<void> {

@@ -224,6 +224,11 @@ export class OpenDatabase {
     this.#readerSeat?.endHold();
   }
 
+  /** A session's own statements that wait are run before it looks, if nobody holds the writer. */
+  catchUp(session: Session): void {
+    while (session.queuedCount > 0 && this.writer.run() > 0);
+  }
+
   /** A seat of one's own, until `giveBack`. Its horizon is the session's, until it is set. */
   takeSpare(session: Session): Seat {
     this.assertOpen();

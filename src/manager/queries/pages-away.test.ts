@@ -258,3 +258,66 @@ test.each([1, 2, 3, 4])(
     expect(local.answers.at(-1)).toEqual([{ integrity_check: "ok" }]);
   },
 );
+
+/** Whatever is not here is away, and takes two milliseconds to come. */
+const ALL_AWAY: Rng = Object.assign(seeded(1), { below: (n: number) => (n === 3 ? 2 : 0) });
+const LOOK = "select x from u";
+
+/** A handle on which a call waits for the pages that it takes to compile its text, if any is away. */
+async function withCallWaiting(
+  rng: Rng | undefined,
+  body: (handle: Database) => Promise<void>,
+): Promise<void> {
+  await inStore(rng, async ({ database, absence, forget }) => {
+    const handle = await database();
+    await handle.exec("create table t (a)");
+    forget();
+    const { misses } = absence;
+    const made = handle.prepare("create table u as select 7 as x").run();
+    expect(absence.misses > misses).toBe(rng !== undefined);
+    await Promise.all([body(handle), made]);
+  });
+}
+
+const PLACES = [
+  ["here", undefined],
+  ["away", ALL_AWAY],
+] as const;
+
+test.each(PLACES)(
+  "what a handle is asked for comes behind the call before, its pages %s",
+  async (_, rng) => {
+    for (const mode of ["immediate", "deferred", "read"] as const) {
+      await withCallWaiting(rng, async (handle) => {
+        const look = handle.transaction((tx) => tx.prepare(LOOK).pluck().get(), { mode });
+        expect(await look, mode).toBe(7);
+      });
+    }
+    await withCallWaiting(rng, async (handle) => {
+      const fork = await handle.fork("copy");
+      expect(await fork.prepare(LOOK).pluck().get()).toBe(7);
+    });
+    await withCallWaiting(rng, async (handle) => {
+      await handle.snapshot("then");
+      const then = await handle.openSnapshot("then");
+      expect(await then.prepare(LOOK).pluck().get()).toBe(7);
+      await then.close();
+    });
+    await withCallWaiting(rng, async (handle) => {
+      const { columns } = await handle.describe(LOOK);
+      expect(columns.map(({ name }) => name)).toEqual(["x"]);
+    });
+  },
+);
+
+test("who waits behind a call that pages are brought for is refused in time, or when it gives up", async () => {
+  await withCallWaiting(ALL_AWAY, async (handle) => {
+    const giving = new AbortController();
+    const { signal } = giving;
+    const limits = [{ timeoutMs: 1 }, { timeoutMs: 1, mode: "read" }, { signal }] as const;
+    const waiting = limits.map((each) => told(handle.transaction(() => 1, each)));
+    giving.abort(new Error("enough"));
+    const late = { error: "BOP_TIMEOUT" };
+    expect(await Promise.all(waiting)).toEqual([late, late, { error: "enough" }]);
+  });
+});

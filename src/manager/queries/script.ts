@@ -86,16 +86,20 @@ export class ScriptRun {
   }
 }
 
-/** Steps a statement to its end, drops its rows, and frees it. */
+/** Steps a statement to its end, drops its rows, and frees it, whatever becomes of it. */
 export function runScripted(place: RetryPlace, statement: PreparedStatement): void {
-  place.seat.enter(place.session);
-  undoable(place, statement, () => {
-    try {
-      while (statement.step());
-    } finally {
-      statement.finalize();
-    }
-  });
+  try {
+    place.seat.enter(place.session);
+    undoable(place, statement, () => {
+      try {
+        while (statement.step());
+      } finally {
+        statement.finalize(); // Before what is undone, since one that runs is in the way.
+      }
+    });
+  } finally {
+    statement.finalize();
+  }
 }
 
 function attempt(run: () => void, timeoutMs: number | undefined): ScriptFailure | undefined {

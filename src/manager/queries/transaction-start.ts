@@ -4,8 +4,10 @@
  *
  * (1) Who waits for the writer is refused when his time is over or he gives up, whatever is in front of
  *     him, and has no turn then.
+ * (2) What the session was asked for before begins before it (session.ts (3)), however long that takes:
+ *     that it waits for, too. A snapshot shows it, if the writer is free to do it now.
  */
-import type { Disposer } from "../../base/env.ts";
+import type { Clock, Disposer } from "../../base/env.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { withPages } from "./page-waits.ts";
 import { SeatRunner } from "./seat-runner.ts";
@@ -23,8 +25,11 @@ export function beginOnWriter(
   place: TransactionPlace,
   limits: TransactionLimits,
 ): Promise<SeatRunner> {
+  const { database, session } = place;
   return new Promise((resolve, reject) => {
-    place.database.writer.push(new WriterWait(place, limits, { resolve, reject }));
+    const wait = new WriterWait(place, limits, { resolve, reject });
+    if (session.isStarting) void session.inOrder(() => database.writer.push(wait));
+    else database.writer.push(wait);
   });
 }
 
@@ -40,25 +45,18 @@ class WriterWait implements Hold {
   waitingSinceMs = 0;
   cancelled = false;
   readonly #database: OpenDatabase;
-  readonly #signal: AbortSignal | undefined;
   readonly #settlers: Settlers;
-  readonly #timer: Disposer;
-  readonly #aborted: (() => void) | undefined;
+  readonly #patience: Disposer;
 
   constructor(
     { database, session }: TransactionPlace,
     limits: TransactionLimits,
     settlers: Settlers,
   ) {
-    const { clock } = database.options.env;
-    const { timeoutMs, signal } = limits;
     this.session = session;
     this.#database = database;
-    this.#signal = signal;
     this.#settlers = settlers;
-    this.#timer = clock.deadline(timeoutMs, () => this.refuse(timedOut(timeoutMs)));
-    this.#aborted = signal && (() => this.refuse(signal.reason));
-    if (this.#aborted !== undefined) signal?.addEventListener("abort", this.#aborted);
+    this.#patience = patience(database.options.env.clock, limits, (reason) => this.refuse(reason));
   }
 
   start(releaseWriter: () => void): void {
@@ -78,18 +76,53 @@ class WriterWait implements Hold {
 
   #end(): void {
     this.cancelled = true;
-    this.#timer.dispose();
-    if (this.#aborted !== undefined) this.#signal?.removeEventListener("abort", this.#aborted);
+    this.#patience.dispose();
+  }
+}
+
+/** Calls `giveUp` with the reason when the time is over or the caller gives up, unless disposed. */
+function patience(
+  clock: Clock,
+  { timeoutMs, signal }: TransactionLimits,
+  giveUp: (reason: unknown) => void,
+): Disposer {
+  const timer = clock.deadline(timeoutMs, () => giveUp(timedOut(timeoutMs)));
+  const aborted = (): void => giveUp(signal?.reason);
+  signal?.addEventListener("abort", aborted);
+  return {
+    dispose: () => {
+      timer.dispose();
+      signal?.removeEventListener("abort", aborted);
+    },
+  };
+}
+
+/** See (2). Rejects by (1). */
+async function inOrder({ database, session }: TransactionPlace, limits: TransactionLimits) {
+  let waiting: Disposer | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      waiting = patience(database.options.env.clock, limits, reject);
+      void session.inOrder(resolve);
+    });
+  } finally {
+    waiting?.dispose();
   }
 }
 
 /** Its snapshot is taken when it looks first. */
 export async function beginOnSpare(
   place: TransactionPlace,
-  { mode, timeoutMs, signal }: TransactionLimits & { readonly mode: "deferred" | "read" },
+  { mode, ...limits }: TransactionLimits & { readonly mode: "deferred" | "read" },
 ): Promise<SeatRunner> {
   const { database, session } = place;
+  const { timeoutMs, signal } = limits;
   const deadlineMs = database.options.env.clock.monotonicMs() + timeoutMs;
+  if (session.isStarting) await inOrder(place, limits);
+  if (session.queuedCount > 0) {
+    database.catchUp(session);
+    database.options.kick();
+  }
   const seat = await withPages(database.pages, () => database.takeSpare(session), {
     timeoutMs,
     deadlineMs,
