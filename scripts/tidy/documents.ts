@@ -7,7 +7,15 @@
  *   docs/decisions/        one number each, and a status
  */
 import { basename } from "node:path";
-import { isNode, type Node, type Repository, type Rule, type Source, walk } from "./repository.ts";
+import {
+  isNode,
+  type Node,
+  once,
+  type Repository,
+  type Rule,
+  type Source,
+  walk,
+} from "./repository.ts";
 
 /** One direction of a comparison: what of `listed` is not in `expected`. */
 function missing(listed: Iterable<string>, expected: ReadonlySet<string>): string[] {
@@ -42,7 +50,7 @@ function errorCodesOf({ sources }: Repository): string[] {
 }
 
 /** The tests that prove a promise: the first test behind each `evidence: G<n>` comment. */
-export function evidence({ sources }: Repository): Map<string, Evidence[]> {
+export const evidence = once(({ sources }: Repository): ReadonlyMap<string, Evidence[]> => {
   const found = new Map<string, Evidence[]>();
   for (const source of sources) {
     const { path, text } = source;
@@ -57,7 +65,7 @@ export function evidence({ sources }: Repository): Map<string, Evidence[]> {
     }
   }
   return found;
-}
+});
 
 /** Tests in order, each with the names of what it is in: "a store: a fact and its consequence". */
 function testsOf({ program }: Source): { readonly start: number; readonly title: string }[] {

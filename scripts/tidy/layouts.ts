@@ -6,7 +6,15 @@
  *     be run to be read is not a table.
  */
 import { type Field, layout } from "../../src/base/layout.ts";
-import { isNode, type Node, type Repository, type Rule, type Source, walk } from "./repository.ts";
+import {
+  isNode,
+  type Node,
+  once,
+  type Repository,
+  type Rule,
+  type Source,
+  walk,
+} from "./repository.ts";
 
 export interface LayoutTable {
   readonly path: string;
@@ -27,15 +35,15 @@ export const layoutTables: Rule = (repository) =>
   });
 
 /** Every layout of src/, for docs/format. */
-export function allLayouts({ sources }: Repository): LayoutTable[] {
-  return sources
+export const allLayouts = once(({ sources }: Repository): readonly LayoutTable[] =>
+  sources
     .filter(hasLayouts)
     .flatMap((source) =>
       layoutsOf(source).flatMap(({ name, table }) =>
         table === undefined ? [] : [{ path: source.path, name, table }],
       ),
-    );
-}
+    ),
+);
 
 function hasLayouts({ path, isTest, text }: Source): boolean {
   return path.startsWith("src/") && !isTest && text.includes("layout(");

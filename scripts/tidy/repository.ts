@@ -134,6 +134,16 @@ function lineFinder(text: string): (offset: number) => number {
   };
 }
 
+/** What is found out about a whole repository, once, however many rules and pages ask for it. */
+export function once<T extends object>(find: (repository: Repository) => T): typeof find {
+  const known = new WeakMap<Repository, T>();
+  return (repository) => {
+    const found = known.get(repository) ?? find(repository);
+    known.set(repository, found);
+    return found;
+  };
+}
+
 /** Every node below `node`, itself included, parents first. `path` holds the ancestors. */
 export function walk(
   node: Node,

@@ -1,22 +1,5 @@
 #!/usr/bin/env node
-/** `bop`: the command line. Runs what was asked for and ends with its exit code (exit.ts). */
-import { CommanderError } from "commander";
-import { EXIT, endingJson, endingOf, endingText } from "./exit.ts";
-import { program } from "./program.ts";
+/** `bop`: the command line. */
+import { run } from "./run.ts";
 
-const argv = process.argv.slice(2);
-try {
-  await (await program(argv)).parseAsync(argv, { from: "user" });
-} catch (error) {
-  const ending = endingOf(error);
-  process.exitCode = ending.exitCode;
-  // Commander has already said what is wrong with the usage.
-  const isSaid = error instanceof CommanderError;
-  if (!isSaid) {
-    const asJson = argv.includes("--json") && ending.exitCode !== EXIT.usage;
-    process.stderr.write(asJson ? endingJson(ending) : endingText(ending));
-  }
-  if (process.env.BOP_DEBUG !== undefined && error instanceof Error && !isSaid) {
-    process.stderr.write(`${error.stack}\n`);
-  }
-}
+await run(process.argv.slice(2));

@@ -2,8 +2,8 @@
  * THE COMMANDS OF `bop`, and what all of them share.
  *
  * (1) Options may stand before the command, too: `bop --directory d list` is `bop list --directory d`.
- * (2) Only commands that are named in the arguments are loaded, all if none is: `bop list` need not
- *     wait for an HTTP server to be compiled.
+ * (2) Only commands that are named in the arguments are loaded, all if none is; and an HTTP server only
+ *     by the command that runs one. `bop list` need not wait for it to be compiled.
  * (3) Every command that opens a store and may change it, or read what is only in its sink, ships what
  *     there is if it is given one. What the others find unshipped stays for them.
  * (4) Wrong usage says what is wrong, what may have been meant, and where help is; nothing is tried.

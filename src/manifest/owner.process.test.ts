@@ -11,9 +11,11 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, onTestFinished, test } from "vitest";
 
-const OWNER = new URL("owner.ts", import.meta.url).href;
-const STORE = new URL("stores/lmdb-store.ts", import.meta.url).href;
-const WORLD = new URL("../io/index.ts", import.meta.url).href;
+/** What was built: it is read in a third of the time that its source takes. */
+const BUILT = new URL("../../dist/", import.meta.url);
+const OWNER = new URL("manifest/owner.js", BUILT).href;
+const STORE = new URL("manifest/stores/lmdb-store.js", BUILT).href;
+const WORLD = new URL("io/index.js", BUILT).href;
 
 /** Claims the directory, prints how that went, and holds it until its input ends. */
 const PROGRAM = `
@@ -51,15 +53,7 @@ interface Claimant {
 }
 
 async function start(owned: string, before: readonly string[] = []): Promise<Claimant> {
-  const command = [
-    process.execPath,
-    "--import",
-    "tsx",
-    "--input-type=module",
-    "-e",
-    PROGRAM,
-    owned,
-  ];
+  const command = [process.execPath, "--input-type=module", "-e", PROGRAM, owned];
   const [program = "", ...args] = [...before, ...command];
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   onTestFinished(() => {

@@ -1,4 +1,7 @@
-/** `bop` as a user runs it: a process of its own, from what was built. */
+/**
+ * `bop` as a user runs it: a process of its own, from what was built. What a command does and says is
+ * seen in a fraction of the time by bop-here.ts.
+ */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
@@ -17,9 +20,7 @@ export interface BopOptions {
 
 /** Runs one command to its end. Its standard streams are pipes, never a terminal. */
 export function bop(argv: readonly string[], options: BopOptions = {}): Promise<Ended> {
-  const environment = { ...process.env, BOP_HISTORY: "off", ...options.environment };
-  delete (environment as Record<string, string | undefined>).BOP_DEBUG;
-  const child = spawn(process.execPath, [MAIN, ...argv], { env: environment });
+  const child = spawn(process.execPath, [MAIN, ...argv], { env: environmentOf(options) });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -34,4 +35,10 @@ export function bop(argv: readonly string[], options: BopOptions = {}): Promise<
     child.on("error", reject);
     child.on("close", (exitCode) => resolve({ exitCode, stdout, stderr }));
   });
+}
+
+/** The variables of a command: those of this process, and what it is given. */
+export function environmentOf({ environment }: BopOptions): NodeJS.ProcessEnv {
+  const { BOP_DEBUG: _, ...inherited } = process.env;
+  return { ...inherited, BOP_HISTORY: "off", ...environment };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Manager } from "../../src/manager/index.ts";
 import { bop } from "./bop.ts";
+import { bopHere } from "./bop-here.ts";
 
 // A process is started for each command, on machines that may be busy.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
@@ -20,6 +21,12 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("wrong usage", () => {
+  test("ends the process with 2, and standard output stays empty", async () => {
+    const ended = await bop(["lst"]);
+    expect(ended).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(ended.stderr).toMatch(/^bop: unknown command 'lst'[\s\S]*Did you mean list/);
+  });
+
   test.each([
     [["lst"], /unknown command 'lst'[\s\S]*Did you mean list/],
     [["list", "--jsn"], /unknown option '--jsn'[\s\S]*Did you mean --json/],
@@ -34,7 +41,7 @@ describe("wrong usage", () => {
     [[], /Usage: bop/],
   ])("%j ends with 2, says what is wrong, and tries nothing", async (argv, message) => {
     const untouched = join(folder, "untouched");
-    const ended = await bop(argv, { environment: { BOP_DIRECTORY: untouched } });
+    const ended = await bopHere(argv, { environment: { BOP_DIRECTORY: untouched } });
     expect(ended.exitCode).toBe(2);
     expect(ended.stderr).toMatch(message);
     expect(ended.stderr).not.toMatch(/\n\s+at /);
@@ -54,14 +61,16 @@ describe("wrong usage", () => {
 describe("commands on a store", () => {
   test("a database is created, listed, renamed and dropped", async () => {
     const at = { environment: { BOP_DIRECTORY: store } };
-    expect((await bop(["create", "shop", "--page-bytes", "8192"], at)).exitCode).toBe(0);
-    expect((await bop(["rename", "shop", "store-2"], at)).stdout).toBe("renamed shop to store-2\n");
-    const { stdout } = await bop(["--json", "list", "--prefix", "store"], at);
+    expect((await bopHere(["create", "shop", "--page-bytes", "8192"], at)).exitCode).toBe(0);
+    expect((await bopHere(["rename", "shop", "store-2"], at)).stdout).toBe(
+      "renamed shop to store-2\n",
+    );
+    const { stdout } = await bopHere(["--json", "list", "--prefix", "store"], at);
     const { databases } = JSON.parse(stdout);
     expect(databases).toMatchObject([{ name: "store-2", engine: "sqlite", pageBytes: 8192 }]);
-    expect((await bop(["list"], at)).stdout).toMatch(/name .*size[\s\S]*notes[\s\S]*store-2/);
-    expect((await bop(["drop", "store-2", "--yes"], at)).stdout).toBe("dropped store-2\n");
-    expect(JSON.parse((await bop(["list", "--json"], at)).stdout).databases).toHaveLength(1);
+    expect((await bopHere(["list"], at)).stdout).toMatch(/name .*size[\s\S]*notes[\s\S]*store-2/);
+    expect((await bopHere(["drop", "store-2", "--yes"], at)).stdout).toBe("dropped store-2\n");
+    expect(JSON.parse((await bopHere(["list", "--json"], at)).stdout).databases).toHaveLength(1);
   });
 
   test("record logs are listed with what they hold, indexes being exact", async () => {
@@ -73,7 +82,7 @@ describe("commands on a store", () => {
     await raft.append([first, first + 1n].map((index) => ({ term: 1n, index, payload })));
     await manager.log("empty");
     await manager.close();
-    const shown = JSON.parse((await bop(["logs", "-d", directory, "--json"])).stdout);
+    const shown = JSON.parse((await bopHere(["logs", "-d", directory, "--json"])).stdout);
     const indexes = { firstIndex: `${first}`, lastIndex: `${first + 1n}` };
     expect(shown.logs).toEqual([
       { name: "empty", sizeBytes: 0, createdAt: expect.any(String) },
@@ -86,42 +95,42 @@ describe("commands on a store", () => {
       },
     ]);
     expect(shown.logs[1].sizeBytes).toBeGreaterThan(2000);
-    const { stdout } = await bop(["logs", "-d", directory, "--prefix", "raft"]);
+    const { stdout } = await bopHere(["logs", "-d", directory, "--prefix", "raft"]);
     expect(stdout).toMatch(/name .*first .*last .*durable .*size[\s\S]*raft-1/);
     expect(stdout).not.toContain("empty");
-    expect((await bop(["logs", "-d", store])).stdout).toBe("no record logs\n");
+    expect((await bopHere(["logs", "-d", store])).stdout).toBe("no record logs\n");
   });
 
   test("options before the command and behind it are the same, and behind wins", async () => {
-    const before = await bop(["--directory", store, "list"]);
-    const both = await bop(["--directory", join(folder, "nowhere"), "list", "-d", store]);
+    const before = await bopHere(["--directory", store, "list"]);
+    const both = await bopHere(["--directory", join(folder, "nowhere"), "list", "-d", store]);
     expect(before).toMatchObject({ exitCode: 0, stderr: "" });
     expect(both.stdout).toBe(before.stdout);
   });
 
   test("a taken name and a name that is not there fail with 1 and say what to do", async () => {
-    const taken = await bop(["create", "notes", "-d", store]);
+    const taken = await bopHere(["create", "notes", "-d", store]);
     expect(taken.exitCode).toBe(1);
     expect(taken.stderr).toMatch(/^bop: there is a database .*\(BOP_EXISTS\)\n +choose another/);
-    const missing = await bop(["export", "notse", join(folder, "x.db"), "-d", store]);
+    const missing = await bopHere(["export", "notse", join(folder, "x.db"), "-d", store]);
     expect(missing.exitCode).toBe(1);
     expect(missing.stderr).toMatch(/did you mean "notes"\? \(BOP_NOT_FOUND\)/);
   });
 
   test("a directory without a store is refused and stays as it was", async () => {
     const nowhere = join(folder, "nowhere");
-    const ended = await bop(["list", "-d", nowhere]);
+    const ended = await bopHere(["list", "-d", nowhere]);
     expect(ended.exitCode).toBe(1);
     expect(ended.stderr).toMatch(/no store in .*nowhere\n.*--directory/);
     expect(existsSync(nowhere)).toBe(false);
   });
 
   test("status and checkpoint speak to people and to programs", async () => {
-    const status = await bop(["status", "-d", store]);
+    const status = await bopHere(["status", "-d", store]);
     expect(status.stdout).toMatch(/state +open\n[\s\S]*databases +1\n[\s\S]*last fault +none/);
-    const json = JSON.parse((await bop(["status", "-d", store, "--json"])).stdout);
+    const json = JSON.parse((await bopHere(["status", "-d", store, "--json"])).stdout);
     expect(json).toMatchObject({ directory: store, state: "open", databases: { known: 1 } });
-    const checkpoint = await bop(["checkpoint", "-d", store, "--json"]);
+    const checkpoint = await bopHere(["checkpoint", "-d", store, "--json"]);
     expect(JSON.parse(checkpoint.stdout).checkpoint.lsn).toBeGreaterThan(0);
   });
 
@@ -155,16 +164,16 @@ describe("the shell in a pipe", () => {
     const stopped = await bop(["shell", "notes", "-d", store], { input });
     expect([stopped.exitCode, stopped.stdout]).toEqual([1, "1\n"]);
     expect(stopped.stderr).toMatch(/error: near "selct": syntax error \(SQLITE_ERROR\)/);
-    const continued = await bop(["shell", "notes", "-d", store, "--continue"], { input });
+    const continued = await bopHere(["shell", "notes", "-d", store, "--continue"], { input });
     expect([continued.exitCode, continued.stdout]).toEqual([1, "1\n3\n"]);
   });
 
   test("a transaction over several lines is one, and is rolled back if it is left open", async () => {
     const begin = "create table if not exists u (a);\nbegin;\ninsert into u values (1);\n";
-    await bop(["shell", "notes", "-d", store], {
+    await bopHere(["shell", "notes", "-d", store], {
       input: `${begin}commit;\nbegin;\ndelete from u;`,
     });
-    const { stdout } = await bop(["shell", "notes", "-d", store], {
+    const { stdout } = await bopHere(["shell", "notes", "-d", store], {
       input: "select count(*) from u",
     });
     expect(stdout).toBe("1\n");
@@ -172,16 +181,16 @@ describe("the shell in a pipe", () => {
 
   test("--json gives an array for each result", async () => {
     const input = "select 1 as a, x'ff' as b; select 2 as c where false;";
-    const { stdout } = await bop(["shell", "notes", "-d", store, "--json"], { input });
+    const { stdout } = await bopHere(["shell", "notes", "-d", store, "--json"], { input });
     expect(stdout).toBe('[{"a":1,"b":{"base64":"/w=="}}]\n[]\n');
   });
 
   test("an unknown database is refused unless it may be created", async () => {
     const input = "select 1";
-    const refused = await bop(["shell", "fresh", "-d", store], { input });
+    const refused = await bopHere(["shell", "fresh", "-d", store], { input });
     expect([refused.exitCode, refused.stdout]).toEqual([1, ""]);
-    const created = await bop(["shell", "fresh", "-d", store, "--create"], { input });
+    const created = await bopHere(["shell", "fresh", "-d", store, "--create"], { input });
     expect([created.exitCode, created.stdout]).toEqual([0, "1\n"]);
-    await bop(["drop", "fresh", "--yes", "-d", store]);
+    await bopHere(["drop", "fresh", "--yes", "-d", store]);
   });
 });

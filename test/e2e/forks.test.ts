@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Manager } from "../../src/manager/index.ts";
-import { bop } from "./bop.ts";
+import { bopHere } from "./bop-here.ts";
 import { CLIENTS, openTestStore } from "./harness.ts";
 
-// A process is started for each command, on machines that may be busy.
+// On machines that may be busy.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 const SUM = "select sum(a) from t";
@@ -27,7 +27,7 @@ const sumOf = async (manager: Manager, name: string) =>
   (await manager.database(name, { create: false })).prepare(SUM).pluck().get();
 
 const json = async (argv: readonly string[]) => {
-  const { stdout, stderr, exitCode } = await bop([...argv, "--json"], at);
+  const { stdout, stderr, exitCode } = await bopHere([...argv, "--json"], at);
   expect(stderr.replace(/^recovering .*\n/gm, "")).toBe(""); // Said when opening takes long.
   expect(exitCode).toBe(0);
   return JSON.parse(stdout);
@@ -45,12 +45,14 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("forks and snapshots from the command line", () => {
   test("a fork is made, listed and drawn; the dropped in between stands in brackets", async () => {
-    const forked = await bop(["fork", "shop", "branch"], at);
+    const forked = await bopHere(["fork", "shop", "branch"], at);
     expect(forked).toMatchObject({ exitCode: 0, stderr: "" });
     expect(forked.stdout).toMatch(/^forked shop as branch, at \d+\n$/);
     const { forked: leaf } = await json(["fork", "branch", "leaf"]);
     expect(leaf).toEqual({ name: "leaf", from: "branch", atLsn: expect.any(Number) });
-    expect((await bop(["list"], at)).stdout).toMatch(/forked from │ snapshots[\s\S]*leaf .*branch/);
+    expect((await bopHere(["list"], at)).stdout).toMatch(
+      /forked from │ snapshots[\s\S]*leaf .*branch/,
+    );
     await within(async (manager) => {
       await (await manager.database("leaf")).exec("insert into t values (2)");
       await manager.drop("branch");
@@ -58,7 +60,7 @@ describe("forks and snapshots from the command line", () => {
         1, 3,
       ]);
     });
-    expect((await bop(["tree"], at)).stdout).toMatch(
+    expect((await bopHere(["tree"], at)).stdout).toMatch(
       /^shop .*\n└─ \[(branch|gone)\].*\n {3}└─ leaf .* from \d+\n$/,
     );
     expect((await json(["tree", "leaf"])).families).toMatchObject([
@@ -70,23 +72,23 @@ describe("forks and snapshots from the command line", () => {
     const kept = await json(["snapshot", "create", "early", "--database", "shop"]);
     const snapshot = { name: "early", scope: "database", database: "shop" };
     expect(kept.snapshot).toMatchObject(snapshot);
-    const all = await bop(["snapshot", "create", "all"], at);
+    const all = await bopHere(["snapshot", "create", "all"], at);
     expect(all.stdout).toMatch(/^kept all databases as all/);
     const input = `delete from t;\n${SUM};`;
     const shell = ["shell", "shop", "--snapshot", "early", "--continue"];
-    const read = await bop(shell, { ...at, input });
+    const read = await bopHere(shell, { ...at, input });
     expect(read).toMatchObject({ exitCode: 1, stdout: "1\n" });
     expect(read.stderr).toMatch(/snapshot "early" .*\(BOP_READ_ONLY\)/);
-    const listed = (await bop(["snapshot", "list", "--database", "shop"], at)).stdout;
+    const listed = (await bopHere(["snapshot", "list", "--database", "shop"], at)).stdout;
     expect(listed).toMatch(/name .*of .*lsn[\s\S]*early .*database[\s\S]*all .*store/);
     const file = join(folder, "early.db");
     await within(async (manager) => {
       await (await manager.database("shop")).exec("insert into t values (10)");
     });
-    const written = await bop(["snapshot", "export", "early", file, "--database", "shop"], at);
+    const written = await bopHere(["snapshot", "export", "early", file, "--database", "shop"], at);
     expect(written.stdout).toMatch(/^exported shop at early to .*early\.db: /);
-    await bop(["fork", "shop", "again", "--snapshot", "all"], at);
-    const dropped = await bop(["snapshot", "drop", "early", "--database", "shop", "--yes"], at);
+    await bopHere(["fork", "shop", "again", "--snapshot", "all"], at);
+    const dropped = await bopHere(["snapshot", "drop", "early", "--database", "shop", "--yes"], at);
     expect(dropped.stdout).toBe("dropped snapshot early\n");
     await within(async (manager) => {
       await manager.import(file, "copy");
@@ -99,7 +101,7 @@ describe("forks and snapshots from the command line", () => {
   test("what is kept, and what could go, is told before anything goes", async () => {
     const looked = await json(["collect", "--dry-run"]);
     expect(looked.collected).toMatchObject({ dryRun: true, chunks: expect.any(Number) });
-    expect((await bop(["collect"], at)).stdout).toMatch(
+    expect((await bopHere(["collect"], at)).stdout).toMatch(
       /^removed \d+ chunks[\s\S]*per byte in use/,
     );
   });
@@ -109,14 +111,14 @@ describe("forks and snapshots from the command line", () => {
     [["snapshot", "drop", "early"], /add --yes/],
     [["snapshot", "export", "early", "x.db"], /required option '--database <name>'/],
   ])("%j is wrong usage, and nothing is tried", async (argv, message) => {
-    const ended = await bop(argv, at);
+    const ended = await bopHere(argv, at);
     expect(ended.exitCode).toBe(2);
     expect(ended.stderr).toMatch(message);
   });
 
   test("options before a group, and before its command, hold for the command", async () => {
     const where = at.environment.BOP_DIRECTORY;
-    const ended = await bop(["-d", where, "snapshot", "--json", "list"]);
+    const ended = await bopHere(["-d", where, "snapshot", "--json", "list"]);
     expect(ended).toMatchObject({ exitCode: 0, stderr: "" });
     expect(JSON.parse(ended.stdout).snapshots).toMatchObject([{ name: "all", database: null }]);
   });

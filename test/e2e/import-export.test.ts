@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { SAMPLE_COUNTS, sampleStatements } from "../../examples/sample/chinook-like.ts";
 import { Manager } from "../../src/manager/index.ts";
-import { bop } from "./bop.ts";
+import { bopHere } from "./bop-here.ts";
 
 /** Real databases, and something that is known of each. The packages are Debian's. */
 const REAL_FILES = [
@@ -20,7 +20,7 @@ const REAL_FILES = [
 const FIXTURES = "test/fixtures/sqlite-file";
 const hasSqlite3 = isThere("sqlite3", () => execFileSync("sqlite3", ["--version"]));
 
-// A process is started for each command, on machines that may be busy.
+// On machines that may be busy.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let folder = "";
@@ -160,7 +160,7 @@ test("the command line imports and exports with the same outcome", async () => {
   const directory = join(folder, "by-command");
   const out = join(folder, "by-command.sqlite");
   const at = ["--directory", directory];
-  const imported = await bop([
+  const imported = await bopHere([
     "import",
     `${FIXTURES}/plain.sqlite`,
     "--as",
@@ -170,13 +170,13 @@ test("the command line imports and exports with the same outcome", async () => {
   ]);
   expect(imported).toMatchObject({ exitCode: 0, stderr: "" });
   expect(JSON.parse(imported.stdout).imported).toMatchObject({ name: "plain", sizeBytes: 3584 });
-  const exported = await bop(["export", "plain", out, ...at]);
+  const exported = await bopHere(["export", "plain", out, ...at]);
   expect(exported).toMatchObject({ exitCode: 0, stderr: "" });
   expect(hash(readFileSync(out))).toBe(hash(plain()));
-  const again = await bop(["export", "plain", out, ...at]);
+  const again = await bopHere(["export", "plain", out, ...at]);
   expect(again.exitCode).toBe(1);
   expect(again.stderr).toMatch(/\(BOP_EXISTS\)/);
-  const refused = await bop(["import", `${FIXTURES}/utf16.sqlite`, "--as", "utf16", ...at]);
+  const refused = await bopHere(["import", `${FIXTURES}/utf16.sqlite`, "--as", "utf16", ...at]);
   expect(refused.exitCode).toBe(1);
   expect(refused.stderr).toMatch(/^bop: .*UTF-16.*\(BOP_IMPORT\)\n/);
 });

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Manager } from "../../src/manager/index.ts";
 import { bop } from "./bop.ts";
+import { bopHere } from "./bop-here.ts";
 
-// A process is started for each command, on machines that may be busy.
+// Some commands are processes, on machines that may be busy.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let folder = "";
@@ -41,7 +42,7 @@ async function expectWhole(directory: string): Promise<void> {
   const shop = await manager.database("shop", { create: false });
   expect(await shop.prepare("select sum(x) from t").pluck().get()).toBe(3);
   await manager.close();
-  expect(await bop(["verify", directory])).toMatchObject({ exitCode: 0 });
+  expect(await bopHere(["verify", directory])).toMatchObject({ exitCode: 0 });
 }
 
 describe("bop rebuild", () => {
@@ -49,10 +50,10 @@ describe("bop rebuild", () => {
   test("a manifest that was deleted comes back, with every database and all that is in them", async () => {
     const directory = copyOfStore();
     rmSync(join(directory, "manifest"), { recursive: true });
-    const refused = await bop(["list", "-d", directory]);
+    const refused = await bopHere(["list", "-d", directory]);
     expect(refused).toMatchObject({ exitCode: 1, stdout: "" });
     expect(refused.stderr).toMatch(/the manifest is missing[\s\S]*bop rebuild/);
-    const rebuilt = await bop(["rebuild", "-d", directory]);
+    const rebuilt = await bopHere(["rebuild", "-d", directory]);
     expect(rebuilt).toMatchObject({ exitCode: 0, stderr: "" });
     expect(rebuilt.stdout).toMatch(/^rebuilt the manifest as of LSN \d+: \d+ rows, \d+ chunks/);
     await expectWhole(directory);
@@ -63,18 +64,18 @@ describe("bop rebuild", () => {
     const directory = copyOfStore();
     rmSync(join(directory, "manifest"), { recursive: true });
     cpSync(oldManifest, join(directory, "manifest"), { recursive: true });
-    const refused = await bop(["list", "-d", directory]);
+    const refused = await bopHere(["list", "-d", directory]);
     expect(refused).toMatchObject({ exitCode: 1, stdout: "" });
     expect(refused.stderr).toMatch(/the manifest is an old copy[\s\S]*bop rebuild --replace/);
-    const unasked = await bop(["rebuild", "-d", directory]);
+    const unasked = await bopHere(["rebuild", "-d", directory]);
     expect(unasked).toMatchObject({ exitCode: 1, stdout: "" });
-    const { stdout } = await bop(["rebuild", "--replace", "--json", "-d", directory]);
+    const { stdout } = await bopHere(["rebuild", "--replace", "--json", "-d", directory]);
     expect(existsSync(JSON.parse(stdout).rebuilt.movedTo)).toBe(true);
     await expectWhole(directory);
   });
 
   test("a directory without a store is refused, and a store in use with 3", async () => {
-    const none = await bop(["rebuild", "-d", join(folder, "nowhere")]);
+    const none = await bopHere(["rebuild", "-d", join(folder, "nowhere")]);
     expect(none).toMatchObject({ exitCode: 1, stdout: "" });
     const directory = copyOfStore();
     const manager = await Manager.open({ directory });
@@ -91,7 +92,7 @@ describe("bop rebuild", () => {
 describe("bop jobs", () => {
   test("a job of an earlier process is shown with what came out of it", async () => {
     const directory = copyOfStore();
-    expect((await bop(["jobs", "-d", directory])).stdout).toBe("no jobs\n");
+    expect((await bopHere(["jobs", "-d", directory])).stdout).toBe("no jobs\n");
     const manager = await Manager.open({ directory });
     const { id } = await manager.verifyDatabase("shop");
     await manager.job(id).finished();
@@ -100,7 +101,7 @@ describe("bop jobs", () => {
     expect(stdout).toMatch(
       /id .*kind .*database[\s\S]*integrity-check .* shop .* done .* 1\/5 .* ok\n/,
     );
-    const json = await bop(["jobs", "--json", "-d", directory]);
+    const json = await bopHere(["jobs", "--json", "-d", directory]);
     expect(JSON.parse(json.stdout).jobs).toMatchObject([
       { id, kind: "integrity-check", database: "shop", state: "done", result: "ok" },
     ]);
@@ -111,13 +112,13 @@ describe("--io", () => {
   test("chooses how the log is written, by option before or behind, or by variable", async () => {
     const at = ["--json", "-d", store];
     const kindOf = async (argv: readonly string[], environment = {}) => {
-      const { stdout } = await bop(argv, { environment });
+      const { stdout } = await bopHere(argv, { environment });
       return JSON.parse(stdout).io.kind;
     };
     expect(await kindOf(["status", ...at, "--io", "standard"])).toBe("standard");
     expect(await kindOf(["--io", "standard", "status", ...at])).toBe("standard");
     expect(await kindOf(["status", ...at], { BOP_IO: "standard" })).toBe("standard");
-    const wrong = await bop(["list", "--io", "fast", "-d", store]);
+    const wrong = await bopHere(["list", "--io", "fast", "-d", store]);
     expect(wrong).toMatchObject({ exitCode: 2, stdout: "" });
     expect(wrong.stderr).toMatch(/auto, direct, standard/);
   });

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Manager } from "../../src/manager/index.ts";
-import { bop } from "./bop.ts";
+import { bopHere } from "./bop-here.ts";
 
-// A process is started for each command, on machines that may be busy.
+// On machines that may be busy.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let folder = "";
@@ -38,16 +38,16 @@ function damage(file: string, at: number): void {
 describe("bop scrub", () => {
   // evidence: G44
   test("says what it has read of a store that is whole, and when that was", async () => {
-    const ended = await bop(["scrub", "-d", store, "--sink", sink]);
+    const ended = await bopHere(["scrub", "-d", store, "--sink", sink]);
     expect(ended.exitCode).toBe(0);
     expect(ended.stdout).toMatch(/^read \d+ chunks, \d+ segments, \d+ objects of the sink: /);
     expect(ended.stdout).toContain("restored to try it: shop\neverything is as it was written\n");
-    const { stdout } = await bop(["scrub", "--status", "--json", "-d", store, "--sink", sink]);
+    const { stdout } = await bopHere(["scrub", "--status", "--json", "-d", store, "--sink", sink]);
     const { scrub } = JSON.parse(stdout);
     expect(scrub.samples).toMatchObject({ goodDatabases: 1 });
     expect(Date.parse(scrub.local.lastGoodAt)).toBeGreaterThan(0);
     expect(Date.parse(scrub.remote.lastGoodAt)).toBeGreaterThan(0);
-    const status = await bop(["status", "-d", store]);
+    const status = await bopHere(["status", "-d", store]);
     expect(status.stdout).toMatch(/scrub +this disk: whole at /);
   });
 
@@ -57,7 +57,7 @@ describe("bop scrub", () => {
     for (const file of [chunk, object]) {
       const whole = readFileSync(file);
       damage(file, 300);
-      const ended = await bop(["scrub", "--json", "-d", store, "--sink", sink]);
+      const ended = await bopHere(["scrub", "--json", "-d", store, "--sink", sink]);
       expect(ended.exitCode).toBe(0);
       const { scrubbed } = JSON.parse(ended.stdout);
       expect(scrubbed).toMatchObject({ isSound: true, findings: [{ outcome: "healed" }] });
@@ -71,7 +71,7 @@ describe("bop scrub", () => {
     const chunk = fileOf("store/chunks", /\.chunk$/);
     const whole = readFileSync(chunk);
     damage(chunk, 300);
-    const ended = await bop(["scrub", "-d", store]);
+    const ended = await bopHere(["scrub", "-d", store]);
     writeFileSync(chunk, whole);
     expect(ended.exitCode).toBe(1);
     expect(ended.stdout).toMatch(/reported +chunks\/.*\.chunk: .*there is no sink.*\(shop\)\n/);
@@ -79,7 +79,7 @@ describe("bop scrub", () => {
   });
 
   test("with parts that need a sink, and without one, is wrong usage", async () => {
-    const ended = await bop(["scrub", "--only", "remote", "-d", store]);
+    const ended = await bopHere(["scrub", "--only", "remote", "-d", store]);
     expect(ended.exitCode).toBe(2);
     expect(ended.stderr).toContain("needs --sink");
   });

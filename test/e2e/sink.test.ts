@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
 import { bop } from "./bop.ts";
+import { bopHere } from "./bop-here.ts";
 
-// A process is started for each command, on machines that may be busy.
+// Some commands are processes, on machines that may be busy.
 vi.setConfig({ testTimeout: 240_000 });
 
 const folder = mkdtempSync(join(tmpdir(), "bop-sink-"));
@@ -19,18 +20,18 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test("a command that changes a store ships what it did, and status says how far", async () => {
   const remote = { environment: { ...environment, BOP_DURABILITY: "remote" } };
   expect(await bop(["create", "notes"], remote)).toMatchObject({ exitCode: 0, stderr: "" });
-  const status = await bop(["status", "--json"], { environment });
+  const status = await bopHere(["status", "--json"], { environment });
   expect(JSON.parse(status.stdout).sink).toMatchObject({ epoch: 2, state: "shipping" });
-  const letters = await bop(["dead-letters", "list"], { environment });
+  const letters = await bopHere(["dead-letters", "list"], { environment });
   expect(letters).toMatchObject({ exitCode: 0, stdout: "no dead letters\n" });
   const again = { ...environment, BOP_DIRECTORY: join(folder, "empty") };
-  const second = await bop(["create", "notes"], { environment: again });
+  const second = await bopHere(["create", "notes"], { environment: again });
   expect(second.exitCode).toBe(3);
   expect(second.stderr).toMatch(/\(BOP_SINK_AHEAD\)\n +`bop restore/);
 });
 
 test("doctor judges disk and bucket, and a place that cannot be one is wrong usage", async () => {
-  const { exitCode, stdout } = await bop(["doctor", "--json"], { environment });
+  const { exitCode, stdout } = await bopHere(["doctor", "--json"], { environment });
   expect(exitCode).toBe(0);
   const { fit, disk, bucket } = JSON.parse(stdout);
   expect(fit).toBe(true);
@@ -38,7 +39,7 @@ test("doctor judges disk and bucket, and a place that cannot be one is wrong usa
   const created = { name: "create-if-absent", required: true, passed: true };
   expect(bucket.findings).toContainEqual(expect.objectContaining(created));
   expect(bucket.findings).toContainEqual(expect.objectContaining({ name: "read", passed: true }));
-  const wrong = await bop(["create", "x", "--sink", "ftp://x"], { environment });
+  const wrong = await bopHere(["create", "x", "--sink", "ftp://x"], { environment });
   expect(wrong).toMatchObject({ exitCode: 2, stdout: "" });
 });
 
@@ -50,31 +51,31 @@ test("a folder that refuses makes a dead letter that outlives its process, and d
   const BOP_SINK = pathToFileURL(bucket).href;
   const at = { environment: { BOP_DIRECTORY: join(place, "store"), BOP_SINK } };
   const letters = async () => {
-    const { exitCode, stdout, stderr } = await bop(["dead-letters", "list", "--json"], at);
+    const { exitCode, stdout, stderr } = await bopHere(["dead-letters", "list", "--json"], at);
     expect(exitCode, stderr).toBe(0);
     return JSON.parse(stdout);
   };
-  await bop(["create", "notes"], at);
+  await bopHere(["create", "notes"], at);
   // A file in the place of a folder: nobody's permissions help against that.
   const block = join(bucket, "wal", "2".padStart(20, "0"));
   writeFileSync(block, "");
-  expect(await bop(["create", "more"], at)).toMatchObject({ exitCode: 0 });
+  expect(await bopHere(["create", "more"], at)).toMatchObject({ exitCode: 0 });
   const [{ id, kind, reason }] = (await letters()).deadLetters;
   expect([kind, reason]).toEqual(["log", expect.stringContaining("file already exists")]);
   expect(readdirSync(join(bucket, "epoch"))).toHaveLength(2); // It asked for nothing more.
-  const status = await bop(["status", "--json"], at);
+  const status = await bopHere(["status", "--json"], at);
   expect(JSON.parse(status.stdout).sink).toMatchObject({ state: "halted", deadLetters: 1 });
   rmSync(block);
-  const discarded = await bop(["dead-letters", "discard", String(id), "--yes"], at);
+  const discarded = await bopHere(["dead-letters", "discard", String(id), "--yes"], at);
   expect(discarded).toMatchObject({ exitCode: 0, stdout: `discarded ${id}\n` });
   const { deadLetters, lostWindows } = await letters();
   expect(deadLetters).toEqual([]);
   expect(lostWindows).toMatchObject([{ letter: id, epochBefore: 2, epoch: 3 }]);
   // The base behind the window has what was lost of the log.
   const restored = { environment: { BOP_DIRECTORY: join(place, "restored") } };
-  expect(await bop(["restore", "--from", BOP_SINK], restored)).toMatchObject({ exitCode: 0 });
-  const list = await bop(["list", "--json"], restored);
+  expect(await bopHere(["restore", "--from", BOP_SINK], restored)).toMatchObject({ exitCode: 0 });
+  const list = await bopHere(["list", "--json"], restored);
   expect(list.stdout).toContain("more");
   const goesOn = { environment: { ...restored.environment, BOP_SINK, BOP_DURABILITY: "remote" } };
-  expect(await bop(["create", "third"], goesOn)).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(await bopHere(["create", "third"], goesOn)).toMatchObject({ exitCode: 0, stderr: "" });
 });

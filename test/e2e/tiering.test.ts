@@ -8,9 +8,9 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Manager } from "../../src/index.ts";
-import { bop } from "./bop.ts";
+import { bopHere } from "./bop-here.ts";
 
-// A process is started for each command, on machines that may be busy.
+// On machines that may be busy.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const folder = mkdtempSync(join(tmpdir(), "bop-tiering-"));
@@ -61,17 +61,17 @@ async function serve(directory: string, given: readonly string[]) {
 
 test("a restore tells in JSON what it read, and nothing of its progress where nobody watches", async () => {
   const whole = ["restore", "--from", sink, "--directory", at("whole"), "--json"];
-  const planned = await bop([...whole, "--dry-run"]);
+  const planned = await bopHere([...whole, "--dry-run"]);
   expect(planned).toMatchObject({ exitCode: 0, stderr: "" });
   expect(JSON.parse(planned.stdout).restored).toMatchObject({ dryRun: true, remoteChunks: 0 });
-  const ended = await bop(whole);
+  const ended = await bopHere(whole);
   expect(ended).toMatchObject({ exitCode: 0, stderr: "" });
   const { restored } = JSON.parse(ended.stdout);
   expect(restored).toMatchObject({ isNewest: true, dryRun: false, directory: at("whole") });
   expect(restored.chunks).toBe(filesIn(at("whole")).length);
   expect(restored.reads.bytes).toBeGreaterThan(restored.chunkBytes);
   expect(await count(at("whole"))).toBe(ROWS);
-  const again = await bop(whole);
+  const again = await bopHere(whole);
   expect(again.exitCode).toBe(1);
   expect(JSON.parse(again.stderr).error).toMatchObject({ code: "BOP_EXISTS" });
 });
@@ -79,39 +79,39 @@ test("a restore tells in JSON what it read, and nothing of its progress where no
 test("a lazy restore leaves pages where they are, and they are read from there", async () => {
   const directory = at("lazy");
   const lazy = ["restore", "--from", sink, "--directory", directory, "--lazy"];
-  const refused = await bop([...lazy, "--at", "2026-11-22T12:00:00Z"]);
+  const refused = await bopHere([...lazy, "--at", "2026-11-22T12:00:00Z"]);
   expect(refused).toMatchObject({ exitCode: 2, stdout: "" });
-  const ended = await bop(lazy);
+  const ended = await bopHere(lazy);
   expect(ended).toMatchObject({ exitCode: 0 });
   expect(ended.stdout).toMatch(/^restored the newest moment.* stay in the bucket\n$/);
   expect(filesIn(directory)).toEqual([]);
-  const blind = await bop(["verify", directory]);
+  const blind = await bopHere(["verify", directory]);
   expect(blind.stdout).toMatch(/away .*only in the sink; not read/);
-  const seeing = await bop(["verify", directory, "--sink", sink, "--json"]);
+  const seeing = await bopHere(["verify", directory, "--sink", sink, "--json"]);
   expect(JSON.parse(seeing.stdout).verified).toMatchObject({ isSound: true, findings: [] });
   await expect(count(directory)).rejects.toMatchObject({ code: "BOP_SINK_UNAVAILABLE" });
   expect(await count(directory, sink)).toBe(ROWS);
-  const status = await bop(["status", "--directory", directory, "--sink", sink]);
+  const status = await bopHere(["status", "--directory", directory, "--sink", sink]);
   expect(status.stdout).toMatch(/residency .*on this disk/);
 });
 
 test("a server starts in an empty directory from its sink, and top watches it", async () => {
   const server = await serve(at("served"), ["--sink", sink, "--start-from-sink"]);
   try {
-    const once = await bop(["top", server.url, "--once", "--interval", "0.2"]);
+    const once = await bopHere(["top", server.url, "--once", "--interval", "0.2"]);
     expect(once).toMatchObject({ exitCode: 0 });
     expect(once.stdout).toMatch(/commits .*\/s/);
     expect(once.stdout).toMatch(/sink .*shipping/);
-    const json = await bop(["top", server.url, "--json", "--interval", "0.2"]);
+    const json = await bopHere(["top", server.url, "--json", "--interval", "0.2"]);
     const { perSecond, diagnostics } = JSON.parse(json.stdout);
     expect(perSecond.commits).toBe(0);
     expect(diagnostics.residency.startedFrom.objects).toBeGreaterThan(0);
-    const owned = await bop(["top", at("served"), "--once"]);
+    const owned = await bopHere(["top", at("served"), "--once"]);
     expect(owned.exitCode).toBe(3);
   } finally {
     await server.stop();
   }
-  const nobody = await bop(["top", server.url, "--once"]);
+  const nobody = await bopHere(["top", server.url, "--once"]);
   expect(nobody.exitCode).toBe(1);
   expect(nobody.stderr).toMatch(/does not answer/);
 });
@@ -119,7 +119,7 @@ test("a server starts in an empty directory from its sink, and top watches it", 
 test("an export is of the moment that is asked for", async () => {
   const file = at("early.sqlite");
   const exported = ["export", "notes", file, "--directory", at("store"), "--json"];
-  const ended = await bop([...exported, "--at", String(early)]);
+  const ended = await bopHere([...exported, "--at", String(early)]);
   expect(ended).toMatchObject({ exitCode: 0 });
   expect(JSON.parse(ended.stdout).exported.sizeBytes).toBeLessThan(20_000);
   const manager = await Manager.open({ directory: at("early") });

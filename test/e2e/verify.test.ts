@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Manager } from "../../src/manager/index.ts";
 import { bop } from "./bop.ts";
+import { bopHere } from "./bop-here.ts";
 
-// A process is started for each command, on machines that may be busy.
+// On machines that may be busy.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let folder = "";
@@ -42,15 +43,15 @@ function damaged(file: string, at: number): string {
 
 describe("bop verify", () => {
   test("a sound store ends with 0, by argument and by --directory", async () => {
-    const byArgument = await bop(["verify", store]);
+    const byArgument = await bopHere(["verify", store]);
     expect(byArgument).toMatchObject({ exitCode: 0, stderr: "" });
     expect(byArgument.stdout).toMatch(/pages\nsound: no damage was found\n$/);
-    const { stdout } = await bop(["verify", "--json", "-d", store]);
+    const { stdout } = await bopHere(["verify", "--json", "-d", store]);
     expect(JSON.parse(stdout).verified).toMatchObject({ isSound: true, findings: [] });
   });
 
   test("damage ends with 1, and says the file, the byte, the page and the database", async () => {
-    const ended = await bop(["verify", damaged(chunk, 300)]);
+    const ended = await bopHere(["verify", damaged(chunk, 300)]);
     expect(ended.exitCode).toBe(1);
     expect(ended.stdout).toMatch(
       /damage +chunks\/.*\.chunk, byte 128: .*page 1 of database "shop"/,
@@ -68,7 +69,7 @@ describe("bop verify", () => {
     } finally {
       await manager.close();
     }
-    const none = await bop(["verify", folder]);
+    const none = await bopHere(["verify", folder]);
     expect(none).toMatchObject({ exitCode: 1, stdout: "" });
     expect(none.stderr).toMatch(/there is no store/);
   });
@@ -76,21 +77,21 @@ describe("bop verify", () => {
 
 describe("bop verify --repair", () => {
   test("a log that is whole is left as it is", async () => {
-    const whole = await bop(["verify", store, "--repair"]);
+    const whole = await bopHere(["verify", store, "--repair"]);
     expect(whole).toMatchObject({ exitCode: 0, stdout: "nothing to repair: the log is whole\n" });
   });
 
   test("a damaged log is cut where a script says --yes, is told what is lost, and opens again", async () => {
     const directory = damaged(segment, 4096 + 60);
-    const asked = await bop(["verify", directory, "--repair"]);
+    const asked = await bopHere(["verify", directory, "--repair"]);
     expect(asked).toMatchObject({ exitCode: 1, stdout: "nothing was changed\n" });
     expect(asked.stderr).toMatch(/ bytes of log are lost:[\s\S]*no terminal to ask at: .*--yes\n$/);
-    const ended = await bop(["verify", directory, "--repair", "--yes"]);
+    const ended = await bopHere(["verify", directory, "--repair", "--yes"]);
     expect(ended.exitCode).toBe(0);
     expect(ended.stderr).toMatch(/the log is damaged in .*\.wal, byte 4096: [\s\S]* is kept; /);
     expect(ended.stdout).toMatch(/^repaired: .*damaged-\d+\n$/);
-    expect((await bop(["verify", directory])).exitCode).toBe(0);
-    const listed = await bop(["list", "--json", "-d", directory]);
+    expect((await bopHere(["verify", directory])).exitCode).toBe(0);
+    const listed = await bopHere(["list", "--json", "-d", directory]);
     expect(JSON.parse(listed.stdout).databases).toMatchObject([{ name: "shop" }]);
   });
 });
@@ -98,7 +99,7 @@ describe("bop verify --repair", () => {
 describe("bop inspect", () => {
   test("tells each kind of file by its bytes, and lists what is in it", async () => {
     const seen = async (...argv: string[]) =>
-      JSON.parse((await bop(["inspect", "--json", ...argv])).stdout);
+      JSON.parse((await bopHere(["inspect", "--json", ...argv])).stdout);
     expect(await seen(join(store, "superblock"))).toMatchObject({
       kind: "superblock",
       parts: [0, 4096, 8192, 12_288].map((offset) => ({ offset, what: "copy" })),
@@ -114,11 +115,11 @@ describe("bop inspect", () => {
 
   test("a damaged file ends with 1 and says where, in words and in JSON", async () => {
     const directory = damaged(segment, 4096 + 10);
-    const ended = await bop(["inspect", join(directory, segment)]);
+    const ended = await bopHere(["inspect", join(directory, segment)]);
     expect(ended.exitCode).toBe(1);
     expect(ended.stdout).toMatch(/PROBLEM at byte 4096: \d+ bytes are damaged/);
     const headless = join(damaged(segment, 20), segment);
-    const { exitCode, stdout } = await bop(["inspect", headless, "--json"]);
+    const { exitCode, stdout } = await bopHere(["inspect", headless, "--json"]);
     expect(exitCode).toBe(1);
     const { kind, facts, problems } = JSON.parse(stdout);
     expect({ kind, problems }).toMatchObject({ kind: "segment", problems: [{ offset: 0 }] });
@@ -128,8 +129,8 @@ describe("bop inspect", () => {
   test("any other file is an answer, and a missing one an error", async () => {
     const text = join(folder, "notes.txt");
     writeFileSync(text, "no file of a store");
-    expect(await bop(["inspect", text])).toMatchObject({ exitCode: 1, stderr: "" });
-    const missing = await bop(["inspect", join(folder, "nowhere")]);
+    expect(await bopHere(["inspect", text])).toMatchObject({ exitCode: 1, stderr: "" });
+    const missing = await bopHere(["inspect", join(folder, "nowhere")]);
     expect(missing).toMatchObject({ exitCode: 1, stdout: "" });
     expect(missing.stderr).toMatch(/there is no file/);
   });

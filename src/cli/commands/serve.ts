@@ -9,10 +9,9 @@
  */
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { systemEnv } from "../../io/index.ts";
 import type { Diagnostics } from "../../manager/index.ts";
-import { startServer } from "../../server/index.ts";
 import { UsageError } from "../exit.ts";
 import {
   type Durability,
@@ -100,6 +99,9 @@ function portNumber(text: string): number {
 
 async function serve(options: ServeOptions): Promise<void> {
   const { host, port, autoCreate, allowInsecure } = options;
+  // Loaded here: `bop --help` shows this command too, and need not wait for an HTTP server.
+  const { pino } = await import("pino");
+  const { startServer } = await import("../../server/index.ts");
   const logger = pino({ level: options.logLevel }, pino.destination({ dest: STDERR, sync: true }));
   const directory = resolve(options.directory);
   const { engine, io } = options;
