@@ -21,19 +21,24 @@ const ENTRIES = {
 } as const;
 
 /** What the snapshots should say, from declarations emitted now. */
-export function currentApi(): Map<string, string> {
+function currentApi(): Map<string, string> {
   const emitted = mkdtempSync(join(tmpdir(), "bop-api-"));
   try {
     const compiler = join(ROOT, "node_modules", "typescript", "bin", "tsc");
     const flags = ["-p", "tsconfig.build.json", "--emitDeclarationOnly", "--outDir", emitted];
     spawnSync(process.execPath, [compiler, ...flags], { cwd: ROOT });
-    const read = (path: string) => readFileSync(join(emitted, path), "utf8");
-    return new Map(
-      Object.entries(ENTRIES).map(([snapshot, entry]) => [snapshot, publicApi(entry, read)]),
-    );
+    return apiIn(emitted);
   } finally {
     rmSync(emitted, { recursive: true, force: true });
   }
+}
+
+/** What they should say by the declarations in a folder. */
+export function apiIn(folder: string): Map<string, string> {
+  const read = (path: string) => readFileSync(join(folder, path), "utf8");
+  return new Map(
+    Object.entries(ENTRIES).map(([snapshot, entry]) => [snapshot, publicApi(entry, read)]),
+  );
 }
 
 function rewrite(path: string, text: string): void {

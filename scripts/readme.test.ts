@@ -47,9 +47,10 @@ describe("the README", () => {
     for (const { prints } of programs) expect(prints).not.toEqual([]);
   });
 
-  test("takes a reader to a durable row through the embedded API", async () => {
-    const embedded = program("embedded.ts");
+  test("takes a reader to a durable row through the embedded API, and on to a record log", async () => {
+    const [embedded, logs] = [program("embedded.ts"), program("logs.ts")];
     expect(await runProgram(reader, embedded)).toEqual(embedded.prints);
+    expect(await runProgram(reader, logs)).toEqual(logs.prints);
   });
 
   test("takes a reader to a durable row through @libsql/client", async () => {
@@ -67,12 +68,6 @@ describe("the README", () => {
   test("takes a reader to a bucket, to a lost disk, and back", async () => {
     const ship = program("ship.ts");
     expect(await runProgram(reader, ship)).toEqual(ship.prints);
-  });
-
-  test("takes a reader to a record log, and to what has changed", async () => {
-    await runProgram(reader, program("embedded.ts"));
-    const logs = program("logs.ts");
-    expect(await runProgram(reader, logs)).toEqual(logs.prints);
   });
 
   test("takes a reader to the same client in the same process", async () => {

@@ -7,7 +7,7 @@ import { KIB } from "../src/base/units.ts";
 import { Manager } from "../src/index.ts";
 import { type SimulatedWorld, simulatedWorld } from "../src/io/index.ts";
 import { memoryStores } from "../src/manifest/index.ts";
-import { prepareEngines } from "../src/sqlite/index.ts";
+import { prepareReusedEngine } from "../src/sqlite/index.ts";
 
 const LIMITS = { transactionMemoryBytes: 64 * KIB, segmentBytes: 256 * KIB };
 const BEFORE = { count: 3, bytes: 3000 };
@@ -26,7 +26,7 @@ class Store {
 
   /** One life of the process; false if it did not survive it. */
   async live(body: (manager: Manager) => Promise<void>): Promise<boolean> {
-    await prepareEngines("sqlite", 1);
+    await prepareReusedEngine("sqlite");
     const env = this.world.start();
     const openKeyValueStore = this.#stores.openerFor(env);
     const life = async () =>

@@ -3,22 +3,31 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { seeded } from "../../src/io/index.ts";
 import { readFolder } from "./cuts/folder.ts";
 import { RecordedDisk } from "./cuts/recorded-disk.ts";
 import { readRecording } from "./cuts/recording.ts";
 import { diskTorture } from "./disk-rounds.ts";
-import { buildShim, type ShimOptions, shimEnvironment } from "./shim/shim.ts";
+import { buildShim, type Shim, type ShimOptions, shimEnvironment } from "./shim/shim.ts";
 
 const canBuild = process.platform === "linux" && spawnSync("cc", ["--version"]).status === 0;
 
-function folderWithShim() {
+const built = mkdtempSync(join(tmpdir(), "bop-shim-"));
+let shim: Shim;
+
+beforeAll(() => {
+  if (!canBuild) return;
+  const made = buildShim(built);
+  if (typeof made === "string") throw new Error(made);
+  shim = made;
+});
+afterAll(() => rmSync(built, { recursive: true, force: true }));
+
+function emptyFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "bop-shim-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const shim = buildShim(folder);
-  if (typeof shim === "string") throw new Error(shim);
-  return { folder, shim };
+  return folder;
 }
 
 /** Writes a file, renames it and says what came of each call. */
@@ -43,7 +52,7 @@ console.log(JSON.stringify(told));
 `;
 
 function told(steer: (folder: string) => Omit<ShimOptions, "prefix">) {
-  const { folder, shim } = folderWithShim();
+  const folder = emptyFolder();
   const environment = shimEnvironment(shim, { prefix: join(folder, "disk"), ...steer(folder) });
   const env = { ...process.env, ...environment };
   const args = ["-e", PROGRAM, folder];
@@ -91,8 +100,7 @@ describe.skipIf(!canBuild)("a library between a process and its files", () => {
 test.skipIf(!canBuild)(
   "a store whose calls fail and whose power goes has what it acknowledged, and nothing that it refused",
   async () => {
-    const { folder, shim } = folderWithShim();
-    const options = { shim, folder, seed: 7, loadMsMax: 2000 };
+    const options = { shim, folder: emptyFolder(), seed: 7, loadMsMax: 2000 };
     const cut = await diskTorture({ ...options, rounds: 1, faults: false, images: 4 });
     const failed = await diskTorture({ ...options, rounds: 2, faults: true, images: 2 });
     expect([...cut, ...failed].flatMap(({ problems }) => problems)).toEqual([]);

@@ -5,40 +5,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { programCommand } from "../support/programs.ts";
 
-const DIST = join(import.meta.dirname, "../../dist/index.js");
 const ROWS = 40;
-const OPEN = `
-const [directory, copy, end] = process.argv.slice(1);
-const { Manager } = await import(${JSON.stringify(DIST)});
-const { unlinkSync } = await import("node:fs");
-const manager = await Manager.open({ directory, segmentBytes: 1 << 20 });
-const note = await manager.database("note");
-const told = {};
-const insert = () => note.prepare("insert into note values (1)").run().then(() => "done", (it) => it.code);
-`;
-const FILL = `${OPEN}
-await note.exec("create table note (n)");
-await new Promise((resolve) => setTimeout(resolve, 300));
-for (let n = 0; n < ${ROWS}; n++) await insert();
-process.kill(process.pid, "SIGKILL");
-`;
-const REOPEN = `${OPEN}
-told.rows = await note.prepare("select count(*) from note").pluck().get();
-told.write = await insert();
-await note.export(copy);
-if (end.startsWith("/")) {
-  unlinkSync(end);
-  for (let n = 0; n < 100 && told.after !== "done"; n++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    told.after = await insert();
-  }
-}
-process.stdout.write(JSON.stringify(told), async () => {
-  if (end === "kill") process.kill(process.pid, "SIGKILL");
-  await manager.close();
-});
-`;
 
 function canMount(): boolean {
   const mounting = "d=$(mktemp -d) && mount -t tmpfs -o size=64k tmpfs $d && umount $d; rmdir $d";
@@ -71,14 +40,16 @@ test.skipIf(!canMount())(
     const copies = await mkdtemp(join(tmpdir(), "bop-copies-"));
     onTestFinished(() => rm(copies, { recursive: true, force: true }));
     const [store, ballast] = [join(place, "store"), join(place, "ballast")];
-    const node = (program: string, ...values: string[]) => {
-      const args = ["--input-type=module", "-e", program, store, ...values];
-      return spawnSync(process.execPath, args, { encoding: "utf8" }).stdout;
-    };
-    node(FILL, "", "");
+    const program = programCommand("test/crash/full-disk-writer.ts");
+    const start = (...args: string[]) =>
+      spawnSync(process.execPath, [...program, store, ...args], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "inherit"],
+      }).stdout;
+    start("fill", String(ROWS));
     fill(ballast);
     let round = 0;
-    const reopen = (end: string) => JSON.parse(node(REOPEN, join(copies, `${round++}.db`), end));
+    const reopen = (end: string) => JSON.parse(start("reopen", join(copies, `${round++}.db`), end));
     for (const end of ["kill", "kill", "close", "kill", "kill"]) {
       expect(reopen(end)).toEqual({ rows: ROWS, write: "BOP_DISK_FULL" });
       expect(statSync(join(copies, `${round - 1}.db`)).size).toBeGreaterThan(0);
