@@ -36,7 +36,7 @@ describe("a store at level remote whose machine is lost again and again", () => 
 describe("machines that all believe to be the writer of one bucket", () => {
   seedTests("fencing", {
     fact: "one epoch at most acknowledges a piece of the log, and it is there for ever",
-    seeds: 40,
+    seeds: 64,
   });
 });
 

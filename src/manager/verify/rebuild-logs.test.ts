@@ -4,17 +4,12 @@
  */
 import { describe, expect, test } from "vitest";
 import { present } from "../../base/assert.ts";
-import type { Env } from "../../base/env.ts";
 import { isStorageError } from "../../base/errors.ts";
-import { type SeededRandom, simulatedWorld } from "../../io/index.ts";
-import { memoryStores } from "../../manifest/index.ts";
+import type { SeededRandom } from "../../io/index.ts";
 import type { HardState, LogBoundary, LogEntry } from "../../record-log/index.ts";
-import { prepareEngines } from "../../sqlite/index.ts";
-import { Manager } from "../manager.ts";
-import { rebuildManifest } from "./rebuild.ts";
+import type { Manager } from "../manager.ts";
+import { Place, STORE } from "./rebuild.fixture.ts";
 
-const STORE = "/store";
-const MANIFEST = `${STORE}/manifest`;
 const KEYS = ["leader", "config", "applied"];
 
 interface LogModel {
@@ -27,39 +22,13 @@ interface LogModel {
 }
 type Model = Map<string, LogModel>;
 
-class Place {
-  readonly world: ReturnType<typeof simulatedWorld>;
-  readonly stores: ReturnType<typeof memoryStores>;
-  readonly random: SeededRandom;
+class LogPlace extends Place {
   readonly model: Model = new Map();
-  env: Env;
-
-  constructor(seed: number) {
-    this.world = simulatedWorld({ seed });
-    this.stores = memoryStores(this.world.random.fork());
-    this.random = this.world.random.fork();
-    this.env = this.world.start();
-  }
-
-  async open(): Promise<Manager> {
-    await prepareEngines("sqlite", 1);
-    const openKeyValueStore = this.stores.openerFor(this.env);
-    const options = { directory: STORE, env: this.env, openKeyValueStore, segmentBytes: 2 ** 20 };
-    return this.world.run(() => Manager.open(options));
-  }
 
   /** The manifest is gone, and made again. */
-  async rebuild(): Promise<void> {
-    this.stores.lose(MANIFEST);
-    const openKeyValueStore = this.stores.openerFor(this.env);
-    const options = { env: this.env, directory: STORE, openKeyValueStore };
-    await this.world.run(() => rebuildManifest(options));
-  }
-
-  crash(): void {
-    if (this.random.chance(0.5)) this.world.kill();
-    else this.world.powerCut();
-    this.env = this.world.start();
+  async loseAndRebuild(): Promise<void> {
+    this.lose();
+    await this.rebuild();
   }
 
   async steps(manager: Manager, count: number): Promise<void> {
@@ -198,11 +167,11 @@ describe("record logs of a store that lost its manifest", () => {
   // evidence: G12
   test("come back after a clean stop with all that was in them, and go on", async () => {
     for (let seed = 1; seed <= 3; seed += 1) {
-      const place = new Place(seed);
+      const place = new LogPlace(seed);
       const manager = await place.open();
       await place.steps(manager, 60);
       await place.world.run(() => manager.close());
-      await place.rebuild();
+      await place.loseAndRebuild();
       const again = await place.open();
       await place.expectModel(again);
       await place.steps(again, 15);
@@ -214,7 +183,7 @@ describe("record logs of a store that lost its manifest", () => {
   // evidence: G12
   test("have every acknowledged change after a crash at any moment", async () => {
     for (let seed = 50; seed < 54; seed += 1) {
-      const place = new Place(seed);
+      const place = new LogPlace(seed);
       for (let life = 0; life < 3; life += 1) {
         const manager = await place.open();
         await place.expectModel(manager);
@@ -222,7 +191,7 @@ describe("record logs of a store that lost its manifest", () => {
         if (place.random.chance(0.5)) void manager.checkpoint().catch(() => undefined);
         await place.world.pass(place.random.below(30) / 10);
         place.crash();
-        if (life === 2 || place.random.chance(0.4)) await place.rebuild();
+        if (life === 2 || place.random.chance(0.4)) await place.loseAndRebuild();
       }
       const manager = await place.open();
       await place.expectModel(manager);
@@ -231,7 +200,7 @@ describe("record logs of a store that lost its manifest", () => {
   });
 
   test("whose chunk is gone are refused with its name, and nothing is written", async () => {
-    const place = new Place(90);
+    const place = new LogPlace(90);
     const manager = await place.open();
     await place.world.run(async () => {
       const log = await manager.log("raft");
@@ -247,13 +216,13 @@ describe("record logs of a store that lost its manifest", () => {
       await storage.rename(path, `${STORE}/kept`);
       return path;
     });
-    const refused = await place.rebuild().catch((error: unknown) => error);
+    const refused = await place.loseAndRebuild().catch((error: unknown) => error);
     expect(isStorageError(refused, "BOP_CORRUPT") && refused.details).toMatchObject({
       file: chunks,
       why: "a chunk of the manifest is missing",
     });
     await place.world.run(() => storage.rename(`${STORE}/kept`, chunks));
-    await place.rebuild();
+    await place.loseAndRebuild();
     const again = await place.open();
     await place.world.run(async () => {
       expect((await again.log("raft", { create: false })).lastIndex).toBe(1n);

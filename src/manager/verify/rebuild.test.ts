@@ -5,14 +5,10 @@
 import { describe, expect, test } from "vitest";
 import type { Env } from "../../base/env.ts";
 import { isStorageError } from "../../base/errors.ts";
-import { type SeededRandom, simulatedWorld } from "../../io/index.ts";
-import { memoryStores } from "../../manifest/index.ts";
-import { prepareEngines } from "../../sqlite/index.ts";
-import { Manager } from "../manager.ts";
-import { rebuildManifest } from "./rebuild.ts";
+import type { SeededRandom } from "../../io/index.ts";
+import type { Manager } from "../manager.ts";
+import { MANIFEST, Place, STORE } from "./rebuild.fixture.ts";
 
-const STORE = "/store";
-const MANIFEST = `${STORE}/manifest`;
 /**
  * Rows of these tables are what a rebuild gives back, byte for byte: databases, chunks, map rows,
  * record logs, names, snapshots, map versions, forks.
@@ -27,54 +23,19 @@ interface Tenant {
 type Model = Map<string, Tenant>;
 type Rows = Map<string, string>;
 
-class Place {
-  readonly world: ReturnType<typeof simulatedWorld>;
-  readonly stores: ReturnType<typeof memoryStores>;
-  readonly random: SeededRandom;
-  env: Env;
-
-  constructor(seed: number) {
-    this.world = simulatedWorld({ seed });
-    this.stores = memoryStores(this.world.random.fork());
-    this.random = this.world.random.fork();
-    this.env = this.world.start();
-  }
-
-  async open(settings: { readonly historyMs?: number } = {}): Promise<Manager> {
-    await prepareEngines("sqlite", 1);
-    const openKeyValueStore = this.stores.openerFor(this.env);
-    const options = { directory: STORE, env: this.env, openKeyValueStore, segmentBytes: 2 ** 20 };
-    return this.world.run(() => Manager.open({ ...options, ...settings }));
-  }
-
-  rebuild(replace = false) {
-    const openKeyValueStore = this.stores.openerFor(this.env);
-    const options = { env: this.env, directory: STORE, openKeyValueStore, replace };
-    return this.world.run(() => rebuildManifest(options));
-  }
-
-  crash(): void {
-    if (this.random.below(2) === 0) this.world.kill();
-    else this.world.powerCut();
-    this.env = this.world.start();
-  }
-
-  rows(): Promise<Rows> {
-    return this.world.run(async () => {
-      const store = await this.stores.openerFor(this.env)(MANIFEST);
-      const rows: Rows = new Map();
-      for (const number of KEPT_TABLES) {
-        for (const { key, value } of store.range(
-          Uint8Array.of(number),
-          Uint8Array.of(number + 1),
-        )) {
-          rows.set(Buffer.from(key).toString("hex"), Buffer.from(value).toString("hex"));
-        }
+/** What the manifest has of the tables that are given back. */
+function rowsOf({ world, stores, env }: Place): Promise<Rows> {
+  return world.run(async () => {
+    const store = await stores.openerFor(env)(MANIFEST);
+    const rows: Rows = new Map();
+    for (const number of KEPT_TABLES) {
+      for (const { key, value } of store.range(Uint8Array.of(number), Uint8Array.of(number + 1))) {
+        rows.set(Buffer.from(key).toString("hex"), Buffer.from(value).toString("hex"));
       }
-      await store.close();
-      return rows;
-    });
-  }
+    }
+    await store.close();
+    return rows;
+  });
 }
 
 /** One step of a life; what it did is in the model when it resolves. */
@@ -167,10 +128,10 @@ describe("a store that lost its manifest", () => {
           await manager.close();
         });
       }
-      const lost = await place.rows();
-      place.stores.lose(MANIFEST);
+      const lost = await rowsOf(place);
+      place.lose();
       await place.rebuild();
-      expect(await place.rows(), `seed ${seed}`).toEqual(lost);
+      expect(await rowsOf(place), `seed ${seed}`).toEqual(lost);
       const again = await place.open();
       await place.world.run(async () => {
         await expectModel(again, model);
@@ -203,11 +164,11 @@ describe("a store that lost its manifest", () => {
         await place.world.pass(place.random.below(30) / 10);
         place.crash();
         if (place.random.below(3) === 0) {
-          place.stores.lose(MANIFEST);
+          place.lose();
           await place.rebuild();
         }
       }
-      place.stores.lose(MANIFEST);
+      place.lose();
       await place.rebuild();
       const manager = await place.open();
       await place.world.run(async () => {
@@ -239,7 +200,7 @@ describe("a store that lost its manifest", () => {
     });
     place.world.kill();
     place.env = place.world.start();
-    place.stores.lose(MANIFEST);
+    place.lose();
     await place.rebuild();
     const again = await place.open();
     await place.world.run(async () => {
@@ -255,7 +216,7 @@ describe("a store that lost its manifest", () => {
     const place = new Place(1);
     const manager = await place.open();
     await place.world.run(() => manager.close());
-    place.stores.lose(MANIFEST);
+    place.lose();
     const error = await place.open().catch((error: unknown) => error);
     expect(isStorageError(error, "BOP_CORRUPT")).toBe(true);
     expect(String(error)).toMatch(/bop rebuild/);
@@ -285,13 +246,8 @@ describe("a store that lost its manifest", () => {
         for (let at = 0; at < 12; at++) await step(manager, model, place.random);
         await manager.close();
       });
-      place.stores.lose(MANIFEST);
-      const openKeyValueStore = place.stores.openerFor(place.env);
-      const options = { env: place.env, directory: STORE, openKeyValueStore };
-      void rebuildManifest(options).catch(() => undefined);
-      await place.world.pass(tenths / 2);
-      place.world.powerCut();
-      place.env = place.world.start();
+      place.lose();
+      await place.rebuildCutOff(tenths / 2);
       await place.rebuild().catch((error: unknown) => {
         if (!isStorageError(error, "BOP_EXISTS")) throw error; // It had come to its end.
       });
@@ -318,7 +274,7 @@ describe("a store that lost its manifest", () => {
       return old;
     });
     const newest = await place.world.run(() => contentOf(place.env, path));
-    place.stores.lose(MANIFEST);
+    place.lose();
     const attempt = async (bytes: Uint8Array) => {
       await place.world.run(() => replace(place.env, path, bytes));
       return String(await place.rebuild().catch((error: unknown) => error));
