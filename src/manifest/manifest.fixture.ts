@@ -2,6 +2,7 @@
 import { chunkId, lsn, streamId } from "../base/units.ts";
 import { type SimulatedWorld, seeded, simulatedWorld } from "../io/index.ts";
 import type { Manifest } from "./manifest.ts";
+import type { ManifestChange } from "./manifest-change.ts";
 import { type ManifestOptions, openManifest } from "./opening/open-manifest.ts";
 import { type MemoryStores, memoryStores } from "./stores/memory-store.ts";
 import type { ChunkRow } from "./tables/chunks.ts";
@@ -33,6 +34,18 @@ export function manifestWorld(seed: number): ManifestWorld {
   };
   const open: typeof begin = (more) => world.run(() => begin(more));
   return { world, stores, begin, open };
+}
+
+/** Ten streams are given out, LSN 100 is durable, and the manifest has these rows. */
+export async function manifestWith(
+  seed: number,
+  rows: ManifestChange,
+): Promise<{ readonly place: ManifestWorld; readonly manifest: Manifest }> {
+  const place = manifestWorld(seed);
+  const manifest = await place.open();
+  const given = { durableLsn: lsn(100), nextStreamId: streamId(10) };
+  await place.world.run(() => manifest.publish({ ...given, ...rows }));
+  return { place, manifest };
 }
 
 export function databaseRow(stream: number, at = 0): DatabaseRow {

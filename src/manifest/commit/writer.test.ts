@@ -6,6 +6,7 @@ import {
   DIRECTORY,
   databaseRow,
   logRow,
+  manifestWith,
   manifestWorld,
   mapRow,
   PAGES,
@@ -35,22 +36,14 @@ async function streamOf(
 }
 
 /** Ten streams and ten chunks are given out; stream 1 exists; LSN 100 is durable. */
-async function prepared(seed: number) {
-  const place = manifestWorld(seed);
-  const manifest = await place.open();
-  await place.world.run(() =>
-    manifest.publish({
-      durableLsn: lsn(100),
-      checkpointLsn: lsn(50),
-      nextStreamId: streamId(10),
-      nextChunkId: chunkId(10),
-      putDatabases: [databaseRow(1, 40)],
-      putMapRows: [mapRow(1, 0, 1)],
-      putChunks: [chunkRow(1, 1)],
-    }),
-  );
-  return { place, manifest };
-}
+const prepared = (seed: number) =>
+  manifestWith(seed, {
+    checkpointLsn: lsn(50),
+    nextChunkId: chunkId(10),
+    putDatabases: [databaseRow(1, 40)],
+    putMapRows: [mapRow(1, 0, 1)],
+    putChunks: [chunkRow(1, 1)],
+  });
 
 describe("the writer of the manifest", () => {
   test("makes one commit of batches that wait together, and receipts bear its generation", async () => {

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { isStorageError } from "../../base/errors.ts";
 import { chunkId, lsn, streamId } from "../../base/units.ts";
 import { DIRECTORY, manifestWorld } from "../manifest.fixture.ts";
+import type { Manifest } from "../manifest.ts";
 import { STORE_KEY } from "../rows/keys.ts";
 import { SCHEMA_VERSION } from "../schema.ts";
 import type { KeyValuePair } from "../stores/key-value.ts";
@@ -28,6 +29,33 @@ function storedWorld(seed: number, pairs: readonly KeyValuePair[]) {
     place.world.run(() => place.stores.openerFor(place.world.start())(DIRECTORY));
   const ready = openStore().then((store) => place.world.run(() => store.commit(pairs)));
   return { ...place, openStore, ready };
+}
+
+interface Crashes {
+  readonly seeds: number;
+  /** Longest time that a migration goes on. */
+  readonly withinMs: number;
+  readonly check: (opened: Manifest, which: string) => void;
+}
+
+/** Of which schema stores are that die at any moment while they are migrated; each opens then. */
+async function schemasAfterCrashes(
+  name: string,
+  { seeds, withinMs, check }: Crashes,
+): Promise<Set<number>> {
+  const schemas = new Set<number>();
+  const pairs = fixture(name);
+  for (let seed = 0; seed < seeds; seed++) {
+    const { world, begin, open, openStore, ready } = storedWorld(seed, pairs);
+    await ready;
+    begin().catch(() => undefined);
+    await world.pass(world.random.fraction() * withinMs);
+    world.kill();
+    const value = (await openStore()).get(STORE_KEY) ?? new Uint8Array();
+    schemas.add(decodeStore({ key: STORE_KEY, value, file: "" }).schemaVersion);
+    check(await open(), `seed ${seed}`);
+  }
+  return schemas;
 }
 
 describe("a store of schema 1", () => {
@@ -94,21 +122,14 @@ describe("a store of schema 1", () => {
   });
 
   test("has the old schema or the new one after a crash at any moment of it", async () => {
-    const schemas = new Set<number>();
-    const schema1 = fixture("schema-1.txt");
-    for (let seed = 0; seed < 60; seed++) {
-      const { world, begin, open, openStore, ready } = storedWorld(seed, schema1);
-      await ready;
-      begin().catch(() => undefined);
-      await world.pass(world.random.fraction() * 5);
-      world.kill();
-      const store = await openStore();
-      const value = store.get(STORE_KEY) ?? new Uint8Array();
-      schemas.add(decodeStore({ key: STORE_KEY, value, file: "" }).schemaVersion);
-      const again = await open();
-      expect(again.opened.databases, `seed ${seed}`).toHaveLength(4);
-      expect(again.stats.rows, `seed ${seed}`).toMatchObject({ names: 3, chunks: 2 });
-    }
+    const schemas = await schemasAfterCrashes("schema-1.txt", {
+      seeds: 60,
+      withinMs: 5,
+      check: ({ opened, stats }, which) => {
+        expect(opened.databases, which).toHaveLength(4);
+        expect(stats.rows, which).toMatchObject({ names: 3, chunks: 2 });
+      },
+    });
     expect(schemas).toEqual(new Set([1, 2, 3, 4, 5]));
   });
 });
@@ -163,23 +184,15 @@ describe("a store of schema 2", () => {
 
   // evidence: G21
   test("has the old schema or the new one after a crash at any moment of it", async () => {
-    const schemas = new Set<number>();
-    const schema2 = fixture("schema-2.txt");
-    for (let seed = 0; seed < 40; seed++) {
-      const { world, begin, open, openStore, ready } = storedWorld(seed, schema2);
-      await ready;
-      begin().catch(() => undefined);
-      await world.pass(world.random.fraction() * 4.5);
-      world.kill();
-      const store = await openStore();
-      const value = store.get(STORE_KEY) ?? new Uint8Array();
-      schemas.add(decodeStore({ key: STORE_KEY, value, file: "" }).schemaVersion);
-      const again = await open();
-      expect(again.stats.rows, `seed ${seed}`).toMatchObject({ databases: 4, mapRows: 5 });
-      expect(again.mapRow(streamId(2), 1, lsn(1))?.locations[100], `seed ${seed}`).toBe(
-        6 * 2 ** 24 + 16,
-      );
-    }
+    const schemas = await schemasAfterCrashes("schema-2.txt", {
+      seeds: 40,
+      withinMs: 4.5,
+      check: (manifest, which) => {
+        expect(manifest.stats.rows, which).toMatchObject({ databases: 4, mapRows: 5 });
+        const row = manifest.mapRow(streamId(2), 1, lsn(1));
+        expect(row?.locations[100], which).toBe(6 * 2 ** 24 + 16);
+      },
+    });
     expect(schemas).toEqual(new Set([2, 3, 4, 5]));
   });
 
@@ -235,19 +248,11 @@ describe("a store of schema 3", () => {
   });
 
   test("has the old schema or the new one after a crash at any moment of it", async () => {
-    const schemas = new Set<number>();
-    const schema3 = fixture("schema-3.txt");
-    for (let seed = 0; seed < 20; seed++) {
-      const { world, begin, open, openStore, ready } = storedWorld(seed, schema3);
-      await ready;
-      begin().catch(() => undefined);
-      await world.pass(world.random.fraction() * 4.5);
-      world.kill();
-      const store = await openStore();
-      const value = store.get(STORE_KEY) ?? new Uint8Array();
-      schemas.add(decodeStore({ key: STORE_KEY, value, file: "" }).schemaVersion);
-      expect((await open()).opened.databases, `seed ${seed}`).toHaveLength(3);
-    }
+    const schemas = await schemasAfterCrashes("schema-3.txt", {
+      seeds: 20,
+      withinMs: 4.5,
+      check: ({ opened }, which) => expect(opened.databases, which).toHaveLength(3),
+    });
     expect(schemas).toEqual(new Set([3, 4, 5]));
   });
 });
@@ -283,19 +288,11 @@ describe("a store of schema 4", () => {
   });
 
   test("has the old schema or the new one after a crash at any moment of it", async () => {
-    const schemas = new Set<number>();
-    const schema4 = fixture("schema-4.txt");
-    for (let seed = 0; seed < 20; seed++) {
-      const { world, begin, open, openStore, ready } = storedWorld(seed, schema4);
-      await ready;
-      begin().catch(() => undefined);
-      await world.pass(world.random.fraction() * 4.5);
-      world.kill();
-      const store = await openStore();
-      const value = store.get(STORE_KEY) ?? new Uint8Array();
-      schemas.add(decodeStore({ key: STORE_KEY, value, file: "" }).schemaVersion);
-      expect((await open()).opened.deadLetters, `seed ${seed}`).toMatchObject([{ bytes: 4 }]);
-    }
+    const schemas = await schemasAfterCrashes("schema-4.txt", {
+      seeds: 20,
+      withinMs: 4.5,
+      check: ({ opened }, which) => expect(opened.deadLetters, which).toMatchObject([{ bytes: 4 }]),
+    });
     expect(schemas).toEqual(new Set([4, 5]));
   });
 });

@@ -1,7 +1,7 @@
 /** Families of databases and snapshots: what must hold of every commit of the manifest. */
 import { describe, expect, test } from "vitest";
 import { lsn, streamId } from "../../base/units.ts";
-import { DIRECTORY, databaseRow, manifestWorld } from "../manifest.fixture.ts";
+import { DIRECTORY, databaseRow, manifestWith } from "../manifest.fixture.ts";
 import type { ManifestChange } from "../manifest-change.ts";
 import type { DatabaseRow } from "../tables/databases.ts";
 import { forks, forksOf } from "../tables/forks.ts";
@@ -25,21 +25,10 @@ function snapshot(stream: number, more: Partial<SnapshotRow> = {}): SnapshotRow 
 
 /** 2 is a fork of 1, 3 one of 2; 4 was one of 1 and is flat. LSN 100 is durable. */
 async function prepared(seed: number) {
-  const place = manifestWorld(seed);
-  const manifest = await place.open();
-  await place.world.run(() =>
-    manifest.publish({
-      durableLsn: lsn(100),
-      nextStreamId: streamId(10),
-      putDatabases: [
-        databaseRow(1, 40),
-        forkRow(2, 1),
-        forkRow(3, 2),
-        forkRow(4, 1, { flat: true }),
-      ],
-      putSnapshots: [snapshot(0), snapshot(1)],
-    }),
-  );
+  const { place, manifest } = await manifestWith(seed, {
+    putDatabases: [databaseRow(1, 40), forkRow(2, 1), forkRow(3, 2), forkRow(4, 1, { flat: true })],
+    putSnapshots: [snapshot(0), snapshot(1)],
+  });
   const publish = (change: ManifestChange) => place.world.run(() => manifest.publish(change));
   const throughOf = async (origin: number): Promise<number[]> => {
     const { world, stores } = place;

@@ -5,6 +5,7 @@ import { chunkId, lsn, streamId } from "../../base/units.ts";
 import {
   chunkRow,
   databaseRow,
+  manifestWith,
   manifestWorld,
   mapRow,
   PAGES,
@@ -22,27 +23,19 @@ function version(at: number, more: Partial<MapVersionRow> = {}): MapVersionRow {
 }
 
 /** Row 0 of stream 1 has versions of 10 and 30; the checkpoint is at 50, LSN 100 is durable. */
-async function prepared(seed: number) {
-  const place = manifestWorld(seed);
-  const manifest = await place.open();
-  await place.world.run(() =>
-    manifest.publish({
-      durableLsn: lsn(100),
-      checkpointLsn: lsn(50),
-      nextStreamId: streamId(10),
-      nextChunkId: chunkId(10),
-      putDatabases: [databaseRow(1, 40), databaseRow(2)],
-      putMapRows: [
-        versionOf(mapRow(1, 0, 1), 10),
-        versionOf(mapRow(1, 0, 2), 30),
-        versionOf(mapRow(2, 0, 1), 20),
-      ],
-      putMapVersions: [version(10, { changedRows: [] }), version(30)],
-      putChunks: [{ ...chunkRow(1, 2), livePages: PAGES }, chunkRow(2, 1)],
-    }),
-  );
-  return { place, manifest };
-}
+const prepared = (seed: number) =>
+  manifestWith(seed, {
+    checkpointLsn: lsn(50),
+    nextChunkId: chunkId(10),
+    putDatabases: [databaseRow(1, 40), databaseRow(2)],
+    putMapRows: [
+      versionOf(mapRow(1, 0, 1), 10),
+      versionOf(mapRow(1, 0, 2), 30),
+      versionOf(mapRow(2, 0, 1), 20),
+    ],
+    putMapVersions: [version(10, { changedRows: [] }), version(30)],
+    putChunks: [{ ...chunkRow(1, 2), livePages: PAGES }, chunkRow(2, 1)],
+  });
 
 describe("a row of the page map", () => {
   test("is found in the version that counts at an LSN, and in none before the first", async () => {
