@@ -57,7 +57,8 @@ export const CORPUS: readonly PastFailure[] = [
   {
     scenario: "faults",
     seed: 5001680,
-    found: "one refused commit of the manifest ended it, and the log with it when a segment was full",
+    found:
+      "one refused commit of the manifest ended it, and the log with it when a segment was full",
   },
   {
     scenario: "faults",

@@ -100,7 +100,7 @@ const METRICS: readonly Metric[] = [
     name: "processor, a commit",
     unit: "µs",
     better: "less",
-    of: ({ operations, counts }) => (counts?.["cpuUs"] ?? Number.NaN) / operations,
+    of: ({ operations, counts }) => (counts?.cpuUs ?? Number.NaN) / operations,
     targets: [],
   },
   {

@@ -104,24 +104,21 @@ export class DatabaseHandle extends QueryableBase implements Database {
 
   async fork(name: string, options?: ForkOptions): Promise<Database> {
     this.#assertOpen();
-    const [place, { forks }] = [
-      { database: this.#database, session: this.#session },
-      this.#relations,
-    ];
-    const fork = await this.#session.inOrder(() => forks.fork(place, name, options));
+    const place = { database: this.#database, session: this.#session };
+    const { forks } = this.#relations;
+    const fork = await place.session.inOrder(() => forks.fork(place, name, options));
     return new DatabaseHandle(fork, this.#relations);
   }
 
   async snapshot(name: string): Promise<SnapshotInfo> {
     const database = this.#usable();
-    const { snapshots } = this.#relations;
     const session = this.#session;
-    return session.inOrder(() =>
-      snapshots.take(database.options.stream, name, () => {
-        database.assertOpen();
-        database.catchUp(session);
-      }),
-    );
+    const caughtUp = (): void => {
+      database.assertOpen();
+      database.catchUp(session);
+    };
+    const { snapshots } = this.#relations;
+    return session.inOrder(() => snapshots.take(database.options.stream, name, caughtUp));
   }
 
   async snapshots(): Promise<SnapshotInfo[]> {
