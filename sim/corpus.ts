@@ -239,4 +239,10 @@ export const CORPUS: readonly PastFailure[] = [
     found: "the same, on a disk that was full for a moment",
     inEcho: true,
   },
+  {
+    scenario: "pages",
+    seed: 8000141,
+    found:
+      "a fork's origin was not kept any more, and no version yet, while a checkpoint was installed",
+  },
 ];

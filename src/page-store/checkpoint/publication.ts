@@ -10,6 +10,8 @@
  * (2) Whether a commit that failed took place is unknown until the next one is made. Memory goes on
  *     with the state of before; what it names and what the manifest may name both stay.
  * (3) What somebody came to need since the checkpoint began is removed another time.
+ * (4) A moment that was kept in memory is let go by the maps that have it: in the same go these are known
+ *     as versions, since who comes between two slices may ask for it.
  */
 import { CATALOGUE_STREAM, type ChunkId, type Lsn, type StreamId } from "../../base/units.ts";
 import {
@@ -194,12 +196,13 @@ export class Publication {
     const { pins, versions } = databases;
     for (const part of parts.values()) {
       await slices.aside();
-      const { database, layers, isDropped, maps } = part;
+      const { stream, database, layers, isDropped, maps } = part;
       if (layers.length === 0 && !isDropped) continue;
       const newest = this.#newestMap(part);
       const { station, pageCount, pageBytes } = newest;
       const moment = { checkpointLsn: lsn, station, pageCount, pageBytes };
       database.install({ newest: newest.next(moment, new Map()), layers: maps, isDropped });
+      drops.installed(stream); // See (4).
     }
     endCheckpoint(this.#ground, true);
     const moved = new Set([...draft.movedStreams].map((stream) => pins.familyOf(stream)));

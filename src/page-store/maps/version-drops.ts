@@ -95,7 +95,13 @@ export class VersionDrops {
     return { put, remove };
   }
 
-  /** The manifest has it. What goes stays condemned until all of it is known to be gone. */
+  /** The manifest has it, and its maps are about to be in memory: in the same go. */
+  installed(stream: StreamId): void {
+    const outcome = this.#outcomes.get(stream);
+    if (outcome !== undefined) this.#ground.table.put(stream, outcome.after);
+  }
+
+  /** The manifest has all of it. What goes stays condemned until all of it is known to be gone. */
   async published(): Promise<void> {
     const { table, slices } = this.#ground;
     for (const [stream, { after }] of this.#outcomes) {
