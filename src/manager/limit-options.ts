@@ -16,7 +16,8 @@ export interface LimitOptions {
   /**
    * Segments that may hold log which no checkpoint has let go; beyond them as above. It bounds the
    * disk that the log takes and the time to reopen, and is reached when checkpoints fail or a reader
-   * holds the log for long. Half of them begin a checkpoint, however little is in them. At least twice what `checkpointLogBytes` fills.
+   * holds the log for long. Half of them begin a checkpoint, however little is in them. At least
+   * twice what `checkpointLogBytes` fills.
    *
    * From 2 to 1,000,000. Default 16, or four times what `checkpointLogBytes` fills if that is more.
    */

@@ -4,7 +4,7 @@ import { dueReason, pauseAfter } from "./checkpoint-plan.ts";
 
 const MAXIMA = { checkpointLogBytes: 1000, overlayBytes: 500, maxInflightSegments: 8 };
 const LIMITS = { ...MAXIMA, checkpointAgeMs: 1 };
-const NOTHING = { logBytes: 0, segments: 0, changedBytes: 0, heldBytes: 0 };
+const NOTHING = { logBytes: 0, segments: 0, heldSegments: 0, changedBytes: 0, heldBytes: 0 };
 
 describe("a checkpoint is due", () => {
   test.each([
@@ -16,6 +16,8 @@ describe("a checkpoint is due", () => {
       { ...NOTHING, segments: 5 },
       "log",
     ],
+    ["not for segments that stayed", { ...NOTHING, segments: 7, heldSegments: 7 }, undefined],
+    ["for one on top of them", { ...NOTHING, segments: 8, heldSegments: 7 }, "log"],
     ["for memory beyond its limit", { ...NOTHING, changedBytes: 501 }, "memory"],
     ["for memory first", { ...NOTHING, logBytes: 1001, changedBytes: 501 }, "memory"],
     ["not for what readers hold", { ...NOTHING, changedBytes: 900, heldBytes: 400 }, undefined],

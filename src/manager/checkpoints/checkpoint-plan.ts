@@ -19,7 +19,8 @@
  * (4) Log has gathered until it was let go. A checkpoint that is in the manifest and failed behind
  *     that (superblock, segments) has let nothing go: another is due as if there had been none.
  * (5) A flush that was refused and a start after a crash leave a segment each that may hold next to
- *     nothing. They are no log to speak of, yet as many of them as of full ones are too many.
+ *     nothing. They are no log to speak of, yet as many of them as of full ones are too many. What a
+ *     checkpoint could not let go does not make the next one due, as in (1).
  */
 import { isStorageError } from "../../base/errors.ts";
 import type { Lsn } from "../../base/units.ts";
@@ -37,8 +38,9 @@ export interface CheckpointLimits {
 export interface Gathered {
   /** See (4). */
   readonly logBytes: number;
-  /** That hold it. See (5). */
+  /** That hold it, and of those what the last checkpoint did not let go. See (5). */
   readonly segments: number;
+  readonly heldSegments: number;
   /** Memory of changed pages, and of that what the last checkpoint could not let go. See (1). */
   readonly changedBytes: number;
   readonly heldBytes: number;
@@ -61,11 +63,11 @@ export const SPACE_PAUSE_MS = 1000;
 
 /** Undefined: not yet. */
 export function dueReason(
-  { logBytes, segments, changedBytes, heldBytes }: Gathered,
+  { logBytes, segments, heldSegments, changedBytes, heldBytes }: Gathered,
   limits: CheckpointLimits,
 ): "log" | "memory" | undefined {
   if (changedBytes - heldBytes > limits.overlayBytes) return "memory";
-  if (segments * 2 > limits.maxInflightSegments) return "log";
+  if (segments > heldSegments && segments * 2 > limits.maxInflightSegments) return "log";
   return logBytes > limits.checkpointLogBytes ? "log" : undefined;
 }
 

@@ -20,6 +20,8 @@ interface State {
   /** It is in the manifest, and fails behind that: its log is not let go. */
   failsBehind: boolean;
   segments: number;
+  /** Segments that no checkpoint lets go. */
+  staying: number;
   /** How many leave something to compact. */
   cuts: number;
   readonly ranAtMs: number[];
@@ -47,6 +49,7 @@ function rig(): Rig {
     fails: false,
     failsBehind: false,
     segments: 1,
+    staying: 1,
     cuts: 0,
     ranAtMs: [],
   };
@@ -71,7 +74,7 @@ function rig(): Rig {
       state.changedBytes = isLoop ? 0 : state.heldBytes;
       state.checkpointLsn = state.newestLsn;
       if (state.failsBehind) throw refused("superblock");
-      state.segments = 1;
+      state.segments = state.staying;
       state.cuts -= 1;
       return { atLsn: lsn(state.newestLsn), pages: 3, bytes: 4096, isCut: state.cuts >= 0 };
     },
@@ -190,6 +193,22 @@ test("segments that hold next to nothing are let go before there are too many to
   checkpointer.consider();
   await checkpointer.stop();
   expect(checkpointer.last).toMatchObject({ reason: "log", atLsn: 10 });
+});
+
+test("segments that a checkpoint could not let go do not make the next one due at once", async () => {
+  const { world, state, checkpointer } = rig();
+  state.staying = SEGMENTS_MAX;
+  state.newestLsn = 10;
+  state.segments = SEGMENTS_MAX;
+  checkpointer.consider();
+  await world.pass(100);
+  expect(state.ranAtMs).toEqual([0]);
+  state.segments += 1;
+  state.newestLsn = 20;
+  checkpointer.consider();
+  await world.pass(100);
+  expect(state.ranAtMs).toEqual([0, 100]);
+  await checkpointer.stop();
 });
 
 test("one that was due by age alone is tried again as well", async () => {

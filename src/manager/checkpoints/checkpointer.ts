@@ -50,6 +50,7 @@ export class Checkpointer {
   #stopped = false;
   /** Memory that the last checkpoint could not let go. */
   #heldBytes = 0;
+  #heldSegments = 0;
   /** Up to here the log has nothing that a checkpoint would fold. */
   #cleanLsn: Lsn;
   /** Up to here the log was let go: see checkpoint-plan.ts (4). */
@@ -114,7 +115,10 @@ export class Checkpointer {
     const heldBytes = Math.min(this.#heldBytes, changedBytes);
     this.#heldBytes = heldBytes;
     const logBytes = bytesBetween(this.#letGoLsn, newestLsn());
-    return dueReason({ logBytes, segments: inflightSegments(), changedBytes, heldBytes }, limits);
+    const segments = inflightSegments();
+    const heldSegments = Math.min(this.#heldSegments, segments);
+    this.#heldSegments = heldSegments;
+    return dueReason({ logBytes, segments, heldSegments, changedBytes, heldBytes }, limits);
   }
 
   /** See (3). */
@@ -172,12 +176,13 @@ export class Checkpointer {
   }
 
   async #run(reason: CheckpointReason): Promise<void> {
-    const { clock, run, changedBytes } = this.#options;
+    const { clock, run, changedBytes, inflightSegments } = this.#options;
     const beganMs = clock.monotonicMs();
     try {
       const { atLsn, pages, bytes, isCut = false } = await run();
       this.#last = { reason, atLsn, ms: clock.monotonicMs() - beganMs, pages, bytes };
       this.#heldBytes = changedBytes();
+      this.#heldSegments = inflightSegments();
       this.#letGoLsn = atLsn;
       this.#failuresInARow = 0;
       this.#failure = undefined;
