@@ -8,7 +8,7 @@
  */
 import { Readable, Writable } from "node:stream";
 import { run } from "../../src/cli/run.ts";
-import { type BopOptions, type Ended, environmentOf } from "./bop.ts";
+import { type BopOptions, type Ended, environmentOf, told } from "./bop.ts";
 
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
 let isRunning = false;
@@ -24,7 +24,7 @@ export async function bopHere(argv: readonly string[], options: BopOptions = {})
     process.env = environmentOf(options);
     process.exitCode = 0;
     await run(argv);
-    return { exitCode: Number(process.exitCode), stdout: stdout.text, stderr: stderr.text };
+    return { exitCode: Number(process.exitCode), stdout: stdout.text, stderr: told(stderr.text) };
   } finally {
     process.env = before.env;
     process.exitCode = before.exitCode;
