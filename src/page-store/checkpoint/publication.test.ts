@@ -24,19 +24,18 @@ function seen(rig: Rig, stream: StreamId, lsn: Lsn): number | undefined {
   return byte;
 }
 
-// evidence: G21
-test("a pinned moment can be read at every step in which a checkpoint becomes what there is", async () => {
-  const rig = await Rig.open({ seed: 3 });
-  const moments: { readonly stream: StreamId; readonly lsn: Lsn; readonly byte: number }[] = [];
-  for (let n = 1; n <= 8; n++) {
-    const stream = rig.catalogue.create();
-    for (const byte of [n, n + 100]) {
-      write(rig, stream, byte);
-      const lsn = rig.catalogue.snapshot(stream, `at-${byte}`);
-      moments.push({ stream, lsn, byte });
-    }
-    write(rig, stream, n + 200);
-  }
+interface Pinned {
+  readonly stream: StreamId;
+  readonly lsn: Lsn;
+  readonly byte: number;
+}
+
+/** Reads them at every step behind each commit of the manifest while `work` goes on. */
+async function lookingAt(
+  rig: Rig,
+  moments: readonly Pinned[],
+  work: () => Promise<unknown>,
+): Promise<void> {
   const looks: Promise<void>[] = [];
   const { manifest } = rig;
   const publish = manifest.publish.bind(manifest);
@@ -51,7 +50,42 @@ test("a pinned moment can be read at every step in which a checkpoint becomes wh
       await Promise.resolve();
     }
   }
-  await rig.checkpoint();
+  await work();
   expect(looks.length).toBeGreaterThan(0);
   await Promise.all(looks);
+}
+
+// evidence: G21
+test("a pinned moment can be read at every step in which a checkpoint becomes what there is", async () => {
+  const rig = await Rig.open({ seed: 3 });
+  const moments: Pinned[] = [];
+  for (let n = 1; n <= 8; n++) {
+    const stream = rig.catalogue.create();
+    for (const byte of [n, n + 100]) {
+      write(rig, stream, byte);
+      const lsn = rig.catalogue.snapshot(stream, `at-${byte}`);
+      moments.push({ stream, lsn, byte });
+    }
+    write(rig, stream, n + 200);
+  }
+  await lookingAt(rig, moments, () => rig.checkpoint());
+});
+
+// evidence: G21
+test("so can the moment of a dropped database whose newest state a collection lets go", async () => {
+  const rig = await Rig.open({ seed: 4 });
+  const streams = [rig.catalogue.create(), rig.catalogue.create()];
+  for (const stream of streams) write(rig, stream, 1);
+  const lsn = rig.catalogue.snapshot(0, "older");
+  await rig.checkpoint();
+  for (const stream of streams) write(rig, stream, 2);
+  const newestLsn = rig.catalogue.snapshot(0, "newer");
+  for (const stream of streams) rig.catalogue.drop(stream);
+  await rig.checkpoint();
+  const views = streams.map((stream) => rig.store.view(stream, newestLsn));
+  rig.catalogue.dropSnapshot(0, "newer");
+  await rig.checkpoint();
+  for (const view of views) view.close();
+  const moments = streams.map((stream) => ({ stream, lsn, byte: 1 }));
+  await lookingAt(rig, moments, () => rig.world.run(rig.store.collect({ dryRun: false })));
 });

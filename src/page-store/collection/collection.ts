@@ -150,9 +150,10 @@ export class Collection {
       });
       isPublished = true;
       table.apply(this.#chunks);
+      // First: where one version is left it is the newest map's, for who looks between two slices.
+      for (const row of putDatabases) this.#stepBack(row);
       await this.#drops.published();
       databases.versions.put(CATALOGUE_STREAM, rest);
-      for (const row of putDatabases) this.#stepBack(row);
     } finally {
       if (!isPublished) databases.versions.doubtAll();
     }
