@@ -245,4 +245,9 @@ export const CORPUS: readonly PastFailure[] = [
     found:
       "a fork's origin was not kept any more, and no version yet, while a checkpoint was installed",
   },
+  {
+    scenario: "faults",
+    seed: 11000921,
+    found: "a segment that could not be opened became history from the beginning of the log on",
+  },
 ];

@@ -147,6 +147,35 @@ describe("the history of a log", () => {
     );
   }, 30_000);
 
+  // evidence: G23
+  test("has nothing of a segment that could not be opened when it was its turn", async () => {
+    await inWorld(7, async ({ world, store, witness }) => {
+      const env = world.start();
+      await world.run(async () => {
+        const log = await store.open(env);
+        for (let n = 0; n < 24; n++) {
+          // What was history is the next segment, and has to be opened.
+          if (n % 4 === 0) {
+            store.horizonLsn = lsn(Math.max(0, witness.all.at(-4)?.lsn ?? 0));
+            await store.checkpoint(env, log);
+            world.disk.failNext({ operation: "open", pathPattern: /\.wal$/ });
+          }
+          await witness.commit(store, { log, env }, 80_000);
+        }
+        expect(log.stats.failedFlushes).toBeGreaterThan(0);
+        await compare(log, { store, witness });
+        await log.close();
+      });
+      world.kill();
+      const again = world.start();
+      await world.run(async () => {
+        const log = await store.open(again);
+        await compare(log, { store, witness });
+        await log.close();
+      });
+    });
+  });
+
   test("costs nothing when a store is opened: no file of it is even looked at", async () => {
     await inWorld(3, async ({ world, store, witness }) => {
       const env = world.start();

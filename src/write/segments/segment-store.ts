@@ -111,6 +111,7 @@ export class SegmentStore {
       if (await this.#isSmall(segment)) await this.#sealActive(segment);
     } catch (cause) {
       this.#active = undefined;
+      segment.firstLsn ??= options.firstLsn; // It could not be opened: it holds nothing, and not all.
       moveSegment(segment, "poisoned");
       await this.#retireHandle(segment);
       throw ioError("taking into use", segment.path, cause);
