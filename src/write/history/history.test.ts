@@ -1,71 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Env } from "../../base/env.ts";
-import { LSN_ZERO, type Lsn, lsn, streamId } from "../../base/units.ts";
+import { LSN_ZERO, lsn, streamId } from "../../base/units.ts";
 import type { SimulatedWorld } from "../../io/index.ts";
 import type { StoredLog } from "../index.ts";
-import { LogStore, live, STREAM, WAL, worldOf } from "../log.fixture.ts";
+import { LogStore, live, worldOf } from "../log.fixture.ts";
+import { copies, found, inWorld, usedBytes, Witness } from "./history.fixture.ts";
 
 const BYTES_MAX = 90_000;
 const OTHER = streamId(17);
-
-/** What the history has of the fixture's stream: the ids of its commits, by LSN. */
-async function found(log: StoredLog, range: { afterLsn: Lsn; upToLsn: Lsn }) {
-  const hold = log.history.hold(range.afterLsn);
-  const commits: { lsn: number; id: number }[] = [];
-  try {
-    for await (const { lsn, frames } of log.history.commits(STREAM, range)) {
-      const [frame] = frames;
-      if (frame?.kind !== "entry") throw new Error("an entry is what was staged");
-      const { payload } = frame;
-      commits.push({ lsn, id: new DataView(payload.buffer, payload.byteOffset).getFloat64(0) });
-    }
-  } finally {
-    hold?.release();
-  }
-  return commits;
-}
-
-/** All that was ever sealed and durable, which outlives checkpoints here. */
-class Witness {
-  readonly all: { lsn: number; id: number; durableAtMs: number }[] = [];
-
-  async commit(store: LogStore, { log, env }: Running, bytes: number): Promise<void> {
-    await store.commitDurably(log, bytes);
-    const { lsn, id } = store.sealed.at(-1) ?? { lsn: 0, id: 0 };
-    this.all.push({ lsn, id, durableAtMs: env.clock.wallMs() });
-  }
-
-  within(afterLsn: number, upToLsn: number) {
-    return this.all
-      .filter(({ lsn }) => lsn > afterLsn && lsn <= upToLsn)
-      .map(({ lsn, id }) => ({ lsn, id }));
-  }
-}
-
-async function copies({ storage }: Env): Promise<string[]> {
-  return (await storage.list(WAL)).filter((name) => name.endsWith(".history"));
-}
-
-async function usedBytes({ storage }: Env): Promise<number> {
-  const files = (await storage.list(WAL)).map((name) => storage.stat(`${WAL}/${name}`));
-  return (await Promise.all(files)).reduce((sum, found) => sum + (found?.bytes ?? 0), 0);
-}
-
-interface Running {
-  readonly log: StoredLog;
-  readonly env: Env;
-}
-
-async function inWorld(
-  seed: number,
-  run: (on: { world: SimulatedWorld; store: LogStore; witness: Witness }) => Promise<void>,
-): Promise<void> {
-  const world = await worldOf(seed);
-  const store = new LogStore();
-  store.horizonLsn = LSN_ZERO;
-  await run({ world, store, witness: new Witness() });
-}
 
 type Step =
   | { readonly type: "commit"; readonly bytes: number }
