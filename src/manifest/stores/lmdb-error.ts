@@ -3,7 +3,7 @@
  * and its own refusals, each as the typed error that says what to do.
  */
 import { ioError, systemCode } from "../../base/errors.ts";
-import { damagedFile } from "./lmdb-guard.ts";
+import { damagedFile, fileOf } from "./lmdb-guard.ts";
 
 /** System error numbers that LMDB passes on, and LMDB's own for a map that cannot grow. */
 const SYSTEM_CODES: Readonly<Record<number, string>> = {
@@ -31,9 +31,6 @@ const REFUSALS: Readonly<Record<number, readonly [name: string, remedy: string]>
   [-30_783]: ["MDB_BAD_RSLOT", "another process took the reader's slot; open the store again"],
   [-30_782]: ["MDB_BAD_TXN", "the transaction has failed before; try again"],
 };
-
-/** Of the store that lies in the directory. */
-export const fileOf = (directory: string): string => `${directory}/data.mdb`;
 
 /** What the system said, of an error that a commit was rejected with. It may come a moment later. */
 export async function systemErrorOf(error: unknown): Promise<unknown> {

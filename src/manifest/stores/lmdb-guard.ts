@@ -22,9 +22,12 @@ const LOOKS = 5;
 /** lock.mdb, and data.mdb twice. */
 const DESCRIPTORS = 3;
 
+/** Of the store that lies in the directory. */
+export const fileOf = (directory: string): string => `${directory}/data.mdb`;
+
 /** Throws BOP_CORRUPT, BOP_DISK_FULL or BOP_IO. */
 export async function refuseUnreadable(storage: Storage, directory: string): Promise<void> {
-  const path = `${directory}/data.mdb`;
+  const path = fileOf(directory);
   const bytes = (await storage.stat(path).catch(refused("look at", path)))?.bytes ?? 0;
   if (bytes === 0) await refuseFullDisk(storage, directory);
   else await refuseDamaged(storage, path);
@@ -32,7 +35,7 @@ export async function refuseUnreadable(storage: Storage, directory: string): Pro
 
 /** Throws BOP_IO or BOP_DISK_FULL if LMDB could not open its files: see (3). */
 export async function rehearseOpening(storage: Storage, directory: string): Promise<void> {
-  const path = `${directory}/data.mdb`;
+  const path = fileOf(directory);
   const files: File[] = [];
   try {
     while (files.length < DESCRIPTORS) files.push(await openOrCreate(storage, path));

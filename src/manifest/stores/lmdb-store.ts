@@ -41,8 +41,8 @@ import type {
   Pause,
   ReaderFacts,
 } from "./key-value.ts";
-import { fileOf, lmdbError, systemErrorOf } from "./lmdb-error.ts";
-import { refuseUnreadable, rehearseOpening } from "./lmdb-guard.ts";
+import { lmdbError, systemErrorOf } from "./lmdb-error.ts";
+import { fileOf, refuseUnreadable, rehearseOpening } from "./lmdb-guard.ts";
 import { LmdbRoom } from "./lmdb-room.ts";
 
 type Root = RootDatabase<Buffer, Uint8Array>;
@@ -313,8 +313,12 @@ interface PageStats {
 /** What the newest commit has is what its last page says: see lmdb-room.ts. */
 function keepRoom({ root, room, failed }: Environment): Promise<void> | undefined {
   if (failed) return undefined;
-  const { lastPageNumber, pageSize } = root.getStats() as PageStats;
-  return room.keep((lastPageNumber + 1) * pageSize);
+  try {
+    const { lastPageNumber, pageSize } = root.getStats() as PageStats;
+    return room.keep((lastPageNumber + 1) * pageSize);
+  } catch {
+    return undefined; // It is read to be told. The next commit says what is wrong.
+  }
 }
 
 function holds(root: Root, { key, value }: KeyValueOperation): boolean {

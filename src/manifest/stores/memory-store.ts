@@ -24,7 +24,10 @@ import type {
 export interface MemoryStores {
   /** How a process of the simulated world opens its stores. */
   openerFor(env: Env): OpenKeyValueStore;
-  /** The next commit, or a later one, is rejected; `applied` says what is found when the store is opened again. */
+  /**
+   * The next commit, or a later one, is rejected; `applied` says what is found when the store is opened
+   * again.
+   */
   failNextCommit(fault: CommitFault): void;
   /** What lies in the directory is gone from the disk. Nobody may have it open. */
   lose(directory: string): void;
