@@ -61,9 +61,16 @@ export class ChainInMaking {
     );
   }
 
-  add(rows: readonly KeyValuePair[]): void {
-    for (const row of rows) this.#waitingBytes += rowBytes(row);
-    this.#waiting.push(...rows);
+  /** Takes in what comes next of the base, once `learn` was shown it. A failure ends the chain. */
+  async readOn(learn: (rows: readonly KeyValuePair[]) => void): Promise<void> {
+    const { done, value } = (await this.reading?.next()) ?? { done: true };
+    if (done === true) {
+      this.reading = undefined;
+      return;
+    }
+    learn(value);
+    for (const row of value) this.#waitingBytes += rowBytes(row);
+    this.#waiting.push(...value);
   }
 
   /** Rows of the next part, when there are enough of them, or no more to come. */

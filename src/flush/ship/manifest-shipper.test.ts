@@ -1,7 +1,13 @@
 /** States of a manifest on their way to a bucket that fails; the oracle reads the bucket alone. */
 import { describe, expect, test } from "vitest";
+import { ioError } from "../../base/errors.ts";
+import type { KeyValueStore, OpenKeyValueStore } from "../../manifest/index.ts";
 import { bucketKey } from "../../sink/index.ts";
+import type { FoundState } from "./bucket-oracle.fixture.ts";
 import { ShippingWorld } from "./shipping-world.fixture.ts";
+
+/** The first byte of keys of page maps. */
+const MAP_ROWS = 5;
 
 /** Every state that can be found is whole. */
 function expectRestorable(place: ShippingWorld, seed: number): void {
@@ -9,6 +15,27 @@ function expectRestorable(place: ShippingWorld, seed: number): void {
   expect(broken.map(({ header, lacks }) => [header.epoch, header.number, lacks])).toEqual([]);
   expect(seed).toBeGreaterThanOrEqual(0);
 }
+
+/** A store of which one read of page maps fails when it is told so. */
+function failingReads(store: KeyValueStore, refused: { isNext: boolean }): KeyValueStore {
+  return {
+    get: (key) => store.get(key),
+    range: (from, to) => {
+      if (!refused.isNext || from[0] !== MAP_ROWS) return store.range(from, to);
+      refused.isNext = false;
+      throw ioError("read", "/store/manifest", new Error("no reader slot is free"));
+    },
+    commit: (batch, pause) => store.commit(batch, pause),
+    commitIf: (expected, batch) => store.commitIf(expected, batch),
+    own: (key, claim) => store.own(key, claim),
+    readers: () => store.readers(),
+    keepRoom: () => store.keepRoom(),
+    close: () => store.close(),
+  };
+}
+
+const tablesOf = (state: FoundState | undefined): string[] =>
+  [...new Set([...(state?.rows.keys() ?? [])].map((key) => key.slice(0, 2)))].sort();
 
 describe("states in the bucket", () => {
   // evidence: G32
@@ -96,6 +123,52 @@ describe("states in the bucket", () => {
     const remembered = remoteChains.map((each) => [each.epoch, each.number, each.wholeNumber]);
     expect(remembered).toEqual(there);
     expect(there.length).toBeGreaterThan(1);
+  });
+
+  test("that never came to be are forgotten though the manifest refused that at first", async () => {
+    const place = new ShippingWorld(104);
+    await place.world.run(async () => {
+      await place.open();
+      await place.shipAll();
+      place.shipper.newBase();
+      await place.checkpoint();
+      const wal = { fault: "error-before", keyPattern: /^wal/, operation: "putIfAbsent" } as const;
+      place.service.faults.failNext(wal);
+      await expect(place.shipper.round()).rejects.toMatchObject({ code: "BOP_SINK_UNKNOWN" });
+      place.stores.failNextCommit({ applied: false, after: 1 }); // Behind that of the epoch's row.
+      await expect(place.begin()).rejects.toMatchObject({ code: "BOP_IO" });
+      await place.begin();
+      await place.shipAll();
+    });
+    place.crash();
+    await place.world.run(() => place.open());
+    const wholes = place.oracle.states().filter(({ header }) => header.whole);
+    const there = wholes.map(({ header }) => [header.epoch, header.baseNumber]);
+    const { remoteChains } = place.manifest.opened;
+    expect(remoteChains.map((each) => [each.epoch, each.number])).toEqual(there);
+  });
+
+  test("begin anew where the manifest could not be read: none lacks what came behind", async () => {
+    const refused = { isNext: false };
+    const over = (open: OpenKeyValueStore): OpenKeyValueStore => {
+      return async (directory) => failingReads(await open(directory), refused);
+    };
+    const place = new ShippingWorld(103, { over });
+    await place.world.run(async () => {
+      await place.open();
+      for (let n = 0; n < 4; n++) await place.checkpoint();
+      refused.isNext = true;
+      await expect(place.shipper.round()).rejects.toMatchObject({ code: "BOP_IO" });
+      await place.shipAll();
+    });
+    expectRestorable(place, 103);
+    const first = tablesOf(place.oracle.states().at(-1));
+    await place.world.run(async () => {
+      place.shipper.newBase();
+      await place.shipAll();
+    });
+    expect(first).toEqual(tablesOf(place.oracle.states().at(-1)));
+    expect(first.length).toBeGreaterThan(4);
   });
 
   // evidence: G32

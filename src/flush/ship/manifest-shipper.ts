@@ -18,6 +18,7 @@
  *     every chunk is put anew.
  * (6) While a chunk is being read, and until the log is in the bucket up to the checkpoint at which a
  *     chunk died, its file stays: the log may name it (`mayForget`).
+ * (7) A base that could not be read to its end is begun anew, or what came behind would be left out.
  */
 import { assert, present } from "../../base/assert.ts";
 import type { Env } from "../../base/env.ts";
@@ -124,12 +125,8 @@ export class ManifestShipper implements ManifestPump {
     const removeRemoteChains = this.#unfinished(lineage);
     feed.stop();
     this.#view.clear();
-    [this.#chain, this.#unsent, this.#shipped, this.#phantoms] = [
-      undefined,
-      undefined,
-      undefined,
-      [],
-    ];
+    [this.#chain, this.#unsent, this.#shipped] = [undefined, undefined, undefined];
+    this.#phantoms = removeRemoteChains;
     this.#shippedGeneration = lineage.newestState?.generation ?? 0;
     const writer = new NumberedWriter({ bucket, kind: "manifest", epoch, random: env.random });
     const begun = { ...begin, writer, bucketName: name };
@@ -139,6 +136,7 @@ export class ManifestShipper implements ManifestPump {
       ...(isFirst ? change : { removeRemoteChains }),
       ...(!isRestored && { putShipping: this.#shippingRow(begun) }),
     });
+    this.#phantoms = [];
     for (const { last } of manifest.opened.remoteChains) this.#notBefore(last.wallMs);
     this.#begun = begun;
   }
@@ -238,16 +236,13 @@ export class ManifestShipper implements ManifestPump {
     const { feed } = this.#options;
     let chain = this.#chain;
     while (chain === undefined || !chain.isRead || feed.isStale || chain.row !== undefined) {
-      const isGoingOn = chain !== undefined && !chain.isRead && !feed.isStale;
-      if (!isGoingOn) chain = this.#beginBase();
-      const { done, value } = (await chain?.reading?.next()) ?? { done: true };
-      if (chain === undefined || feed.isStale) continue;
-      if (done === true) chain.reading = undefined;
-      else {
-        chain.add(value);
-        this.#view.learn(value);
-      }
-      await this.#part(chain, signal);
+      if (chain === undefined || chain.isRead || feed.isStale) chain = this.#beginBase();
+      const learn = (rows: readonly KeyValuePair[]) => this.#view.learn(rows);
+      await chain.readOn(learn).catch((error: unknown) => {
+        feed.stop(); // See (7).
+        throw error;
+      });
+      if (!feed.isStale) await this.#part(chain, signal);
     }
   }
 

@@ -12,6 +12,7 @@ import {
   type Manifest,
   type MemoryStores,
   memoryStores,
+  type OpenKeyValueStore,
   openManifest,
   RowFeed,
 } from "../../manifest/index.ts";
@@ -37,6 +38,8 @@ const KEEP: RetentionPolicy = { keepForMs: 24 * 60 * 60 * 1000, daily: 0, weekly
 export interface WorldOptions {
   readonly retention?: RetentionPolicy;
   readonly feedBytes?: number;
+  /** What the manifest lies in, with a trouble of its own. */
+  readonly over?: (open: OpenKeyValueStore) => OpenKeyValueStore;
 }
 
 export class ShippingWorld {
@@ -88,11 +91,11 @@ export class ShippingWorld {
   /** Opens the store, claims an epoch, takes over, begins to ship. */
   async open(): Promise<void> {
     const { env, world, stores } = this;
-    const { feedBytes: limitBytes, retention = KEEP } = this.#options;
+    const { feedBytes: limitBytes, retention = KEEP, over = (open) => open } = this.#options;
     await env.storage.mkdir("/store/chunks");
     this.feed = new RowFeed({ clock: env.clock, file: "", ...(limitBytes && { limitBytes }) });
     this.manifest = await openManifest({
-      openStore: this.feed.over(stores.openerFor(env)),
+      openStore: this.feed.over(over(stores.openerFor(env))),
       directory: "/store/manifest",
       storeIdForNew: STORE_ID,
       clock: env.clock,
