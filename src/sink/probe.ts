@@ -175,7 +175,8 @@ class Trial {
 
   /** What cannot be removed is left: it harms nobody, and the first error is the one to tell. */
   async removeAll(): Promise<void> {
-    await Promise.all(this.#keys.map((key) => this.#store.delete(key).catch(() => undefined)));
+    const remove = (key: string) => this.#store.delete(key, this.#call).catch(() => undefined);
+    await Promise.all(this.#keys.map(remove));
   }
 
   async #createsOnce(): Promise<boolean> {

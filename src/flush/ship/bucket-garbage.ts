@@ -59,6 +59,12 @@ export interface GarbageStats {
   readonly garbageFault: string | undefined;
 }
 
+interface GarbageLook {
+  readonly epoch: number;
+  readonly shippedGeneration: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Objects that are announced, and objects that are deleted, in one go. */
 const OBJECTS_MAX = 1000;
 const DELETES_AT_ONCE = 4;
@@ -106,7 +112,7 @@ export class BucketGarbage {
   }
 
   /** Finds and announces. */
-  async look(now: { readonly epoch: number; readonly shippedGeneration: number }): Promise<void> {
+  async look(now: GarbageLook): Promise<void> {
     const { clock, view, manifest, retention } = this.#options;
     const nowMs = clock.wallMs();
     const lookedMs = clock.monotonicMs();
@@ -116,13 +122,13 @@ export class BucketGarbage {
     const announced = plan.dropped.map(chainRow);
     announced.push(...this.#chunksOf(plan, now.shippedGeneration));
     const left = OBJECTS_MAX - countOf(announced);
-    announced.push(...(await this.#numberedOf(plan, { epoch: now.epoch, left })));
+    announced.push(...(await this.#numberedOf(plan, { ...now, left })));
     const checkpointLsn = Math.max(0, ...plan.kept.map(({ last }) => last.checkpointLsn));
     const spilled = view.spilledBelow(checkpointLsn);
     const isCut = countOf(announced) >= OBJECTS_MAX;
     this.#nextLookMs = isCut ? lookedMs : lookedMs + this.#everyMs();
     const removeRemoteChains: RemoteChainKey[] = [...plan.dropped];
-    const orphans = await this.#orphansOf(now.epoch);
+    const orphans = await this.#orphansOf(now);
     const found = [announced, removeRemoteChains, spilled, orphans];
     if (found.every(({ length }) => length === 0)) return;
     const gone = spilled.map((row) => garbageOf(row, manifest.generation + 1));
@@ -136,7 +142,7 @@ export class BucketGarbage {
   }
 
   /** Deletes what the newest state has announced. Returns the keys of rows that are done with. */
-  async delete(): Promise<string[]> {
+  async delete(signal?: AbortSignal): Promise<string[]> {
     this.#isAnnounced = false;
     const announced = [...this.#options.view.garbage].filter(({ state }) => state === "announced");
     const rows: RemoteGarbageRow[] = [];
@@ -149,30 +155,35 @@ export class BucketGarbage {
     const done: string[] = [];
     try {
       for (const row of rows) {
-        await this.#deleteAll(keysOf(row));
+        await this.#deleteAll(keysOf(row), signal);
         done.push(row.key);
       }
       this.#fault = undefined;
     } catch (error) {
-      this.#fault = String(error); // See (6): the rows stay, and the next state tries again.
+      this.#failed(error, signal); // See (6): the rows stay, and the next state tries again.
     }
     return done;
   }
 
-  async #orphansOf(epoch: number): Promise<RemoteGarbageRow[]> {
+  async #orphansOf({ epoch, signal }: GarbageLook): Promise<RemoteGarbageRow[]> {
     const generation = this.#options.manifest.generation + 1;
     try {
-      return await this.#orphans.search({ epoch, generation, objectsMax: OBJECTS_MAX });
+      return await this.#orphans.search({ epoch, generation, objectsMax: OBJECTS_MAX, signal });
     } catch (error) {
-      this.#fault = String(error);
+      this.#failed(error, signal);
       return [];
     }
   }
 
-  async #deleteAll(keys: readonly string[]): Promise<void> {
+  /** Whoever ended it knows why. */
+  #failed(error: unknown, signal: AbortSignal | undefined): void {
+    if (signal?.aborted !== true) this.#fault = String(error);
+  }
+
+  async #deleteAll(keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {
     for (let at = 0; at < keys.length; at += DELETES_AT_ONCE) {
       const some = keys.slice(at, at + DELETES_AT_ONCE);
-      await Promise.all(some.map((key) => this.#options.store.delete(key)));
+      await Promise.all(some.map((key) => this.#options.store.delete(key, { signal })));
       this.#deleted += some.length;
     }
   }
@@ -191,7 +202,7 @@ export class BucketGarbage {
   /** See (3) and (4). */
   async #numberedOf(
     plan: RetentionPlan,
-    { epoch, left }: { readonly epoch: number; readonly left: number },
+    { left, ...now }: GarbageLook & { readonly left: number },
   ): Promise<RemoteGarbageRow[]> {
     const known = new Set([...this.#options.view.garbage].flatMap(keysOf));
     for (const key of plan.dropped.map(chainRow).flatMap(keysOf)) known.add(key);
@@ -199,7 +210,7 @@ export class BucketGarbage {
     let objects = 0;
     try {
       for (const kind of ["manifest", "wal"] as const) {
-        for await (const object of this.#older(kind, epoch)) {
+        for await (const object of this.#older(kind, now)) {
           if (objects >= left) break;
           const isNeeded = kind === "wal" ? plan.needsLog(object) : plan.needsManifest(object);
           if (isNeeded || known.has(bucketKey(object))) continue;
@@ -208,16 +219,20 @@ export class BucketGarbage {
         }
       }
     } catch (error) {
-      this.#fault = String(error);
+      this.#failed(error, now.signal);
     }
     return runs.map(({ row }) => row);
   }
 
   /** What may go of the epochs before ours, in order. */
-  async *#older(kind: "wal" | "manifest", ownEpoch: number): AsyncGenerator<Listed> {
+  async *#older(
+    kind: "wal" | "manifest",
+    { epoch: ownEpoch, signal }: GarbageLook,
+  ): AsyncGenerator<Listed> {
     const end = epochPrefix({ kind, epoch: ownEpoch });
+    const { store } = this.#options;
     let held: Listed[] = [];
-    for await (const { key, sizeBytes } of listAll(this.#options.store, PREFIXES[kind])) {
+    for await (const { key, sizeBytes } of listAll(store, PREFIXES[kind], { signal })) {
       if (key >= end) return;
       const place = parseKey(key);
       if (place?.kind !== kind || sizeBytes === FENCE_BYTES) continue;

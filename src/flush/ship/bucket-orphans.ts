@@ -35,6 +35,7 @@ export interface OrphanSearch {
   /** Of the commit that notes them. */
   readonly generation: number;
   readonly objectsMax: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -59,11 +60,12 @@ export class BucketOrphans {
   /** Rows of those that it came upon. Rejects with what the sink said. */
   async search(search: OrphanSearch): Promise<RemoteGarbageRow[]> {
     const { clock, store } = this.#options;
+    const { signal } = search;
     const endedBefore = this.#endedBefore(search.epoch);
     if (clock.monotonicMs() < this.#nextMs || endedBefore === 0) return [];
     const rows: RemoteGarbageRow[] = [];
     for (let pages = 0; pages < PAGES_MAX && rows.length < search.objectsMax; pages++) {
-      const { objects, next } = await store.list(PREFIXES.chunk, { after: this.#after });
+      const { objects, next } = await store.list(PREFIXES.chunk, { after: this.#after, signal });
       for (const object of objects) {
         if (this.#isOrphan(object, endedBefore)) rows.push(rowOf(object, search.generation));
       }

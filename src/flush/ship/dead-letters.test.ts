@@ -170,7 +170,7 @@ describe("a dead letter of states", () => {
       },
       isSafe: (chunk) => real.isSafe(chunk),
       onlyRemote: () => real.onlyRemote(),
-      ensureChunks: (chunks, upToLsn) => real.ensureChunks(chunks, upToLsn),
+      ensureChunks: (chunks, upToLsn, signal) => real.ensureChunks(chunks, upToLsn, signal),
       round: (signal) => {
         if (mayShip()) return real.round(signal);
         const details = {

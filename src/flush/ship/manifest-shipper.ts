@@ -115,11 +115,11 @@ export class ManifestShipper implements ManifestPump {
   }
 
   /** A new epoch. Publishes what is known of the bucket from its lineage: see (4) and (5). */
-  async start(begin: PumpStart): Promise<void> {
+  async start(begin: PumpStart, signal?: AbortSignal): Promise<void> {
     const { bucket, epoch, lineage } = begin;
     const { env, manifest, store, feed } = this.#options;
-    const identity = present(await readBucketIdentity(store), "a claimed bucket has an identity");
-    const name = bucketName(identity);
+    const identity = await readBucketIdentity(store, { signal });
+    const name = bucketName(present(identity, "a claimed bucket has an identity"));
     const isFirst = this.#begun === undefined;
     const { isKnown, change } = rememberedOf(manifest, name, lineage);
     const removeRemoteChains = this.#unfinished(lineage);
@@ -170,10 +170,14 @@ export class ManifestShipper implements ManifestPump {
     }
   }
 
-  async ensureChunks(chunks: readonly ChunkId[], upToLsn: Lsn): Promise<readonly SpilledChunk[]> {
+  async ensureChunks(
+    chunks: readonly ChunkId[],
+    upToLsn: Lsn,
+    signal?: AbortSignal,
+  ): Promise<readonly SpilledChunk[]> {
     const { epoch } = present(this.#begun, "a pump that was started");
     const bornGeneration = this.#shippedGeneration;
-    const to = { epoch, bornGeneration, namedLsn: upToLsn };
+    const to = { epoch, bornGeneration, namedLsn: upToLsn, signal };
     const epochs = await this.#chunks.ensure(chunks, to);
     return chunks.map((chunk, at) => ({ chunk, epoch: epochs[at] ?? epoch }));
   }
@@ -201,7 +205,8 @@ export class ManifestShipper implements ManifestPump {
     const begun = present(this.#begun, "a pump that was started");
     await this.#send(signal);
     if (this.#chain?.row !== undefined && this.#garbage.isDue(env.clock.monotonicMs())) {
-      await this.#garbage.look({ epoch: begun.epoch, shippedGeneration: this.#shippedGeneration });
+      const { epoch } = begun;
+      await this.#garbage.look({ epoch, shippedGeneration: this.#shippedGeneration, signal });
       const hasNews = this.#options.feed.hasNews || this.#wantsBase;
       if (!hasNews && !this.#garbage.hasAnnounced) return;
     }
@@ -332,16 +337,18 @@ export class ManifestShipper implements ManifestPump {
     const number = await writer.append(unsent.body, { signal });
     this.#unsent = undefined;
     const { state } = unsent;
-    if (state !== undefined) await this.#sent({ state, number, bytes: unsent.body.length });
+    const bytes = unsent.body.length;
+    if (state !== undefined) await this.#sent({ state, number, bytes, signal });
   }
 
   async #sent(sent: {
     readonly state: RemoteState;
     readonly number: number;
     readonly bytes: number;
+    readonly signal: AbortSignal | undefined;
   }): Promise<void> {
     const { manifest } = this.#options;
-    const { state, number, bytes } = sent;
+    const { state, number, bytes, signal } = sent;
     const begun = present(this.#begun, "a pump that was started");
     const chain = present(this.#chain, "a state belongs to a chain");
     const isWhole = chain.row === undefined;
@@ -357,7 +364,7 @@ export class ManifestShipper implements ManifestPump {
     this.#shipped = { generation, checkpointLsn, maxLsn };
     this.#shippedGeneration = generation;
     await manifest.publish({ putRemoteChains: [row], putShipping: this.#shippingRow(begun) });
-    const removeRemoteGarbage = await this.#garbage.delete();
+    const removeRemoteGarbage = await this.#garbage.delete(signal);
     if (removeRemoteGarbage.length > 0) await manifest.publish({ removeRemoteGarbage });
   }
 

@@ -49,7 +49,7 @@ export interface LocalRange {
 /** Ships states of the manifest, and the chunks that they name. */
 export interface ManifestPump {
   /** A new epoch: the next round ships a base. The manifest remembers `wal()` when it resolves. */
-  start(begin: PumpStart): Promise<void>;
+  start(begin: PumpStart, signal?: AbortSignal): Promise<void>;
   isDue(nowMs: number): boolean;
   /** When a round may be due though nothing happens; undefined for never. */
   readonly nextDueMs: number | undefined;
@@ -65,7 +65,11 @@ export interface ManifestPump {
   /** A chunk that lies only in the bucket that this disk remembers; undefined if there is none. */
   onlyRemote(): Promise<ChunkId | undefined>;
   /** Uploads chunks that the log names, as far as they are not there. */
-  ensureChunks(chunks: readonly ChunkId[], upToLsn: Lsn): Promise<readonly SpilledChunk[]>;
+  ensureChunks(
+    chunks: readonly ChunkId[],
+    upToLsn: Lsn,
+    signal?: AbortSignal,
+  ): Promise<readonly SpilledChunk[]>;
 }
 
 export interface PumpStart {

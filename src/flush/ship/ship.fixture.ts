@@ -159,7 +159,7 @@ export interface OpenOptions {
 /** A pump that does some things in another way. */
 export function pumpOver(real: ManifestPump, other: Partial<ManifestPump>): ManifestPump {
   return {
-    start: (begin) => real.start(begin),
+    start: (begin, signal) => real.start(begin, signal),
     isDue: (nowMs) => real.isDue(nowMs),
     get nextDueMs() {
       return real.nextDueMs;
@@ -168,7 +168,7 @@ export function pumpOver(real: ManifestPump, other: Partial<ManifestPump>): Mani
     round: (signal) => real.round(signal),
     isSafe: (chunk) => real.isSafe(chunk),
     onlyRemote: () => real.onlyRemote(),
-    ensureChunks: (chunks, upToLsn) => real.ensureChunks(chunks, upToLsn),
+    ensureChunks: (chunks, upToLsn, signal) => real.ensureChunks(chunks, upToLsn, signal),
     ...other,
   };
 }

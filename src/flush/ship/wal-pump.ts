@@ -95,7 +95,8 @@ export class WalPump {
     if (this.#draft === undefined) {
       const found = await this.#read(floorLsn);
       if (found?.range === undefined) return { type: "nothing", settledLsn: found?.settledLsn };
-      this.#draft = await this.#make(found.range, found.settledLsn);
+      const { range, settledLsn } = found;
+      this.#draft = await this.#make(range, settledLsn, signal);
     }
     return await this.#put(this.#draft, signal);
   }
@@ -112,6 +113,7 @@ export class WalPump {
   async #make(
     range: NonNullable<LocalRange["range"]>,
     settledLsn: Lsn | undefined,
+    signal: AbortSignal,
   ): Promise<LogDraft> {
     const { clock, storeId, writer, chunks, bucketLsn } = this.#options;
     const { epoch, number } = writer;
@@ -120,7 +122,7 @@ export class WalPump {
     assert(isFirst || firstLsn === this.#fromLsn, "the log has a gap within an epoch");
     const gap = isFirst && bucketLsn !== undefined && firstLsn > bucketLsn;
     const { spilled: named } = range;
-    const spilled = named.length === 0 ? [] : await chunks.ensureChunks(named, endLsn);
+    const spilled = named.length === 0 ? [] : await chunks.ensureChunks(named, endLsn, signal);
     const object = { storeId, epoch, number, gap, batches, streams, spilled };
     const body = await paced(logObjectSteps(object), clock);
     return { body, range, settledLsn };
