@@ -1,6 +1,7 @@
 /** Restores that are cut off, and buckets that are not what they were. */
 import { describe, expect, test } from "vitest";
 import { verifyStore } from "../manager/index.ts";
+import type { KeyValueStore } from "../manifest/index.ts";
 import { RestoreRig } from "./restored.fixture.ts";
 
 const TABLE = "create table t (id integer primary key, body text)";
@@ -65,6 +66,26 @@ describe("a restore that is cut off", () => {
     await rig.restore("/half");
     const manager = await rig.open("/half");
     await rig.run(() => manager.close());
+  });
+});
+
+describe("a restore that fails", () => {
+  test("has nothing of its manifest open any more, also at its last step", async () => {
+    const rig = await shippedRig(34);
+    const { stores, env } = rig;
+    const cut = new AbortController();
+    const handles: KeyValueStore[] = [];
+    const openKeyValueStore = async (place: string) => {
+      const handle = await stores.openerFor(env)(place);
+      if (place.endsWith("/manifest")) handles.push(handle);
+      if (handles.length === 2) cut.abort(); // The rows are there.
+      return handle;
+    };
+    const { signal } = cut;
+    await expect(rig.restore("/there", { openKeyValueStore, signal })).rejects.toThrow();
+    expect(handles).toHaveLength(2);
+    for (const handle of handles) expect(() => handle.get(Uint8Array.of(1))).toThrow("closed");
+    await rig.restore("/there");
   });
 });
 

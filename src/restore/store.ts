@@ -246,11 +246,16 @@ async function makeStore({ options, contents, point }: Job, log: RestoredLog): P
     clock: env.clock,
   });
   const { opened } = manifest;
-  const shipping = { point, log, known: opened.epochs };
-  const change = point.isNewest ? await shippingSoFar(options, shipping) : {};
-  const generation = await manifest.publish(change);
-  await mirror.settle();
-  await manifest.close();
+  let generation: number;
+  try {
+    const shipping = { point, log, known: opened.epochs };
+    const change = point.isNewest ? await shippingSoFar(options, shipping) : {};
+    generation = await manifest.publish(change);
+    await mirror.settle();
+  } finally {
+    // Whoever removes what failed and restores again must not be given what is open of it still.
+    await manifest.close();
+  }
   await syncFolders(options);
   await SuperblockFile.create(
     { storage: env.storage, directory },
