@@ -6,7 +6,8 @@
  * (2) Acknowledgements that come while one is being made durable share the next commit.
  * (3) While somebody reads, databases with commits above `advancedLsn` are told of after
  *     `advanceDelayMs`, all in one commit; while nobody does, that costs nothing, and a checkpoint
- *     tells of them. Their creation is told before.
+ *     tells of them. Their creation is told before. What the manifest does not take is told again
+ *     after a pause, twice as long after each further failure, also if nobody ever commits again.
  */
 import { present } from "../../base/assert.ts";
 import type { Clock, Disposer } from "../../base/env.ts";
@@ -25,6 +26,11 @@ import { cursorName } from "../catalogue/names.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
 import type { Change, ChangesOptions, CursorInfo, CursorOptions } from "./change.ts";
 import { ChangeReader } from "./change-reader.ts";
+
+const PAUSE_MS = 1000;
+const PAUSE_MS_MAX = 60_000;
+/** Beyond it doubling would overflow, long after it has reached its bound. */
+const DOUBLINGS_MAX = 20;
 
 export interface ChangeFeedOptions {
   readonly manifest: Manifest;
@@ -52,6 +58,7 @@ export class ChangeFeed {
   #next: Acknowledgements | undefined;
   #committing: Promise<unknown> = Promise.resolve();
   #timer: Disposer | undefined;
+  #failuresInARow = 0;
   /** No database has commits between the mark and here that were not told of. */
   #toldLsn: Lsn;
   #stopped = false;
@@ -128,18 +135,31 @@ export class ChangeFeed {
   consider(): void {
     if (this.#readers.size === 0 || this.#timer !== undefined || this.#stopped) return;
     if (this.#options.log.newestLsn <= this.#toldLsn) return;
-    this.#timer = this.#options.clock.deadline(this.#options.advanceDelayMs, () => {
+    const { clock, advanceDelayMs } = this.#options;
+    this.#timer = clock.deadline(advanceDelayMs, () => {
       this.#advance().then(
         () => {
+          this.#failuresInARow = 0;
           this.#timer = undefined;
           this.consider();
         },
-        (error: unknown) => {
-          this.#timer = undefined;
-          if (!this.#stopped) this.#options.onFailure(error);
-        },
+        (error: unknown) => this.#failed(error),
       );
     });
+  }
+
+  /** See (3). */
+  #failed(error: unknown): void {
+    if (this.#stopped) return;
+    const { clock, onFailure } = this.#options;
+    const doublings = Math.min(DOUBLINGS_MAX, this.#failuresInARow);
+    const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** doublings);
+    this.#failuresInARow += 1;
+    this.#timer = clock.after(pauseMs, () => {
+      this.#timer = undefined;
+      this.consider();
+    });
+    onFailure(error);
   }
 
   /** Whoever waits is told that the store is closing. Resolves when nothing is under way. */
