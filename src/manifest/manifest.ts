@@ -35,6 +35,8 @@ import type { SnapshotRow } from "./tables/snapshots.ts";
 
 export interface Manifest {
   readonly generation: number;
+  /** First stream that was never given out, as of the newest commit. */
+  readonly nextStreamId: StreamId;
   /** What was there when it was opened. */
   readonly opened: ManifestState;
   readonly changeLog: ChangeLog;

@@ -156,6 +156,10 @@ class StoredManifest implements Manifest {
     return this.#writer.state.generation;
   }
 
+  get nextStreamId(): StreamId {
+    return this.#writer.state.nextStreamId;
+  }
+
   get stats(): ManifestStats {
     const { generation, rows } = this.#writer.state;
     const counted = TABLES.map(({ name, number }) => [name, rows.get(number) ?? 0] as const);

@@ -150,13 +150,13 @@ export class Publication {
   }
 
   async #change(durableLsn: Lsn): Promise<ManifestChange> {
-    const { slices, peekChunkId } = this.#ground;
+    const { manifest, slices, peekChunkId } = this.#ground;
     const { lsn, draft, drops, shares, chunks } = this.#written;
     const rows = await draft.changes(slices);
     const versions = await drops.changes();
     await slices.aside();
     const checkpoints = this.#checkpoints();
-    return shares.addTo({
+    const change: ManifestChange = {
       checkpointLsn: lsn,
       durableLsn,
       nextChunkId: peekChunkId(),
@@ -172,7 +172,8 @@ export class Publication {
         append: factsOfDatabases({ kind: "checkpoint", lsn }, this.#advanced()),
         advancedLsn: lsn,
       },
-    });
+    };
+    return shares.addTo(change, manifest.nextStreamId);
   }
 
   #checkpoints(): CheckpointChange {

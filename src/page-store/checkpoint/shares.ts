@@ -11,7 +11,7 @@
  */
 import type { File, Storage } from "../../base/env.ts";
 import { ioError } from "../../base/errors.ts";
-import type { ChunkId, Lsn } from "../../base/units.ts";
+import type { ChunkId, Lsn, StreamId } from "../../base/units.ts";
 import type { ChunkRow, ManifestChange } from "../../manifest/index.ts";
 import { chunkDirectory, chunkFolder, chunkName, chunkPath } from "../chunks/chunk-files.ts";
 
@@ -90,16 +90,19 @@ export class Shares {
     return this.#changes.flatMap(({ putChunks = [] }) => [...putChunks]);
   }
 
-  /** Adds to a change of the manifest what the shares have to say. */
-  addTo(change: ManifestChange): ManifestChange {
-    const nextStreamId = this.#changes.findLast((share) => share.nextStreamId)?.nextStreamId;
+  /**
+   * Adds to a change of the manifest what the shares have to say. Streams that were given out since
+   * they began may be in the manifest already: `nextStreamId` is what that says.
+   */
+  addTo(change: ManifestChange, nextStreamId: StreamId): ManifestChange {
+    const begun = this.#changes.findLast((share) => share.nextStreamId)?.nextStreamId;
     return {
       ...change,
       putRecordLogs: this.#changes.flatMap(({ putRecordLogs = [] }) => [...putRecordLogs]),
       removeRecordLogs: this.#changes.flatMap(({ removeRecordLogs = [] }) => [...removeRecordLogs]),
       putChunks: [...(change.putChunks ?? []), ...this.putChunks],
       removeChunks: [...(change.removeChunks ?? []), ...this.removedChunks],
-      ...(nextStreamId === undefined ? {} : { nextStreamId }),
+      ...(begun === undefined || begun <= nextStreamId ? {} : { nextStreamId: begun }),
     };
   }
 
