@@ -22,6 +22,11 @@ import {
 import type { Log } from "../../write/index.ts";
 import type { Catalogue } from "../catalogue/catalogue.ts";
 
+export interface NameSince {
+  readonly lsn: Lsn;
+  readonly name: string;
+}
+
 export interface LogRow {
   readonly stream: StreamId;
   readonly name: string;
@@ -29,8 +34,8 @@ export interface LogRow {
   readonly createdLsn: Lsn;
   /** Of the entry that made the row what it is. */
   readonly lsn: Lsn;
-  /** The name before, while the rename is not durable. */
-  readonly nameBefore: string;
+  /** Since when it has which: the newest that was durable at its last rename, and those after it. */
+  readonly names: readonly NameSince[];
   readonly droppedLsn: Lsn | undefined;
 }
 
@@ -47,7 +52,8 @@ export class LogCatalogue {
     this.#streams = streams;
     for (const { stream, name, createdAtMs, state } of opened.recordLogs) {
       if (state !== "live") continue;
-      const at = { createdLsn: LSN_ZERO, lsn: LSN_ZERO, nameBefore: name, droppedLsn: undefined };
+      const names = [{ lsn: LSN_ZERO, name }];
+      const at = { createdLsn: LSN_ZERO, lsn: LSN_ZERO, names, droppedLsn: undefined };
       this.#put({ stream, name, createdAtMs, ...at });
     }
   }
@@ -81,7 +87,7 @@ export class LogCatalogue {
       .filter(({ createdLsn, droppedLsn }) => {
         return createdLsn <= durableLsn && (droppedLsn === undefined || droppedLsn > durableLsn);
       })
-      .map((row) => ({ name: row.lsn <= durableLsn ? row.name : row.nameBefore, row }))
+      .map((row) => ({ name: nameAt(row, durableLsn), row }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -133,7 +139,7 @@ export class LogCatalogue {
   #apply(entry: CatalogueEntry, lsn: Lsn): void {
     if (entry.type === "createLog") {
       const { stream, name, createdAtMs } = entry;
-      const at = { createdLsn: lsn, lsn, nameBefore: name, droppedLsn: undefined };
+      const at = { createdLsn: lsn, lsn, names: [{ lsn, name }], droppedLsn: undefined };
       this.#put({ stream, name, createdAtMs, ...at });
       this.#streams.tell({ kind: "log-created", lsn, stream, name });
       return;
@@ -149,7 +155,10 @@ export class LogCatalogue {
     if (entry.type === "rename") {
       const renamed = { lsn, stream, name: entry.name, previousName: name };
       this.#streams.tell({ kind: "log-renamed", ...renamed });
-      this.#put({ ...row, name: entry.name, nameBefore: row.name, lsn });
+      const durableLsn = this.#log?.durableLsn ?? lsn; // What recovery reads is durable.
+      const known = row.names.findLastIndex((since) => since.lsn <= durableLsn);
+      const names = [...row.names.slice(Math.max(0, known)), { lsn, name: entry.name }];
+      this.#put({ ...row, name: entry.name, names, lsn });
     }
   }
 
@@ -157,6 +166,11 @@ export class LogCatalogue {
     this.#rows.set(row.stream, row);
     if (row.droppedLsn === undefined) this.#byName.set(row.name, row);
   }
+}
+
+/** The newest that is durable. */
+function nameAt({ names, name }: LogRow, durableLsn: Lsn): string {
+  return names.findLast(({ lsn }) => lsn <= durableLsn)?.name ?? name;
 }
 
 export function logNameTaken(name: string): StorageError {
