@@ -164,6 +164,11 @@ export class Reader {
   }
 }
 
+/** Memory of its own: `slice` of a Buffer is a view. */
+export function copied(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
 export function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) bytes += 1;

@@ -42,6 +42,17 @@ export class DurableMarks {
     return this.#durable;
   }
 
+  /** The same at another LSN, above which nothing will ever be durable; it becomes so for nobody. */
+  durableAt(lsn: Lsn): bigint | undefined {
+    let durable = this.#durable;
+    for (let at = this.#head; at < this.#marks.length; at++) {
+      const mark = this.#marks[at];
+      if (mark === undefined || mark.lsn > lsn) break;
+      durable = mark.lastIndex;
+    }
+    return durable;
+  }
+
   /** LSN of the commit that makes an entry durable; undefined if it is. */
   lsnOf(index: bigint, durableLsn: Lsn): Lsn | undefined {
     const durable = this.durable(durableLsn);

@@ -24,7 +24,7 @@
  * (3) The decoder takes any bytes and throws nothing but Malformed.
  */
 import type { HardState, LogBoundary } from "./api.ts";
-import { Malformed, type Reader, varintBytes, type Writer } from "./bytes.ts";
+import { copied, Malformed, type Reader, varintBytes, type Writer } from "./bytes.ts";
 
 /** An entry without its index, which its place says. */
 export interface StoredEntry {
@@ -235,14 +235,14 @@ export function decodeHardState(from: Reader): HardState {
   const term = from.wide();
   const hasCommit = from.u8();
   if (hasCommit > 1) throw new Malformed(`a flag is ${hasCommit}`);
-  const vote = from.counted(FIELD_BYTES_MAX).slice();
+  const vote = copied(from.counted(FIELD_BYTES_MAX));
   return hasCommit === 1 ? { term, vote, commit: from.wide() } : { term, vote };
 }
 
 export function decodeBoundary(from: Reader): LogBoundary {
   const index = from.wide();
   const term = from.wide();
-  return { index, term, field: from.counted(FIELD_BYTES_MAX).slice() };
+  return { index, term, field: copied(from.counted(FIELD_BYTES_MAX)) };
 }
 
 export function decodeKey(from: Reader): string {
@@ -255,7 +255,7 @@ export function decodeKey(from: Reader): string {
 }
 
 export function decodeValue(from: Reader): Uint8Array {
-  return from.counted(VALUE_BYTES_MAX).slice();
+  return copied(from.counted(VALUE_BYTES_MAX));
 }
 
 /** Bytes that an entry takes as it is encoded, about. */

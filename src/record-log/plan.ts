@@ -7,7 +7,7 @@
  */
 import { StorageError } from "../base/errors.ts";
 import type { HardState, LogBoundary, LogChange, NewLogEntry } from "./api.ts";
-import { U64_MAX } from "./bytes.ts";
+import { copied, U64_MAX } from "./bytes.ts";
 import type { RecordLogCore } from "./core.ts";
 import {
   FIELD_BYTES_MAX,
@@ -156,7 +156,7 @@ function planCompact(
     throw wrongTerm({ log, term: chosen, previousTerm: known ?? lastTerm ?? 0n });
   }
   const stored = isInside ? core.inMemory(upToIndex)?.field : undefined;
-  return { index: upToIndex, term: chosen, field: (field ?? stored ?? NO_BYTES).slice() };
+  return { index: upToIndex, term: chosen, field: copied(field ?? stored ?? NO_BYTES) };
 }
 
 function compacted(outlook: Outlook, boundary: LogBoundary): Outlook {
@@ -254,19 +254,19 @@ function planState(operations: Operation[], change: LogChange): void {
       throw new RangeError(`record log: a stable key takes 1 to ${KEY_BYTES_MAX} bytes of UTF-8`);
     }
     if (value !== undefined) assertBytes(value, "stable value", VALUE_BYTES_MAX);
-    operations.push({ kind: "stable", key, value: value?.slice() });
+    operations.push({ kind: "stable", key, value: value && copied(value) });
   }
   if (snapshotMeta === undefined) return;
   assertBytes(snapshotMeta, "snapshotMeta", VALUE_BYTES_MAX);
-  operations.push({ kind: "snapshot", meta: snapshotMeta.slice() });
+  operations.push({ kind: "snapshot", meta: copied(snapshotMeta) });
 }
 
 function checkedHardState({ term, vote = NO_BYTES, commit }: HardState): HardState {
   assertU64(term, "term");
   assertBytes(vote, "vote", FIELD_BYTES_MAX);
-  if (commit === undefined) return { term, vote: vote.slice() };
+  if (commit === undefined) return { term, vote: copied(vote) };
   assertU64(commit, "commit");
-  return { term, vote: vote.slice(), commit };
+  return { term, vote: copied(vote), commit };
 }
 
 export function assertU64(value: unknown, what: string): void {

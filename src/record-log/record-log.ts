@@ -6,7 +6,7 @@
  *     again: it never mixes what was with what is.
  * (3) What a caller is given is its own: later writes do not change it, nor does it change the log.
  * (4) Changes count in the order of their calls: while a compaction waits for the field of its entry,
- *     which lies in a chunk, those that are called after it wait too.
+ *     which lies in a chunk, those that are called after it wait too, in memory of their own.
  */
 import { StorageError } from "../base/errors.ts";
 import { type Lsn, MIB } from "../base/units.ts";
@@ -21,8 +21,10 @@ import type {
   NewLogEntry,
   RecordLog,
 } from "./api.ts";
+import { copied } from "./bytes.ts";
 import { inTurnOf, type OpenLog } from "./open-log.ts";
-import type { StoredEntry } from "./operations.ts";
+import { NO_BYTES, type StoredEntry } from "./operations.ts";
+import { ownChange } from "./own-change.ts";
 import { assertChange, assertU64, logCompacted, logUnavailable } from "./plan.ts";
 import type { RecordLogs, WriteMember, WriteWaiter } from "./record-logs.ts";
 
@@ -84,7 +86,7 @@ export class RecordLogHandle implements RecordLog {
 
   get boundary(): LogBoundary | undefined {
     const { boundary } = this.#log.core;
-    return boundary && { ...boundary, field: boundary.field.slice() };
+    return boundary && { ...boundary, field: copied(boundary.field) };
   }
 
   append(
@@ -143,7 +145,7 @@ export class RecordLogHandle implements RecordLog {
   async fieldAt(index: bigint): Promise<Uint8Array> {
     assertU64(index, "index");
     const { boundary } = this.#log.core;
-    if (boundary?.index === index) return boundary.field.slice();
+    if (boundary?.index === index) return copied(boundary.field);
     const [entry] = await this.read({ from: index, to: index + 1n, maxBytes: 0 });
     if (entry === undefined) throw this.#absent(index);
     return entry.field;
@@ -172,7 +174,7 @@ export class RecordLogHandle implements RecordLog {
     const { hardState } = this.#log.core;
     await this.#stateIsDurable();
     if (hardState === undefined) return undefined;
-    return { ...hardState, vote: (hardState.vote ?? new Uint8Array(0)).slice() };
+    return { ...hardState, vote: copied(hardState.vote ?? NO_BYTES) };
   }
 
   setStable(key: string, value: Uint8Array | undefined): Promise<LogWritten> {
@@ -182,7 +184,7 @@ export class RecordLogHandle implements RecordLog {
   async readStable(key: string): Promise<Uint8Array | undefined> {
     const value = this.#log.core.stable.get(key);
     await this.#stateIsDurable();
-    return value?.slice();
+    return value && copied(value);
   }
 
   saveSnapshotMeta(meta: Uint8Array): Promise<LogWritten> {
@@ -192,7 +194,7 @@ export class RecordLogHandle implements RecordLog {
   async readSnapshotMeta(): Promise<Uint8Array | undefined> {
     const meta = this.#log.core.snapshotMeta;
     await this.#stateIsDurable();
-    return meta?.slice();
+    return meta && copied(meta);
   }
 
   async waitDurable(index: bigint): Promise<void> {
@@ -218,7 +220,7 @@ export class RecordLogHandle implements RecordLog {
       log,
       change,
       waits: log.turn !== undefined || this.#lacksField(change),
-      whole: async () => {
+      whole: async (change) => {
         const whole = this.#lacksField(change) ? await this.#withField(change) : change;
         this.#assertOpen();
         return { log, change: whole };
@@ -274,8 +276,12 @@ export class RecordLogHandle implements RecordLog {
   async #withField(change: LogChange): Promise<LogChange> {
     const { compact } = change;
     if (compact === undefined) return change;
-    const field = await this.fieldAt(compact.upToIndex);
-    return { ...change, compact: { ...compact, field } };
+    const { upToIndex: from } = compact;
+    // In a chunk, so that no power cut takes it; the sink need not have it yet.
+    const range = { from, to: from + 1n, maxBytes: 0, unstable: true };
+    const [entry] = await this.read(range);
+    if (entry === undefined) throw this.#absent(from);
+    return { ...change, compact: { ...compact, field: entry.field } };
   }
 
   #now(change: LogChange): Promise<LogWritten> {
@@ -284,7 +290,8 @@ export class RecordLogHandle implements RecordLog {
   }
 
   /** See (4). */
-  async #inTurn(change: LogChange): Promise<LogWritten> {
+  async #inTurn(given: LogChange): Promise<LogWritten> {
+    const change = ownChange(given);
     const made = await inTurnOf([this.#log], async () => {
       const whole = this.#lacksField(change) ? await this.#withField(change) : change;
       this.#assertOpen();
@@ -341,7 +348,8 @@ export class RecordLogHandle implements RecordLog {
 export interface HandleMember extends WriteMember {
   /** Something comes before it, or its change is not whole yet. */
   readonly waits: boolean;
-  whole(): Promise<WriteMember>;
+  /** With what the change lacks. */
+  whole(change: LogChange): Promise<WriteMember>;
 }
 
 /** Calls `write` with the members, in their turn on each of the logs: at once, if nothing waits. */
@@ -351,16 +359,17 @@ export function commitTogether<T>(
 ): T | Promise<T> {
   if (!members.some(({ waits }) => waits)) return write(members);
   const logs = members.map(({ log }) => log);
+  const waiting = members.map((member) => ({ member, change: ownChange(member.change) }));
   return inTurnOf(logs, async () => {
     const whole: WriteMember[] = [];
-    for (const member of members) whole.push(await member.whole());
+    for (const { member, change } of waiting) whole.push(await member.whole(change));
     return write(whole);
   });
 }
 
 /** See (3). */
 function given({ term, field, payload }: StoredEntry, index: bigint): LogEntry {
-  return { term, index, field: field.slice(), payload: payload.slice() };
+  return { term, index, field: copied(field), payload: copied(payload) };
 }
 
 function checkRange(range: LogRange): void {

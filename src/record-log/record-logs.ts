@@ -278,7 +278,7 @@ export class RecordLogs {
 
   /** The log failed: what is above `durableLsn` is not to be seen. */
   dropAbove(durableLsn: Lsn): void {
-    for (const { core, marks } of this.#logs.values()) core.dropAbove(marks.durable(durableLsn));
+    for (const { core, marks } of this.#logs.values()) core.dropAbove(marks.durableAt(durableLsn));
   }
 
   /** Takes part in a checkpoint that begins now; undefined if there is nothing to do. */

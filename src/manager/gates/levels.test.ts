@@ -118,6 +118,45 @@ describe("at level remote", () => {
       expect(log.durableIndex).toBe(1n);
       expect(await listing).toEqual([]);
     }));
+
+  test("a record log is compacted up to an entry that is in a chunk, and not in the sink yet", () =>
+    shippedByHand(
+      { durability: "remote", logCacheBytes: 0 },
+      async ({ manager, shipper, outcome }) => {
+        const opening = manager.log("raft");
+        await outcome(opening);
+        shipper.ship();
+        const log = await opening;
+        const field = Uint8Array.of(5);
+        const entry = (index: bigint) => ({ term: 1n, index, field, payload: Uint8Array.of(1) });
+        const appending = log.append([entry(1n), entry(2n), entry(3n)]);
+        expect(await outcome(appending)).toBe("open");
+        await manager.checkpoint();
+        const compacting = log.compactPrefix(2n);
+        expect(await outcome(compacting)).toBe("open");
+        shipper.ship();
+        await compacting;
+        expect(log.firstIndex).toBe(3n);
+        expect(log.boundary?.field).toEqual(field);
+      },
+    ));
+
+  test("what a record log has when the device fails is shown when the sink has it, and not before", () =>
+    shippedByHand({ durability: "remote" }, async ({ manager, shipper, outcome, world }) => {
+      const opening = manager.log("raft");
+      await outcome(opening);
+      shipper.ship();
+      const log = await opening;
+      const entry = (index: bigint) => ({ term: 1n, index, payload: Uint8Array.of(1) });
+      const appending = log.append([entry(1n)]);
+      expect(await outcome(appending)).toBe("open");
+      for (let n = 0; n < 12; n++) world.disk.failNext({ operation: "sync" });
+      expect(await outcome(log.append([entry(2n)]))).toBe("BOP_OUTCOME_UNKNOWN");
+      expect(log.durableIndex).toBeUndefined();
+      shipper.ship();
+      expect(log.durableIndex).toBe(1n);
+      await appending;
+    }));
 });
 
 describe("a transaction", () => {
