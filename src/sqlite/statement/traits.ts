@@ -7,6 +7,8 @@
  * (2) ATTACH is refused in every profile, since the file system has no other files. A VACUUM asks
  *     for an ATTACH when it runs: a plain one without a name, VACUUM INTO with that of the file.
  * (3) In the server profile what shows other tenants' text or raw pages is refused too.
+ * (4) To rename a table or a column, or to drop one, SQLite reads and writes the schema of temporary
+ *     objects too, which may name it. That alone does not make it a statement of one session.
  */
 import type { StatementTraits } from "../api.ts";
 import type { AuthorizerNames } from "../engine-core.ts";
@@ -27,6 +29,7 @@ const ACTION = {
   update: 23,
   attach: 24,
   detach: 25,
+  alterTable: 26,
   analyze: 28,
   function: 31,
   savepoint: 32,
@@ -46,6 +49,8 @@ const VOLATILE = new Set([
   ...["date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff"],
 ]);
 const COUNTERS = new Set(["changes", "total_changes", "last_insert_rowid"]);
+/** The schema of temporary objects, as the authorizer names it. */
+const TEMP_SCHEMAS = new Set(["sqlite_temp_master", "sqlite_temp_schema", "sqlite_master"]);
 /** Virtual tables that show pages as they are stored, or statements of other sessions. */
 const SERVER_DENIED_TABLES = new Set([
   ...["sqlite_dbpage", "dbstat", "sqlite_stmt", "bytecode", "tables_used"],
@@ -64,6 +69,8 @@ export class TraitRecorder {
   #refusal: string | undefined;
   #sawNothing = true;
   #shared = false;
+  /** It alters a table of the database. See (4). */
+  #altersMain = false;
 
   constructor(heap: Heap, profile: "embedded" | "server") {
     this.#heap = heap;
@@ -89,6 +96,7 @@ export class TraitRecorder {
     this.#changesSchema = false;
     this.#refusal = undefined;
     this.#sawNothing = true;
+    this.#altersMain = false;
   }
 
   finish(): StatementTraits {
@@ -111,7 +119,7 @@ export class TraitRecorder {
       this.#changesRows = true;
       return this.#seeTable(names);
     }
-    if (SCHEMA_ACTIONS.has(action)) return this.#seeSchemaChange(action);
+    if (SCHEMA_ACTIONS.has(action)) return this.#seeSchemaChange(action, names);
     switch (action) {
       case ACTION.function:
         return this.#seeFunction(this.#text(names[1]));
@@ -135,7 +143,8 @@ export class TraitRecorder {
 
   #seeTable(names: AuthorizerNames): number {
     const [table, , database] = names;
-    if (this.#isTemp(database)) {
+    const isExpected = this.#altersMain && TEMP_SCHEMAS.has(this.#text(table));
+    if (!isExpected && this.#isTemp(database)) {
       this.#kind = "alone";
       this.#sessionBound = true;
     }
@@ -151,7 +160,8 @@ export class TraitRecorder {
     return u8[database] === 0x74 && this.#text(database) === "temp";
   }
 
-  #seeSchemaChange(action: number): number {
+  #seeSchemaChange(action: number, names: AuthorizerNames): number {
+    if (action === ACTION.alterTable) this.#altersMain = !this.#isTemp(names[0]);
     const { createTempFirst, createTempLast, dropTempFirst, dropTempLast } = ACTION;
     const createsTemp = action >= createTempFirst && action <= createTempLast;
     if (createsTemp || (action >= dropTempFirst && action <= dropTempLast)) {
