@@ -51,10 +51,13 @@ export function sizeOf(text: string): number {
   throw new InvalidArgumentError("It is no size such as 10GiB or 268435456.");
 }
 
+/** Of ISO 8601: `Date` alone takes "-5" for a day in 2001. */
+const TIME = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/i;
+
 /** A number is a position in the log; anything else is a time. */
 export function momentOf(text: string): Date | { readonly lsn: number } {
   if (/^\d+$/.test(text)) return { lsn: Number(text) };
-  const time = new Date(text);
+  const time = new Date(TIME.test(text) ? text : Number.NaN);
   if (Number.isNaN(time.getTime())) {
     throw new InvalidArgumentError("It is neither an LSN nor a time such as 2026-11-22T12:00:00Z.");
   }

@@ -29,6 +29,12 @@ describe("the ending of a command", () => {
     );
   });
 
+  test("who names a snapshot that there is not is told where snapshots are listed", () => {
+    const details = { database: "shop", snapshot: "noon" };
+    const error = new StorageError("BOP_NOT_FOUND", "there is none", { details });
+    expect(endingOf(error).advice).toContain("bop snapshot list");
+  });
+
   test("a message of several lines is cut to its first", () => {
     expect(endingText(endingOf(new UsageError("one\ntwo")))).toBe("bop: one\n");
   });

@@ -72,6 +72,15 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   BOP_SNAPSHOT_GONE: "name a later moment; `bop snapshot list` shows moments that are kept",
 };
 
+/** For calls that refuse, with a RangeError, what was typed. */
+export async function asUsage<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message) : error;
+  }
+}
+
 /** The ending of a command that threw. */
 export function endingOf(error: unknown): Ending {
   if (error instanceof CommanderError) {
@@ -95,7 +104,10 @@ export function endingOf(error: unknown): Ending {
 function storageEnding(error: StorageError): Ending {
   const exitCode = REFUSALS.has(error.code) ? EXIT.refused : EXIT.failed;
   const code = isStorageError(error, "BOP_SQLITE") ? error.details.sqliteCode : error.code;
-  return { exitCode, message: error.message, code, advice: ADVICE[error.code] };
+  const isOfSnapshot =
+    isStorageError(error, "BOP_NOT_FOUND") && error.details.snapshot !== undefined;
+  const advice = isOfSnapshot ? "`bop snapshot list` shows what is kept" : ADVICE[error.code];
+  return { exitCode, message: error.message, code, advice };
 }
 
 /** `bop: <what> (<code>)`, and what to do next on a line of its own. */

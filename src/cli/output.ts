@@ -22,8 +22,7 @@ export class Output {
   constructor(sink: Sink) {
     this.#sink = sink;
     this.isTerminal = sink.isTTY === true;
-    sink.on("error", (error) => {
-      if ((error as { code?: unknown }).code !== "EPIPE") throw error;
+    whenReaderLeaves(sink, () => {
       this.#isClosed = true;
     });
   }
@@ -46,6 +45,14 @@ export class Output {
   json(document: unknown): void {
     this.write(`${JSON.stringify(document, jsonValue, 2)}\n`);
   }
+}
+
+/** See (2). Other errors of the stream are thrown. */
+export function whenReaderLeaves(sink: Sink, left: () => void): void {
+  sink.on("error", (error) => {
+    if ((error as { code?: unknown }).code !== "EPIPE") throw error;
+    left();
+  });
 }
 
 const SIZE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;

@@ -17,4 +17,4 @@
  *     error           what a client gets to see
  */
 export type { ServerLimits } from "./limits.ts";
-export { type RunningServer, type ServerOptions, startServer } from "./server.ts";
+export { assertMayListen, type RunningServer, type ServerOptions, startServer } from "./server.ts";

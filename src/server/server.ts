@@ -41,14 +41,18 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** Throws a RangeError for an address that others can reach, unless that is allowed. See (1). */
+export function assertMayListen(host: string, allowInsecure: boolean): void {
+  if (isLoopback(host) || allowInsecure) return;
+  throw new RangeError(
+    `the server has no authentication: on ${host} everybody who reaches the port could read ` +
+      "and change every database. Listen on 127.0.0.1, or allow it with --allow-insecure.",
+  );
+}
+
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { manager, clock, logger, host = "127.0.0.1", port = 8080 } = options;
-  if (!isLoopback(host) && options.allowInsecure !== true) {
-    throw new RangeError(
-      `the server has no authentication: on ${host} everybody who reaches the port could read ` +
-        "and change every database. Listen on 127.0.0.1, or allow it with --allow-insecure.",
-    );
-  }
+  assertMayListen(host, options.allowInsecure === true);
   const limits = resolveLimits(options.limits);
   await (await manager.database(DEFAULT_DATABASE)).close();
   const streams = new StreamTable({

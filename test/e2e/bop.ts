@@ -17,6 +17,8 @@ export interface Ended {
 export interface BopOptions {
   readonly input?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Who reads its standard output goes away before there is any. Default false. */
+  readonly leavesEarly?: boolean;
 }
 
 /** Runs one command to its end. Its standard streams are pipes, never a terminal. */
@@ -30,6 +32,7 @@ export function bop(argv: readonly string[], options: BopOptions = {}): Promise<
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
+  if (options.leavesEarly === true) child.stdout.destroy();
   child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
   return new Promise((resolve, reject) => {

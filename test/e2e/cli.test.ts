@@ -149,6 +149,14 @@ describe("commands on a store", () => {
   });
 });
 
+describe("a reader that goes away", () => {
+  test.each([[["--help"]], [["list", "-d", ""]]])("ends nothing: %j", async (argv) => {
+    const here = argv.map((word) => word || store);
+    const ended = await bop(here, { leavesEarly: true });
+    expect(ended).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+  });
+});
+
 describe("the shell in a pipe", () => {
   test("statements run in order, the last without a semicolon, and what they wrote stays", async () => {
     const input =

@@ -1,7 +1,9 @@
 /** `bop serve` as a process of its own: killed, stopped, refused. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { createClient } from "@libsql/client";
@@ -109,11 +111,13 @@ describe("the server as a process", () => {
   });
 
   test("an address that others can reach is wrong usage, unless it is allowed", async () => {
-    const elsewhere = ["--directory", directory, "--port", "0", "--host", "0.0.0.0"];
+    const untouched = join(directory, "untouched");
+    const elsewhere = ["--directory", untouched, "--port", "0", "--host", "0.0.0.0"];
     const quietly = ["--log-level", "silent"];
     const refused = await bopHere(["serve", ...elsewhere, ...quietly]);
     expect([refused.exitCode, refused.stdout]).toEqual([2, ""]);
     expect(refused.stderr).toContain("--allow-insecure");
+    expect(existsSync(untouched)).toBe(false);
     const served = await serve("--host", "0.0.0.0", "--allow-insecure");
     expect((await fetch(`${served.url}/health`)).status).toBe(200);
   });

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import type { Manager } from "../../manager/index.ts";
 import { momentOf, nameArgument } from "../arguments.ts";
 import { existingDatabase } from "../databases.ts";
+import { asUsage } from "../exit.ts";
 import { Output, sizeText } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import {
@@ -51,7 +52,9 @@ async function run(manager: Manager, { name, file, at, json }: ExportJob): Promi
   const progress = progressBar(`exporting ${name}`, process.stderr);
   try {
     await interruptible((signal) =>
-      database.export(file, { ...(at && { at }), signal, onProgress: progress.onProgress }),
+      asUsage(() =>
+        database.export(file, { ...(at && { at }), signal, onProgress: progress.onProgress }),
+      ),
     );
   } finally {
     progress.stop();

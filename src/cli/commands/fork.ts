@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import type { ForkOptions, Manager } from "../../manager/index.ts";
 import { checkedSnapshot, momentOf, nameArgument } from "../arguments.ts";
 import { existingDatabase } from "../databases.ts";
+import { asUsage } from "../exit.ts";
 import { Output } from "../output.ts";
 import { directoryOption, ioOption, jsonOption, type StoreOptions, withStore } from "../store.ts";
 
@@ -50,7 +51,7 @@ interface ForkJob {
 async function run(manager: Manager, { name, fork, options }: ForkJob): Promise<void> {
   await existingDatabase(manager, name);
   const database = await manager.database(name, { create: false });
-  await database.fork(fork, forkOptions(options));
+  await asUsage(() => database.fork(fork, forkOptions(options)));
   const { forkedFrom } = await existingDatabase(manager, fork);
   const output = new Output(process.stdout);
   const atLsn = forkedFrom?.lsn;

@@ -12,7 +12,7 @@ import { Command, Option } from "commander";
 import type { Logger } from "pino";
 import { systemEnv } from "../../io/index.ts";
 import type { Diagnostics } from "../../manager/index.ts";
-import { UsageError } from "../exit.ts";
+import { asUsage, CommandError, UsageError } from "../exit.ts";
 import {
   type Durability,
   directoryOption,
@@ -101,7 +101,9 @@ async function serve(options: ServeOptions): Promise<void> {
   const { host, port, autoCreate, allowInsecure } = options;
   // Loaded here: `bop --help` shows this command too, and need not wait for an HTTP server.
   const { pino } = await import("pino");
-  const { startServer } = await import("../../server/index.ts");
+  const { assertMayListen, startServer } = await import("../../server/index.ts");
+  // Before a store is made, or a bucket is taken from whoever has it.
+  await asUsage(async () => assertMayListen(host, allowInsecure));
   const logger = pino({ level: options.logLevel }, pino.destination({ dest: STDERR, sync: true }));
   const directory = resolve(options.directory);
   const { engine, io } = options;
@@ -119,11 +121,29 @@ async function serve(options: ServeOptions): Promise<void> {
     logger.info({ signal }, "closing: requests that run may finish");
     await server.close();
   } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message) : error;
+    throw listenFailure(error, `${host}:${port}`) ?? error;
   } finally {
     await manager.close();
   }
   logger.info("closed");
+}
+
+const LISTEN_FAILURES: Readonly<Record<string, string>> = {
+  EADDRINUSE: "is taken: something listens there",
+  EACCES: "may not be listened on by this user",
+  EADDRNOTAVAIL: "is no address of this machine",
+  ENOTFOUND: "is no address of this machine",
+};
+
+/** Undefined for what is no refusal of the place to listen on. */
+function listenFailure(error: unknown, place: string): CommandError | undefined {
+  const { code, syscall } = error as { readonly code?: unknown; readonly syscall?: unknown };
+  const why = typeof code === "string" ? LISTEN_FAILURES[code] : undefined;
+  if (why === undefined || (syscall !== "listen" && syscall !== "getaddrinfo")) return undefined;
+  return new CommandError(
+    `${place} ${why}`,
+    "name another with --host or --port; 0 picks a free one",
+  );
 }
 
 /** One line each: which driver, and what the operator should know of this machine. */
