@@ -14,6 +14,7 @@ import type { StorageError } from "../../base/errors.ts";
 import { PagesAway } from "../../page-store/index.ts";
 import type { Connection, Transaction, TransactionOptions } from "../api/connection.ts";
 import type { StatementDescription } from "../api/queryable.ts";
+import { CallOrder } from "./call-order.ts";
 import { closedError } from "./closed.ts";
 import { HandleRunner } from "./handle-runner.ts";
 import type { OpenDatabase } from "./open-database.ts";
@@ -30,8 +31,8 @@ export class PinnedConnection extends QueryableBase implements Connection {
   readonly #session = new Session();
   readonly #shared: HandleRunner;
   #own: SeatRunner | undefined;
-  /** Settles when the call has begun that waits for pages. See (3). */
-  #starting: Promise<void> | undefined;
+  /** See (3). Not its session's: its calls run through that. */
+  readonly #calls = new CallOrder();
   #closed: StorageError | undefined;
   /** While its transaction reads. See (2). */
   #reader: Disposer | undefined;
@@ -106,7 +107,7 @@ export class PinnedConnection extends QueryableBase implements Connection {
   }
 
   async #refusable<T>(run: () => Promise<T>): Promise<T> {
-    while (this.#starting !== undefined) await this.#starting;
+    if (this.#calls.isWaiting) return this.#calls.inOrder(() => this.#refusable(run));
     this.#assertUsable();
     let running: Promise<T>;
     try {
@@ -125,21 +126,14 @@ export class PinnedConnection extends QueryableBase implements Connection {
       this.#assertUsable();
       return { running: run() };
     });
-    const starting = started.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#starting = starting;
-    void starting.then(() => {
-      if (this.#starting === starting) this.#starting = undefined;
-    });
+    this.#calls.waitFor(started);
     return started;
   }
 
   #iterate(call: RowCall): AsyncIterableIterator<unknown> {
     this.#assertUsable();
     try {
-      if (this.#starting === undefined) return this.#runnerFor(call.sql).iterate(call);
+      if (!this.#calls.isWaiting) return this.#runnerFor(call.sql).iterate(call);
     } catch (error) {
       if (!(error instanceof PagesAway)) throw error;
     }

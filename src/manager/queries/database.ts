@@ -106,7 +106,7 @@ export class DatabaseHandle extends QueryableBase implements Database {
     this.#assertOpen();
     const place = { database: this.#database, session: this.#session };
     const { forks } = this.#relations;
-    const fork = await place.session.inOrder(() => forks.fork(place, name, options));
+    const fork = await place.session.calls.inOrder(() => forks.fork(place, name, options));
     return new DatabaseHandle(fork, this.#relations);
   }
 
@@ -118,7 +118,7 @@ export class DatabaseHandle extends QueryableBase implements Database {
       database.catchUp(session);
     };
     const { snapshots } = this.#relations;
-    return session.inOrder(() => snapshots.take(database.options.stream, name, caughtUp));
+    return session.calls.inOrder(() => snapshots.take(database.options.stream, name, caughtUp));
   }
 
   async snapshots(): Promise<SnapshotInfo[]> {

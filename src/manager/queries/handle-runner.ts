@@ -42,7 +42,7 @@ export class HandleRunner implements Runner {
   }
 
   run<T>(call: Call<T>): Promise<T> {
-    if (this.session.isStarting) return this.session.inOrder(() => this.run(call));
+    if (this.session.calls.isWaiting) return this.session.calls.inOrder(() => this.run(call));
     try {
       return this.#runOnce(call);
     } catch (error) {
@@ -56,7 +56,7 @@ export class HandleRunner implements Runner {
     const limits = { timeoutMs, deadlineMs, missed };
     const start = () => ({ running: this.#runOnce({ ...call, deadlineMs }) });
     const started = withPages(this.database.pages, start, limits);
-    this.session.starts(started);
+    this.session.calls.waitFor(started);
     return (await started).running;
   }
 
@@ -103,7 +103,7 @@ export class HandleRunner implements Runner {
   iterate(call: RowCall): AsyncIterableIterator<unknown> {
     const { database, session } = this;
     return new RowIterator(database, (expire) =>
-      session.inOrder(() => withPages(database.pages, () => this.#openSource(call, expire))),
+      session.calls.inOrder(() => withPages(database.pages, () => this.#openSource(call, expire))),
     );
   }
 
@@ -154,7 +154,7 @@ export class HandleRunner implements Runner {
   /** Runs statements in one transaction, which others may share. */
   batch(call: BatchCall): Promise<ExecuteResult[]> {
     const { database, session } = this;
-    if (session.isStarting) return session.inOrder(() => this.batch(call));
+    if (session.calls.isWaiting) return session.calls.inOrder(() => this.batch(call));
     const { statements, shape, timeoutMs } = call;
     return new Promise((resolve, reject) => {
       database.writer.push({
@@ -175,7 +175,7 @@ export class HandleRunner implements Runner {
   /** Runs by itself, with the writer, from its first statement to its last. */
   script(sql: string, timeoutMs?: number): Promise<void> {
     const { database, session } = this;
-    if (session.isStarting) return session.inOrder(() => this.script(sql, timeoutMs));
+    if (session.calls.isWaiting) return session.calls.inOrder(() => this.script(sql, timeoutMs));
     const script = new ScriptRun({ database, session, sql, timeoutMs });
     let beganLsn: Lsn | undefined;
     return new Promise((resolve, reject) => {
@@ -209,7 +209,7 @@ export class HandleRunner implements Runner {
 
   async describe(sql: string): Promise<StatementDescription> {
     const { database, session } = this;
-    if (session.isStarting) return session.inOrder(() => this.describe(sql));
+    if (session.calls.isWaiting) return session.calls.inOrder(() => this.describe(sql));
     if (session.queuedCount > 0) this.#catchUp();
     const { columns, parameterNames, readonly, explain } = await withPages(database.pages, () =>
       database.readSeat(session).statement(sql),

@@ -10,6 +10,7 @@ import { assert } from "../../base/assert.ts";
 import type { StorageError } from "../../base/errors.ts";
 import { PagesAway } from "../../page-store/index.ts";
 import type { PreparedStatement } from "../../sqlite/index.ts";
+import { CallOrder } from "./call-order.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { withPages } from "./page-waits.ts";
 import type { RowReader } from "./shapes.ts";
@@ -44,8 +45,8 @@ export class RowIterator implements AsyncIterableIterator<unknown> {
   #source: Promise<Source> | undefined;
   /** Rows that were given. */
   #given = 0;
-  /** Settles when the row that waits for its pages is there. */
-  #waiting: Promise<void> | undefined;
+  /** Behind a row that waits for its pages. */
+  readonly #calls = new CallOrder();
   #ended = false;
   /** Why it was ended, until somebody asks for the next row. */
   #expired: StorageError | undefined;
@@ -65,7 +66,11 @@ export class RowIterator implements AsyncIterableIterator<unknown> {
     this.#database.assertOpen();
     this.#source ??= this.#open((error) => this.#expire(error));
     const source = await this.#source;
-    while (this.#waiting !== undefined) await this.#waiting;
+    if (this.#calls.isWaiting) return this.#calls.inOrder(() => this.#nextOf(source));
+    return this.#nextOf(source);
+  }
+
+  #nextOf(source: Source): Result | Promise<Result> {
     // The loop may have been left, or the database closed, while the snapshot was waited for.
     this.#database.assertOpen();
     this.#assertFresh();
@@ -98,14 +103,7 @@ export class RowIterator implements AsyncIterableIterator<unknown> {
   /** Who asks for another row meanwhile waits for this one. */
   #inTurn(source: Source): Promise<Result> {
     const result = this.#takeAgain(source);
-    const waiting = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#waiting = waiting;
-    void waiting.then(() => {
-      if (this.#waiting === waiting) this.#waiting = undefined;
-    });
+    this.#calls.waitFor(result);
     return result;
   }
 

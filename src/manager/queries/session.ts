@@ -9,6 +9,7 @@
  *     yet what it is, since pages are away that it takes to compile its text.
  */
 import { LSN_ZERO, type Lsn } from "../../base/units.ts";
+import { CallOrder } from "./call-order.ts";
 
 export class Session {
   lastCommitLsn: Lsn = LSN_ZERO;
@@ -19,31 +20,8 @@ export class Session {
   seat: { leave(): void } | undefined;
   /** Statements that were accepted and have not run yet. */
   queuedCount = 0;
-  /** Settles when the call has begun whose text could not be compiled. See (3). */
-  #starting: Promise<void> | undefined;
-
-  /** A call has not begun that was made: what comes is to be called by `inOrder`. */
-  get isStarting(): boolean {
-    return this.#starting !== undefined;
-  }
-
-  /** Others wait until it settles, however it does. See (3). */
-  starts(started: Promise<unknown>): void {
-    const starting = started.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#starting = starting;
-    void starting.then(() => {
-      if (this.#starting === starting) this.#starting = undefined;
-    });
-  }
-
-  /** Calls `start` in the same go in which it is its turn: at once if nothing waits. */
-  async inOrder<T>(start: () => T | Promise<T>): Promise<T> {
-    while (this.#starting !== undefined) await this.#starting;
-    return start();
-  }
+  /** See (3). */
+  readonly calls = new CallOrder();
 
   committed(lsn: Lsn): void {
     if (lsn > this.lastCommitLsn) this.lastCommitLsn = lsn;

@@ -28,7 +28,7 @@ export function beginOnWriter(
   const { database, session } = place;
   return new Promise((resolve, reject) => {
     const wait = new WriterWait(place, limits, { resolve, reject });
-    if (session.isStarting) void session.inOrder(() => database.writer.push(wait));
+    if (session.calls.isWaiting) void session.calls.inOrder(() => database.writer.push(wait));
     else database.writer.push(wait);
   });
 }
@@ -103,7 +103,7 @@ async function inOrder({ database, session }: TransactionPlace, limits: Transact
   try {
     await new Promise<void>((resolve, reject) => {
       waiting = patience(database.options.env.clock, limits, reject);
-      void session.inOrder(resolve);
+      void session.calls.inOrder(resolve);
     });
   } finally {
     waiting?.dispose();
@@ -118,7 +118,7 @@ export async function beginOnSpare(
   const { database, session } = place;
   const { timeoutMs, signal } = limits;
   const deadlineMs = database.options.env.clock.monotonicMs() + timeoutMs;
-  if (session.isStarting) await inOrder(place, limits);
+  if (session.calls.isWaiting) await inOrder(place, limits);
   if (session.queuedCount > 0) {
     database.catchUp(session);
     database.options.kick();
