@@ -29,6 +29,7 @@ import { present } from "../../base/assert.ts";
 import type { Env } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
 import { nextTurn } from "../../base/next-turn.ts";
+import { Turns } from "../../base/turns.ts";
 import { STATE_KEY, STORE_KEY, TABLE, type TableName } from "../rows/keys.ts";
 import type {
   KeyValueOperation,
@@ -103,7 +104,7 @@ export class ManifestMirror {
   /** A base is being written: what is committed meanwhile is noted for it. */
   #basing = false;
   readonly #commits = new Set<Promise<unknown>>();
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   /** See (6). */
   #isTrusted = false;
   #bases = 0;
@@ -264,9 +265,7 @@ export class ManifestMirror {
 
   /** One after the other. What fails makes the mirror stale: see (2). */
   #enqueue(work: () => Promise<void>): Promise<void> {
-    const done = this.#tail.then(work).catch((error: unknown) => this.#fail(error));
-    this.#tail = done;
-    return done;
+    return this.#turns.run(() => work().catch((error: unknown) => this.#fail(error)));
   }
 
   #fail(error: unknown): void {

@@ -7,6 +7,7 @@
  * (3) `close` waits for the commits that were called before it, however they end.
  */
 import { StorageError } from "../../base/errors.ts";
+import { Turns } from "../../base/turns.ts";
 import type {
   ClaimValue,
   KeyValueOperation,
@@ -38,7 +39,7 @@ export interface KeyValueBackend {
 
 export class KeyValueHandle implements KeyValueStore {
   readonly #backend: KeyValueBackend;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #failure: StorageError | undefined;
   #closed: Promise<void> | undefined;
 
@@ -81,15 +82,13 @@ export class KeyValueHandle implements KeyValueStore {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#tail.then(() => this.#backend.release());
+    this.#closed ??= this.#turns.run(() => this.#backend.release());
     return this.#closed;
   }
 
   #enqueue<T>(commit: () => Promise<T>): Promise<T> {
     this.#assertOpen();
-    const done = this.#tail.then(() => this.#guarded(commit));
-    this.#tail = done.catch(() => undefined); // Its caller hears of it; the queue only waits.
-    return done;
+    return this.#turns.run(() => this.#guarded(commit));
   }
 
   async #guarded<T>(commit: () => Promise<T>): Promise<T> {

@@ -11,6 +11,7 @@
  */
 import type { Env, Random } from "../../base/env.ts";
 import { ioError } from "../../base/errors.ts";
+import { Turns } from "../../base/turns.ts";
 import { type KeyValueBackend, KeyValueHandle } from "./handle.ts";
 import type {
   ClaimValue,
@@ -64,8 +65,8 @@ class Directory {
   #undecided: Undecided[] = [];
   /** See (4). */
   owner: { readonly backend: object; readonly process: Env["process"] } | undefined;
-  /** Ends when the newest commit does: there is one writer at a time, of all processes. */
-  #tail: Promise<unknown> = Promise.resolve();
+  /** There is one writer at a time, of all processes. */
+  readonly commits = new Turns();
 
   /** Values are never changed in place, so both may have the same. */
   copy(): Directory {
@@ -90,13 +91,6 @@ class Directory {
       pairs.push({ key: Buffer.from(key, "latin1"), value: value.slice() });
     }
     return pairs;
-  }
-
-  /** One commit behind the other. */
-  exclusively<T>(commit: () => Promise<T>): Promise<T> {
-    const done = this.#tail.then(commit);
-    this.#tail = done.catch(() => undefined); // Its caller hears of it; the queue only waits.
-    return done;
   }
 
   begin(undecided: Undecided): void {
@@ -187,12 +181,12 @@ class MemoryBackend implements KeyValueBackend {
   }
 
   commit(batch: readonly KeyValueOperation[], expected?: KeyValueOperation): Promise<boolean> {
-    return this.#opened.directory.exclusively(() => this.#commit(batch, expected));
+    return this.#opened.directory.commits.run(() => this.#commit(batch, expected));
   }
 
   own(key: Uint8Array, claim: ClaimValue): Promise<Owned> {
     const { directory, env } = this.#opened;
-    return directory.exclusively(async () => {
+    return directory.commits.run(async () => {
       const found = this.get(key);
       const owner = directory.owner?.process;
       if (owner?.isAlive(owner)) return { owned: false, found };
@@ -204,12 +198,12 @@ class MemoryBackend implements KeyValueBackend {
     });
   }
 
-  /** Its reads are over when they return. */
   /** Its room is not of the simulated disk. */
   keepRoom(): undefined {
     return undefined;
   }
 
+  /** Its reads are over when they return. */
   readers(): ReaderFacts {
     return { count: 0, lagMax: 0 };
   }
