@@ -32,7 +32,7 @@ export type Seen = "absent" | "data" | "fence";
 /** How an attempt to create it ended; "unclear" may yet become any of the others. */
 export type Tried = "created" | "data" | "fence" | "unclear";
 
-export type Ending =
+export type SequenceEnding =
   | {
       readonly phase: "searching";
       /** All below are data. */
@@ -61,12 +61,12 @@ const AHEAD_STEP = 4;
 const AHEAD_DOUBLINGS_MAX = 20;
 
 /** `known`: so many are known to be data. */
-export function beginEnding(known = 0): Ending {
+export function beginEnding(known = 0): SequenceEnding {
   return { phase: "searching", low: known, high: undefined, highIsFence: false, step: 1 };
 }
 
 /** What is to be asked next; undefined when it has ended. */
-export function questionOf(ending: Ending): Question | undefined {
+export function questionOf(ending: SequenceEnding): Question | undefined {
   switch (ending.phase) {
     case "searching": {
       const { low, high, step } = ending;
@@ -82,11 +82,11 @@ export function questionOf(ending: Ending): Question | undefined {
   }
 }
 
-export function afterLook(ending: Ending, seen: Seen): Ending {
+export function afterLook(ending: SequenceEnding, seen: Seen): SequenceEnding {
   assert(ending.phase === "searching", () => `a look while ${ending.phase}`);
   const { low, high, step } = ending;
   const asked = high === undefined ? low + step - 1 : Math.floor((low + high) / 2);
-  const next: Ending =
+  const next: SequenceEnding =
     seen === "data"
       ? { ...ending, low: asked + 1, step: high === undefined ? step * 2 : step }
       : { ...ending, high: asked, highIsFence: seen === "fence" };
@@ -95,7 +95,7 @@ export function afterLook(ending: Ending, seen: Seen): Ending {
   return { phase: "fencing", number: next.low, lost: 0 };
 }
 
-export function afterTry(ending: Ending, tried: Tried): Ending {
+export function afterTry(ending: SequenceEnding, tried: Tried): SequenceEnding {
   if (tried === "unclear") return ending; // See (3).
   if (ending.phase === "ahead") {
     const { number, target, lost } = ending;

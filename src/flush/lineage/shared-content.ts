@@ -12,13 +12,13 @@ import type { DiskHistory, SharedContent } from "./compare.ts";
 import type { Lineage } from "./lineage.ts";
 
 /** Whole durable batches of the disk's log from an LSN on; undefined where it has none. */
-export type LocalLog = (fromLsn: number) => Promise<readonly ShippedBatch[] | undefined>;
+export type ReadDiskLog = (fromLsn: number) => Promise<readonly ShippedBatch[] | undefined>;
 
 export function sharedContent(of: {
   readonly bucket: Bucket;
   readonly lineage: Lineage;
   readonly disk: DiskHistory;
-  readonly log: LocalLog;
+  readonly log: ReadDiskLog;
   readonly signal?: AbortSignal | undefined;
 }): SharedContent {
   return async (fromLsn, toLsn) => {
@@ -65,12 +65,12 @@ async function* shippedEntries({
 
 /** The disk's, one at a time. */
 class LocalBatches {
-  readonly #log: LocalLog;
+  readonly #log: ReadDiskLog;
   #batches: readonly ShippedBatch[] = [];
   #index = 0;
   #nextLsn: number;
 
-  constructor(log: LocalLog, fromLsn: number) {
+  constructor(log: ReadDiskLog, fromLsn: number) {
     this.#log = log;
     this.#nextLsn = fromLsn;
   }

@@ -19,9 +19,9 @@ import {
   afterLook,
   afterTry,
   beginEnding,
-  type Ending,
   questionOf,
   type Seen,
+  type SequenceEnding,
   type Tried,
 } from "./ending-core.ts";
 
@@ -41,7 +41,7 @@ export type TakeOver =
       readonly phase: "ending";
       readonly kind: SequenceKind;
       readonly epoch: number;
-      readonly ending: Ending;
+      readonly ending: SequenceEnding;
       /** Of `epoch`, once that is known. */
       readonly manifest: ManifestEnd | undefined;
       /** Newest first. */

@@ -16,7 +16,7 @@ import { Troubles, unlessAborted } from "./troubles.ts";
 import { WalSchedule } from "./wal-schedule.ts";
 
 /** How an epoch, or all shipping, came to its end. */
-export type Ending =
+export type EpochEnd =
   | { readonly type: "next" }
   | { readonly type: "lost"; readonly error: StorageError }
   | { readonly type: "closed" };
@@ -104,7 +104,10 @@ export class Course {
   }
 
   /** What ends the epoch, if it is that. Otherwise it has waited, and the same is to be tried again. */
-  async troubled(error: unknown, { part, attempt, signal }: Trouble): Promise<Ending | undefined> {
+  async troubled(
+    error: unknown,
+    { part, attempt, signal }: Trouble,
+  ): Promise<EpochEnd | undefined> {
     const { troubles } = this;
     if (signal.aborted) return undefined;
     troubles.last = error;

@@ -16,7 +16,7 @@ import { isStorageError, StorageError } from "../../base/errors.ts";
 import { type ChunkId, LSN_ZERO, type Lsn, lsn } from "../../base/units.ts";
 import { NumberedWriter } from "../lineage/numbered-writer.ts";
 import { type BegunEpoch, beginEpoch, type Claim } from "./begin-epoch.ts";
-import { Course, type Ending } from "./course.ts";
+import { Course, type EpochEnd } from "./course.ts";
 import { type DeadLetter, letterOf } from "./dead-letters.ts";
 import { type FlushState, moveFlush } from "./flush-state.ts";
 import { type FlushFacts, type FlushStats, flushFacts } from "./flush-stats.ts";
@@ -301,12 +301,12 @@ export class FlushController {
   }
 
   /** See (2). */
-  async #ship(session: Session, closing: AbortSignal): Promise<Ending> {
+  async #ship(session: Session, closing: AbortSignal): Promise<EpochEnd> {
     const cut = new AbortController();
     const stop = () => cut.abort(closing.reason);
     closing.addEventListener("abort", stop, { once: true });
-    let first: Ending | undefined;
-    const end = (ending: Ending | undefined) => {
+    let first: EpochEnd | undefined;
+    const end = (ending: EpochEnd | undefined) => {
       if (ending === undefined) return;
       first ??= ending;
       cut.abort();

@@ -5,7 +5,7 @@
  *     idle: only what older epochs have put can become garbage. One that has shipped none has
  *     nothing to leave behind, and stays.
  */
-import type { Course, Ending } from "./course.ts";
+import type { Course, EpochEnd } from "./course.ts";
 import type { WalPump } from "./wal-pump.ts";
 
 export interface LogLoop {
@@ -19,7 +19,7 @@ export async function shipLog(
   course: Course,
   { pump, beganMs }: LogLoop,
   signal: AbortSignal,
-): Promise<Ending | undefined> {
+): Promise<EpochEnd | undefined> {
   const { options, schedule, logAlarm } = course;
   const { clock } = options;
   for (let attempt = 0; !signal.aborted; ) {

@@ -18,8 +18,8 @@ import type { ShippedBatch, SpilledChunk } from "../format/log-object.ts";
 import type { Bucket } from "../lineage/bucket.ts";
 import type { Lineage } from "../lineage/lineage.ts";
 
-/** The log of write/. */
-export interface LocalLog {
+/** The log of write/, whose durable batches go to the bucket. */
+export interface LogToShip {
   readonly durableLsn: Lsn;
   onDurable(listener: (durableLsn: Lsn) => void): Disposer;
   readonly shipping: {
@@ -108,7 +108,7 @@ export interface FlushControllerOptions {
   readonly store: ObjectStore;
   readonly requests: () => RequestCounts;
   readonly retries: () => RetryStats;
-  readonly log: LocalLog;
+  readonly log: LogToShip;
   readonly manifest: Pick<Manifest, "opened" | "publish" | "nextSequence">;
   /** Resolves when the bucket is fit to be shipped to. Rejects if it is not. */
   readonly ready?: (signal: AbortSignal) => Promise<void>;

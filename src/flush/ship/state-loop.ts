@@ -2,7 +2,7 @@
  * SHIPS STATES OF THE MANIFEST IN ONE EPOCH: one at a time, at most one an interval, when there is news
  * or garbage to be looked for.
  */
-import type { Course, Ending } from "./course.ts";
+import type { Course, EpochEnd } from "./course.ts";
 import type { ShippedState } from "./ports.ts";
 import { unlessAborted } from "./troubles.ts";
 import type { WalPump } from "./wal-pump.ts";
@@ -12,7 +12,7 @@ export async function shipStates(
   course: Course,
   log: Pick<WalPump, "newest">,
   signal: AbortSignal,
-): Promise<Ending | undefined> {
+): Promise<EpochEnd | undefined> {
   const { clock, pump, flushIntervalMs } = course.options;
   let nextMs = 0;
   await unlessAborted(course.troubles.left("manifest"), signal);

@@ -16,12 +16,12 @@ import { isIndexNumber, LogIndexBuilder } from "../format/index-object.ts";
 import { logObjectSteps } from "../format/log-object.ts";
 import type { NumberedWriter } from "../lineage/numbered-writer.ts";
 import { paced } from "./paced.ts";
-import type { LocalLog, LocalRange, ManifestPump, WalPosition } from "./ports.ts";
+import type { LocalRange, LogToShip, ManifestPump, WalPosition } from "./ports.ts";
 
 export interface WalPumpOptions {
   readonly clock: Pick<Clock, "monotonicMs" | "turn">;
   readonly storeId: Uint8Array;
-  readonly log: LocalLog;
+  readonly log: LogToShip;
   readonly writer: NumberedWriter;
   readonly chunks: Pick<ManifestPump, "ensureChunks">;
   readonly flushBytes: number;
