@@ -79,7 +79,7 @@ export class PageLife {
     const stream = this.#pickLive();
     if (stream === undefined || catalogue.live.length >= DATABASES_MAX) return;
     const moments = [log.newestLsn];
-    for (const [of, lsn] of this.#snapshots()) if (of === stream) moments.push(lsn);
+    for (const [of, lsn] of this.rig.catalogue.moments) if (of === stream) moments.push(lsn);
     if (random.chance(0.3)) {
       for (const { lsn, upToLsn } of store.versions(stream)) moments.push(lsn, upToLsn);
     }
@@ -116,7 +116,7 @@ export class PageLife {
   read(): void {
     const random = this.#random;
     const { store, log } = this.rig;
-    const snapshots = this.#snapshots();
+    const snapshots = this.rig.catalogue.moments;
     if (snapshots.length > 0 && random.chance(0.5)) {
       const [stream, lsn] = random.pick(snapshots);
       const space = store.view(stream, lsn);
@@ -165,7 +165,7 @@ export class PageLife {
         if (upToLsn > lsn) this.#checkAt(stream, upToLsn);
       }
     }
-    for (const [stream, lsn] of this.#snapshots()) this.#checkAt(stream, lsn);
+    for (const [stream, lsn] of this.rig.catalogue.moments) this.#checkAt(stream, lsn);
   }
 
   #checkAt(stream: StreamId, lsn: Lsn): void {
@@ -219,18 +219,6 @@ export class PageLife {
     if (random.chance(0.1)) return random.below(Math.max(1, before));
     const growth = random.chance(0.04) ? random.below(700) : random.below(6);
     return Math.min(PAGES_MAX, before + growth);
-  }
-
-  /** Moments that snapshots keep, of dropped databases too. */
-  #snapshots(): [StreamId, Lsn][] {
-    const { catalogue } = this.rig;
-    return [...catalogue.snapshots.values()].flatMap(({ stream, lsn }): [StreamId, Lsn][] => {
-      if (stream !== 0) return [[stream, lsn]];
-      return [...catalogue.databases.values()].flatMap((row): [StreamId, Lsn][] => {
-        const isThere = row.createdLsn <= lsn && (row.droppedLsn ?? lsn + 1) > lsn;
-        return isThere ? [[row.stream, lsn]] : [];
-      });
-    });
   }
 
   #pickLive(): StreamId | undefined {

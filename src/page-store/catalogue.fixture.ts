@@ -59,6 +59,17 @@ export class CatalogueRig {
     );
   }
 
+  /** Moments that snapshots keep, of dropped databases too; one of all databases is one of each. */
+  get moments(): [StreamId, Lsn][] {
+    return [...this.snapshots.values()].flatMap(({ stream, lsn }): [StreamId, Lsn][] => {
+      if (stream !== CATALOGUE_STREAM) return [[stream, lsn]];
+      return [...this.databases.values()].flatMap((row): [StreamId, Lsn][] => {
+        const isThere = row.createdLsn <= lsn && (row.droppedLsn ?? lsn + 1) > lsn;
+        return isThere ? [[row.stream, lsn]] : [];
+      });
+    });
+  }
+
   create(): StreamId {
     const stream = this.#nextStream();
     const of = { stream, name: `tenant-${stream}`, engine: "sqlite", createdAtMs: 0 } as const;

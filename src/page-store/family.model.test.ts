@@ -93,7 +93,7 @@ class Life {
       expectNewest(store.space(stream), this.#oracle.newest(stream), stream);
       this.#checkVersions(stream);
     }
-    for (const [stream, lsn] of this.#snapshots()) {
+    for (const [stream, lsn] of this.rig.catalogue.moments) {
       const space = store.view(stream, lsn);
       expectFrozen(space, this.#oracle.at(stream, lsn), `stream ${stream} at ${lsn}`);
       space.close();
@@ -194,7 +194,7 @@ class Life {
     const stream = this.#pickLive();
     if (stream === undefined || rig.catalogue.live.length > 12) return;
     let lsn = rig.log.newestLsn;
-    const own = this.#snapshots().filter(([of]) => of === stream);
+    const own = this.rig.catalogue.moments.filter(([of]) => of === stream);
     if (own.length > 0 && random.chance(0.4)) lsn = random.pick(own)[1];
     else if (random.chance(0.2)) {
       const moments = rig.store.versions(stream);
@@ -232,7 +232,7 @@ class Life {
   #read(): void {
     const random = this.#random;
     const { rig } = this;
-    const snapshots = this.#snapshots();
+    const snapshots = this.rig.catalogue.moments;
     if (snapshots.length > 0 && random.chance(0.5)) {
       const [stream, lsn] = random.pick(snapshots);
       const space = rig.store.view(stream, lsn);
@@ -273,18 +273,6 @@ class Life {
         space.close();
       }
     }
-  }
-
-  /** Moments that snapshots keep, of dropped databases too. */
-  #snapshots(): [StreamId, Lsn][] {
-    const { catalogue } = this.rig;
-    return [...catalogue.snapshots.values()].flatMap(({ stream, lsn }): [StreamId, Lsn][] => {
-      if (stream !== 0) return [[stream, lsn]];
-      return [...catalogue.databases.values()].flatMap((row): [StreamId, Lsn][] => {
-        const isThere = row.createdLsn <= lsn && (row.droppedLsn ?? lsn + 1) > lsn;
-        return isThere ? [[row.stream, lsn]] : [];
-      });
-    });
   }
 
   #pickLive(): StreamId | undefined {
