@@ -55,9 +55,12 @@ describe("circles", () => {
       "src/d.ts": 'import type { E } from "./e.ts";',
       "src/e.ts": 'import { d } from "./d.ts"; export type E = 1;',
       "src/f.ts": 'import type { D } from "./d.ts"; import { a } from "./a.ts";',
+      "sim/g.ts": 'import { a } from "../src/a.ts"; import { h } from "./h.ts";',
+      "sim/h.ts": 'import type { G } from "./g.ts"; export const h = 1;',
     };
     expect(circles(repositoryOf(files))).toEqual([
       "src/a.ts: imports itself: src/a.ts → src/b.ts → src/c.ts → src/a.ts",
+      "sim/g.ts: imports itself: sim/g.ts → sim/h.ts → sim/g.ts",
       "src/d.ts: imports itself: src/d.ts → src/e.ts → src/d.ts",
     ]);
   });

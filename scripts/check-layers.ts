@@ -8,8 +8,9 @@
  * (3) Strangers are pairs that the order would allow and the design does not.
  * (4) Nothing in src/ imports what lies beside it (sim, test, bench, examples, scripts).
  * (5) A core (`core.ts`, `…-core.ts`) imports only base/ and files beside it.
- * (6) Modules of src/ never import each other in a circle, not for a type either: who wants to know one
- *     of a circle must know all of it, and what closes it belongs below or into a module of its own.
+ * (6) Modules never import each other in a circle, in src/ or beside it, not for a type either: who
+ *     wants to know one of a circle must know all of it, and what closes it belongs below or into a
+ *     module of its own.
  *
  * Tests enter other folders by their doors too, but may look up, since a test of the log may open a
  * store, and may use their own folder's door.
@@ -96,7 +97,7 @@ function refusal({ path, isTest }: Source, { target }: Import): string | undefin
 /** See (6). A circle is reported once, from its first file in order of name. */
 export const circles: Rule = ({ sources }: Repository) => {
   const edges = new Map<string, string[]>();
-  for (const { path, imports } of sources.filter(({ path }) => path.startsWith("src/"))) {
+  for (const { path, imports } of sources) {
     edges.set(
       path,
       imports.flatMap(({ target }) => target ?? []),

@@ -9,8 +9,8 @@
  * (3) Some die again while they recover, and what that leaves is looked at too. Each image that is
  *     opened counts as a crash: of all images (`IMAGES`) these are `ECHO_IMAGES`.
  */
-import type { Life } from "./life.ts";
-import type { Simulation } from "./simulation.ts";
+import type { Crash, SimulatedWorld } from "../src/io/index.ts";
+import type { Life, Surroundings } from "./life.ts";
 import type { SwarmOptions } from "./swarm.ts";
 import { ECHO_IMAGES, IMAGES } from "./tally.ts";
 
@@ -20,8 +20,18 @@ const MORE = 2;
 const CRASHES_AGAIN = 0.2;
 const RECOVERY_CHANGES_MAX = 25;
 
+/** What echoes are drawn of: a simulation, and so is each of them. */
+export interface Echoing<S> extends Surroundings {
+  /** What it is now, in a world that the crash could have led to as well. */
+  echo(world: SimulatedWorld): S;
+  /** True if the process survived its life. It is then still running. */
+  live(body: (life: Life) => Promise<void>): Promise<boolean>;
+  /** How a life ends that its crash has not ended yet. */
+  end(how: Crash): void;
+}
+
 /** Opens what is there and holds it against a copy of what is known; `echo` has its catalogue. */
-export type Echoed = (echo: Simulation) => (life: Life) => Promise<void>;
+export type Echoed<S> = (echo: S) => (life: Life) => Promise<void>;
 
 export function echoesPerCrash(seed: number): number {
   return PER_CRASH[((seed * 2654435761) % 2 ** 32) >>> 30] ?? 0;
@@ -33,7 +43,10 @@ export function withEchoes(drawn: SwarmOptions): SwarmOptions {
 }
 
 /** All echoes of the crash that was last. */
-export async function liveEchoes(simulation: Simulation, echoed: Echoed): Promise<void> {
+export async function liveEchoes<S extends Echoing<S>>(
+  simulation: S,
+  echoed: Echoed<S>,
+): Promise<void> {
   const { tally, trace } = simulation;
   for (const world of simulation.world.takeEchoes()) {
     const before = tally.of(IMAGES);
@@ -44,7 +57,10 @@ export async function liveEchoes(simulation: Simulation, echoed: Echoed): Promis
   }
 }
 
-async function liveEcho(echo: Simulation, look: (life: Life) => Promise<void>): Promise<void> {
+async function liveEcho<S extends Echoing<S>>(
+  echo: S,
+  look: (life: Life) => Promise<void>,
+): Promise<void> {
   const { random } = echo;
   if (random.chance(CRASHES_AGAIN)) {
     const how = random.pick(["kill", "power"] as const);

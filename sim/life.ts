@@ -15,11 +15,20 @@ import {
   SqliteError,
   StorageError,
 } from "../src/index.ts";
-import { type Crash, DeadProcessError } from "../src/io/index.ts";
+import {
+  type Crash,
+  DeadProcessError,
+  type SeededRandom,
+  type SimulatedWorld,
+} from "../src/io/index.ts";
+import type { MemoryStores } from "../src/manifest/index.ts";
+import type { CatalogueModel } from "./catalogue-model.ts";
 import type { DatabaseModel, NewTransaction, Submitted } from "./database-model.ts";
 import { BrokenPromise } from "./failure.ts";
 import { isChangeOfMind, type Place } from "./operations.ts";
-import type { Simulation } from "./simulation.ts";
+import type { SwarmOptions } from "./swarm.ts";
+import type { Tally } from "./tally.ts";
+import type { Trace } from "./trace.ts";
 
 /** What may end a call although nothing is wrong with the disk. */
 const EXCUSED = [
@@ -41,13 +50,31 @@ const EXCUSED_BY_FAULTS = [
   "SQLITE_IOERR",
 ];
 
+/** What a life is lived in: a simulation, as far as one life of it needs to know. */
+export interface Surroundings {
+  readonly world: SimulatedWorld;
+  readonly random: SeededRandom;
+  readonly options: SwarmOptions;
+  readonly stores: MemoryStores;
+  readonly trace: Trace;
+  readonly tally: Tally;
+  readonly catalogue: CatalogueModel;
+  /** The disk may fail, and so may calls. */
+  faulty: boolean;
+  /** Errors that mean that nothing was done, beside those that any seed may meet. */
+  excuses: (error: unknown) => boolean;
+  openManager(env: Env): Promise<Manager>;
+  /** This life has closed what it had opened, and that is no manager. */
+  closed(): void;
+}
+
 interface Settled {
   outcome: Submitted["outcome"];
 }
 
 export class Life {
   readonly env: Env;
-  readonly simulation: Simulation;
+  readonly simulation: Surroundings;
   readonly isAlive: () => boolean;
   /** The newest that was opened. */
   manager: Manager | undefined;
@@ -58,7 +85,7 @@ export class Life {
   queuesInOrder = true;
 
   constructor(options: {
-    readonly simulation: Simulation;
+    readonly simulation: Surroundings;
     readonly env: Env;
     readonly isAlive: () => boolean;
   }) {

@@ -22,7 +22,7 @@ import { memoryStores } from "../src/manifest/index.ts";
 import { prepareEngines, prepareReusedEngine } from "../src/sqlite/index.ts";
 import { CatalogueModel } from "./catalogue-model.ts";
 import { Copies } from "./copies.ts";
-import { type Echoed, echoesPerCrash, liveEchoes } from "./echoes.ts";
+import { type Echoed, type Echoing, echoesPerCrash, liveEchoes } from "./echoes.ts";
 import { assertUnaccused, BrokenPromise } from "./failure.ts";
 import { Life } from "./life.ts";
 import { type SwarmOptions, storeLimits, swarm } from "./swarm.ts";
@@ -61,7 +61,7 @@ interface Injector {
   readonly injected: ReadonlyMap<string, number>;
 }
 
-export class Simulation {
+export class Simulation implements Echoing<Simulation> {
   readonly world: ReturnType<typeof simulatedWorld>;
   readonly random: SeededRandom;
   readonly options: SwarmOptions;
@@ -78,7 +78,7 @@ export class Simulation {
   /** Errors that mean that nothing was done, beside those that any seed may meet. */
   excuses: (error: unknown) => boolean = () => false;
   /** How further images of a crash are looked at. Unset: they are not drawn. */
-  echoed: Echoed | undefined;
+  echoed: Echoed<Simulation> | undefined;
   readonly #made: SimulationOptions;
   readonly #traceDisk: boolean;
   readonly #isEcho: boolean;
@@ -117,7 +117,8 @@ export class Simulation {
 
   /** True if the process survived its life. It is then still running. */
   async live(body: (life: Life) => Promise<void>): Promise<boolean> {
-    if (this.echoed !== undefined && this.#hasCrashed) await liveEchoes(this, this.echoed);
+    const { echoed } = this;
+    if (echoed !== undefined && this.#hasCrashed) await liveEchoes<Simulation>(this, echoed);
     this.world.echoesPerCrash = this.echoed === undefined ? 0 : (this.options.echoes ?? 0);
     await this.#prepareEngine("sqlite");
     if (this.options.engine === "libsql") await this.#prepareEngine("libsql");

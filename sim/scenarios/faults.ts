@@ -9,14 +9,14 @@ import { isStorageError } from "../../src/index.ts";
 import type { FaultChances, SeededRandom } from "../../src/io/index.ts";
 import { work } from "../clients.ts";
 import { promise } from "../failure.ts";
-import type { Life } from "../life.ts";
+import type { Life, Surroundings } from "../life.ts";
 import { OPERATIONS } from "../operations.ts";
 import { type Found, verify } from "../oracle.ts";
 import { Simulation, type SimulationOptions } from "../simulation.ts";
 import type { SwarmOptions } from "../swarm.ts";
 import { lastLives, verifyEcho } from "./crash.ts";
 
-type Hurt = (simulation: Simulation) => void;
+type Hurt = (simulation: Surroundings) => void;
 
 const ROOM_BYTES_MAX = 3 * 1024 * 1024;
 
@@ -78,7 +78,7 @@ export async function openDespite(life: Life): Promise<Manager | undefined> {
 }
 
 /** Chooses what goes wrong from now on. */
-export function harm(simulation: Simulation): void {
+export function harm(simulation: Surroundings): void {
   const { random, world, stores, tally, trace } = simulation;
   const { disk } = world;
   const kind = random.pick(["writes", "syncs", "everything", "full", "reads", "manifest"] as const);
@@ -111,7 +111,7 @@ function everyCall(chance: number): FaultChances {
   return { ...often, ...seldom, ...names };
 }
 
-export function heal({ world, trace }: Simulation): void {
+export function heal({ world, trace }: Surroundings): void {
   world.disk.heal();
   world.disk.capacityBytes = Number.POSITIVE_INFINITY;
   trace.note("healed");

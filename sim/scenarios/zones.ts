@@ -4,6 +4,7 @@
  * loop stalls meanwhile. The promises are the same.
  */
 import type { DiskOperation, SeededRandom } from "../../src/io/index.ts";
+import type { Surroundings } from "../life.ts";
 import { Simulation, type SimulationOptions } from "../simulation.ts";
 import type { SwarmOptions } from "../swarm.ts";
 import { failAgain, worked } from "./faults.ts";
@@ -35,7 +36,7 @@ function often(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {
   return { ...worked(drawn, random), checkpoints: 6, administration: 6 };
 }
 
-function hurt(simulation: Simulation): void {
+function hurt(simulation: Surroundings): void {
   const { random, world, tally, trace } = simulation;
   const { disk } = world;
   if (random.chance(0.2)) world.stall(random.below(STALL_MS_MAX));
