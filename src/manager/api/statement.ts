@@ -1,7 +1,10 @@
 /** A STATEMENT and its rows, as programs hold them. */
 import type { ColumnInfo, IntegerMode, SqlInput, SqlValue } from "../../sqlite/index.ts";
 
-/** Parameters are positional (`run(1, "a")`) or one object of named ones (`run({ id: 1 })`). */
+/**
+ * Parameters are positional (`run(1, "a")`) or one object of named ones (`run({ id: 1 })`). They count as
+ * they are when the call is made: objects, arrays and bytes may be used again while it waits.
+ */
 export interface Statement<R = Row> {
   readonly sql: string;
   run(...parameters: StatementParameters): Promise<RunResult>;

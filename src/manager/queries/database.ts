@@ -16,6 +16,7 @@ import { closedError } from "./closed.ts";
 import { PinnedConnection } from "./connection.ts";
 import { HandleRunner } from "./handle-runner.ts";
 import type { OpenDatabase } from "./open-database.ts";
+import { ownParameters } from "./own-parameters.ts";
 import { executeForm, QueryableBase } from "./queryable.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import { Session } from "./session.ts";
@@ -160,7 +161,7 @@ function batchOf(statements: readonly BatchStatement[]) {
   return statements.map((statement: BatchStatement, index) => {
     if (typeof statement === "string") return { sql: statement, parameters: [] };
     const { sql, parameters = [] } = statement ?? {};
-    if (typeof sql === "string") return { sql, parameters };
+    if (typeof sql === "string") return { sql, parameters: ownParameters(parameters) };
     throw new TypeError(`batch: statement ${index} is neither a text nor { sql, parameters }`);
   });
 }

@@ -9,6 +9,7 @@ import type {
 } from "../api/queryable.ts";
 import type { Row, Statement } from "../api/statement.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
+import { ownParameters } from "./own-parameters.ts";
 import type { Runner } from "./runner.ts";
 import { allShape, executeShape, rowReader } from "./shapes.ts";
 import { PlainStatement } from "./statement.ts";
@@ -36,7 +37,8 @@ export abstract class QueryableBase implements Queryable {
     parameters: SqlParameters = [],
     options: ExecuteOptions = {},
   ): Promise<ExecuteResult> {
-    return this.runner.run({ sql, parameters, ...executeForm("execute", options) });
+    const form = executeForm("execute", options);
+    return this.runner.run({ sql, parameters: ownParameters(parameters), ...form });
   }
 
   describe(sql: string): Promise<StatementDescription> {

@@ -1,6 +1,13 @@
 /** A statement in the user's hands: a text, the shape of its rows, and where it runs. */
-import type { ColumnInfo, IntegerMode, SqlParameters, SqlValue } from "../../sqlite/index.ts";
+import type {
+  ColumnInfo,
+  IntegerMode,
+  SqlInput,
+  SqlParameters,
+  SqlValue,
+} from "../../sqlite/index.ts";
 import type { Row, RunResult, Statement, StatementParameters } from "../api/statement.ts";
+import { ownParameters, ownValues } from "./own-parameters.ts";
 import { type Call, columnsOf, type Runner } from "./runner.ts";
 import { allShape, getShape, type RowForm, type RowReader, RUN, rowReader } from "./shapes.ts";
 import type { Shape } from "./work.ts";
@@ -80,10 +87,14 @@ export class PlainStatement<R> implements Statement<R> {
   }
 }
 
-/** One plain object stands for named parameters; everything else is bound by position. */
+/**
+ * One plain object stands for named parameters; everything else is bound by position. The array is that
+ * of the call's rest parameters.
+ */
 function bindable(parameters: StatementParameters): SqlParameters {
   const only = parameters.length === 1 ? parameters[0] : undefined;
-  return (isPlainObject(only) ? only : parameters) as SqlParameters;
+  if (isPlainObject(only)) return ownParameters(only as SqlParameters);
+  return ownValues(parameters as SqlInput[]);
 }
 
 /** A Date or a Map is a value that cannot be bound, and not a set of names. */
