@@ -250,4 +250,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 11000921,
     found: "a segment that could not be opened became history from the beginning of the log on",
   },
+  {
+    scenario: "residency",
+    seed: 40000109,
+    found: "the oracle forgot a damaged file that a killed process had let go, until a power cut",
+  },
 ];

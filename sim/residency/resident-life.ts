@@ -181,7 +181,7 @@ export class ResidentLife {
   }
 
   /** Another process has opened what was left, and gives ids anew that no row names: see (4). */
-  async reopened(): Promise<void> {
+  async reopened(how: "kill" | "power"): Promise<void> {
     const { rig, bucket } = this.remote;
     this.checkHealed(); // By the process that is no more.
     const named = new Set(rig.manifest.opened.chunks.map(({ chunk }) => chunk));
@@ -190,11 +190,15 @@ export class ResidentLife {
       bucket.put.delete(chunk);
       bucket.safe.delete(chunk);
     }
-    await this.#checkFiles();
+    await this.#checkFiles(how);
   }
 
-  /** Files that nobody has damaged are as they were written, whatever crash came between. */
-  async #checkFiles(): Promise<void> {
+  /**
+   * Files that nobody has damaged are as they were written, whatever crash came between. What was damaged
+   * is over when a power cut has left it whole or gone: after a kill it may only seem so, where the names
+   * in its directory are not synced, and the next power cut brings the damaged file back.
+   */
+  async #checkFiles(how: "kill" | "power"): Promise<void> {
     const { rig } = this.remote;
     const there = new Set<ChunkId>();
     for (const path of await rig.chunkFiles()) {
@@ -207,8 +211,9 @@ export class ResidentLife {
         isWhole || this.#damaged.has(chunk),
         () => `${path} was well, and is not what it was`,
       );
-      if (isWhole) this.#damaged.delete(chunk);
+      if (isWhole && how === "power") this.#damaged.delete(chunk);
     }
+    if (how === "kill") return;
     for (const chunk of this.#damaged) if (!there.has(chunk)) this.#damaged.delete(chunk);
   }
 

@@ -64,7 +64,7 @@ export async function residency(options: SimulationOptions): Promise<void> {
     tally.add(IMAGES);
     rig.limits = drawLimits();
     await rig.restart(how);
-    await life.reopened();
+    await life.reopened(how);
     trace.note(`${rig.log.durableLsn} ${rig.world.disk.changeCount}`);
   }
   await end(life);
@@ -92,6 +92,6 @@ async function end(life: ResidentLife): Promise<void> {
   await rig.world.pass(SETTLE_MS);
   life.checkHealed();
   await rig.restart("power");
-  await life.reopened();
+  await life.reopened("power");
   await life.checkAll();
 }
