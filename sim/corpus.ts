@@ -255,4 +255,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 40000109,
     found: "the oracle forgot a damaged file that a killed process had let go, until a power cut",
   },
+  {
+    scenario: "tiering",
+    seed: 40000056,
+    found: "a load of a database of 8 MiB was more than the simulation lets a transaction change",
+  },
 ];

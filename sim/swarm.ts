@@ -39,8 +39,6 @@ export interface SwarmOptions {
   readonly io: "standard" | "direct";
   readonly writeTimeoutMs: number;
   readonly transactionMemoryBytes: number;
-  /** 8 MiB by default. */
-  readonly maxTransactionBytes?: number;
   /** The past that is kept; by default that of the store. */
   readonly historyMs?: number;
   readonly historyBytes?: number;
@@ -79,6 +77,8 @@ export function swarm(random: SeededRandom): SwarmOptions {
   };
 }
 
+/** More than what a busy database grows to (some 10 MiB), which vacuums and loads rewrite. */
+const TRANSACTION_BYTES_MAX = 64 * MIB;
 const NEVER = { localEveryMs: 0, remoteEveryMs: 0, sampleEveryMs: 0 };
 
 /** What `Manager.open` is given of them. */
@@ -86,7 +86,6 @@ export function storeLimits(options: SwarmOptions) {
   const { engine, segmentBytes, checkpointLogBytes, overlayBytes } = options;
   const { inlineFlushMs, maxConnections, transactionMemoryBytes, io, writeTimeoutMs } = options;
   const { historyMs, historyBytes, checkpointAgeMs, compression } = options;
-  const { maxTransactionBytes = 8 * MIB } = options;
   const limits = { engine, segmentBytes, checkpointLogBytes, overlayBytes };
   return {
     ...limits,
@@ -100,7 +99,7 @@ export function storeLimits(options: SwarmOptions) {
     io,
     limits: { writeTimeoutMs },
     cacheBytes: MIB,
-    maxTransactionBytes,
+    maxTransactionBytes: TRANSACTION_BYTES_MAX,
     scrub: NEVER, // Its reads would stand between those of the others; it has a scenario of its own.
   };
 }

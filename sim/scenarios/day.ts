@@ -83,7 +83,6 @@ function ofADay(drawn: SwarmOptions): SwarmOptions {
     checkpointLogBytes: 4 * MIB,
     overlayBytes: 4 * MIB,
     transactionMemoryBytes: 512 * KIB,
-    maxTransactionBytes: 64 * MIB, // A busy tenant grows to some 10 MiB, and is vacuumed.
     maxConnections: 48,
     historyMs: HOUR_MS,
     historyBytes: 12 * MIB,
