@@ -260,4 +260,10 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 40000056,
     found: "a load of a database of 8 MiB was more than the simulation lets a transaction change",
   },
+  {
+    scenario: "log",
+    seed: 20004515,
+    found:
+      "copies of a superblock whose sync had failed were taken for durable by the next process",
+  },
 ];

@@ -7,6 +7,8 @@ import { SuperblockFile } from "./superblock-file.ts";
 
 const DIRECTORY = "/store";
 const PATH = `${DIRECTORY}/superblock`;
+/** Among the changes of the first write after opening: sync, two copies, sync, and twice the last three. */
+const SYNC_OF_SECOND_HALF = 10;
 
 function facts(generation: number): SuperblockFacts {
   return {
@@ -51,6 +53,36 @@ async function writeUntilDead(world: SimulatedWorld): Promise<{ acknowledged: nu
     if (world.alive) throw error;
   });
   return { acknowledged };
+}
+
+/** One process: a few writes, of which any call may fail, until it ends or the world ends it. */
+async function liveOnFailingDisk(
+  world: SimulatedWorld,
+  told: { newest: number; acknowledged: number },
+): Promise<void> {
+  const { random, disk } = world;
+  const how = random.pick(["kill", "power"] as const);
+  const work = async () => {
+    const file = await SuperblockFile.open(await place(world));
+    disk.failSometimes(random.pick([{}, { sync: 0.3 }, { write: 0.3 }, { sync: 0.1, write: 0.1 }]));
+    if (random.chance(0.7)) disk.crashAt(1 + random.below(16), how);
+    for (let n = 1 + random.below(3); n > 0; n -= 1) {
+      told.newest += 1;
+      const generation = told.newest;
+      const isWritten = await file?.write(facts(generation)).then(
+        () => true,
+        () => false,
+      );
+      if (isWritten && world.alive) told.acknowledged = generation;
+    }
+  };
+  await world.run(work).catch((error) => {
+    if (world.alive) throw error;
+  });
+  disk.heal();
+  if (!world.alive) return;
+  if (how === "kill") world.kill();
+  else world.powerCut();
 }
 
 describe("the file of the superblock", () => {
@@ -120,6 +152,50 @@ describe("the file of the superblock", () => {
           expect(allowed).toContain(await generationAfter(world));
         }
       }
+    }
+  });
+
+  // evidence: G9
+  test("processes whose calls fail, one after the other, leave one that can be read after any power cut", async () => {
+    for (let seed = 0; seed < 400; seed += 1) {
+      const world = simulatedWorld({ seed });
+      await world.run(async () => SuperblockFile.create(await place(world), facts(1)));
+      const told = { newest: 1, acknowledged: 1 };
+      for (let life = 1 + world.random.below(5); life > 0; life -= 1) {
+        await liveOnFailingDisk(world, told);
+        const found = (await generationAfter(world)) ?? 0;
+        expect(found, `seed ${seed}`).toBeGreaterThanOrEqual(told.acknowledged);
+        expect(found, `seed ${seed}`).toBeLessThanOrEqual(told.newest);
+        world.kill();
+      }
+      world.powerCut();
+      const found = (await generationAfter(world)) ?? 0;
+      expect(found, `seed ${seed}`).toBeGreaterThanOrEqual(told.acknowledged);
+    }
+  });
+
+  test("one copy that decays is survived beside what a killed process left in the page cache", async () => {
+    for (let seed = 0; seed < 150; seed += 1) {
+      const world = simulatedWorld({ seed });
+      await world.run(async () => SuperblockFile.create(await place(world), facts(1)));
+      const cutOffIn = async (at: number, how: "kill" | "power", generation: number) => {
+        const work = async () => {
+          const file = await SuperblockFile.open(await place(world));
+          world.disk.crashAt(at, how);
+          await file?.write(facts(generation));
+        };
+        await world.run(work).catch((error) => {
+          if (world.alive) throw error;
+        });
+        if (world.alive && how === "kill") world.kill();
+        else if (world.alive) world.powerCut();
+      };
+      await cutOffIn(SYNC_OF_SECOND_HALF, "kill", 2);
+      const offset = world.random.below(4) * SUPERBLOCK.sizeBytes;
+      world.disk.decay({ path: PATH, kind: "bit", offset });
+      // A power cut before its first sync would take three of four.
+      await cutOffIn(2 + world.random.below(SYNC_OF_SECOND_HALF - 1), "power", 3);
+      expect([1, 2, 3], `seed ${seed}`).toContain(await generationAfter(world));
     }
   });
 

@@ -1,13 +1,15 @@
 /**
  * THE SUPERBLOCK'S FILE: four copies, read together and written one after the other.
  *
- *   write:  copy, copy ─► sync ─► copy, copy ─► sync
+ *   write:  copies 0, 1 ─► sync ─► copies 2, 3 ─► sync
  *
- * (1) Which two come first is said by `writeOrder`: whatever a write leaves behind when it is cut
- *     short, two equal copies of the old superblock or of the new one can be read.
- * (2) After a failed write the next one starts from what is known to be on the device. What another
- *     process has written is not: one that was killed between the two halves leaves copies that can
- *     be read and that a power cut still takes. They are synced before anything is written over.
+ * (1) Whatever a write leaves behind when it is cut short, two equal copies of the old superblock or
+ *     of the new one are on the device: superblock.ts (3).
+ * (2) What can be read need not be there. A process that was killed leaves copies that a power cut
+ *     still takes; one whose sync failed may leave such as no later sync makes durable. So the
+ *     doubtful half is written once more, with what it shows, before the other is written over; by
+ *     the next process, and by the one whose write failed. Damage may have taken a copy of the half
+ *     that is there: for that, what another process has left is synced as well.
  * (3) The file comes into being whole: it has its name only when all four copies are synced.
  */
 import type { File, Storage } from "../../base/env.ts";
@@ -15,12 +17,13 @@ import { ioError, StorageError, systemCode } from "../../base/errors.ts";
 import {
   chooseSuperblock,
   encodeCopy,
+  FIRST_HALF,
+  SECOND_HALF,
   SUPERBLOCK,
   SUPERBLOCK_COPIES,
   type Superblock,
   type SuperblockFacts,
   superblockAfter,
-  writeOrder,
 } from "./superblock.ts";
 
 export interface SuperblockPlace {
@@ -29,24 +32,22 @@ export interface SuperblockPlace {
   readonly directory: string;
 }
 
-const HALF = SUPERBLOCK_COPIES / 2;
-
 export class SuperblockFile {
   readonly #place: SuperblockPlace;
   #superblock: Superblock;
-  /** Copies that carry it, as far as is known. */
-  #copies: readonly number[];
-  /** The copies are on the device, and not only in the page cache: see (2). */
-  #isDurable: boolean;
+  /** Copies that are to carry it before the first half is written over: see (2). */
+  #doubtful: readonly number[];
+  /** Nothing is left of another process that was not synced. */
+  #isSynced: boolean;
 
   private constructor(
     place: SuperblockPlace,
-    found: { superblock: Superblock; copies: readonly number[]; isDurable: boolean },
+    found: { superblock: Superblock; doubtful: readonly number[]; isSynced: boolean },
   ) {
     this.#place = place;
     this.#superblock = found.superblock;
-    this.#copies = found.copies;
-    this.#isDurable = found.isDurable;
+    this.#doubtful = found.doubtful;
+    this.#isSynced = found.isSynced;
   }
 
   /**
@@ -81,8 +82,8 @@ export class SuperblockFile {
         details: { file: path, offset: 0, why: choice.why },
       });
     }
-    const { superblock, copies } = choice;
-    return new SuperblockFile(place, { superblock, copies, isDurable: false });
+    const { superblock, doubtful } = choice;
+    return new SuperblockFile(place, { superblock, doubtful, isSynced: false });
   }
 
   /** The first superblock of a new store. The directories tmp/ and the store's are there. */
@@ -108,10 +109,10 @@ export class SuperblockFile {
     } catch (cause) {
       throw ioError("create", path, cause);
     }
-    return new SuperblockFile(place, { superblock, copies: [0, 1, 2, 3], isDurable: true });
+    return new SuperblockFile(place, { superblock, doubtful: [], isSynced: true });
   }
 
-  /** The newest that is known to be on the device. */
+  /** The one that was found, or the newest since of which two copies are on the device. */
   get superblock(): Superblock {
     return this.#superblock;
   }
@@ -119,20 +120,17 @@ export class SuperblockFile {
   /** Resolves when all four copies are on the device. Throws BOP_IO or BOP_DISK_FULL. */
   async write(facts: SuperblockFacts): Promise<void> {
     const next = superblockAfter(this.#superblock, facts);
-    const order = writeOrder(this.#copies);
     const path = pathOf(this.#place);
     try {
       const file = await this.#place.storage.open(path, "write");
       try {
-        if (!this.#isDurable) await file.sync();
-        this.#isDurable = true;
-        const first = order.slice(0, HALF);
-        await this.#writeHalf(file, next, first);
+        await this.#settle(file);
+        await writeCopies(file, next, FIRST_HALF);
         // From here on the new one can be read back, and the old one need not be.
         this.#superblock = next;
-        this.#copies = first;
-        await this.#writeHalf(file, next, order.slice(HALF));
-        this.#copies = [...order];
+        this.#doubtful = SECOND_HALF;
+        await writeCopies(file, next, SECOND_HALF);
+        this.#doubtful = [];
       } finally {
         await file.close();
       }
@@ -141,10 +139,23 @@ export class SuperblockFile {
     }
   }
 
-  async #writeHalf(file: File, next: Superblock, half: readonly number[]): Promise<void> {
-    for (const index of half) await writeCopy(file, next, index);
-    await file.sync();
+  /** The first half may be written over afterwards: see (2). */
+  async #settle(file: File): Promise<void> {
+    if (!this.#isSynced) await file.sync();
+    this.#isSynced = true;
+    if (this.#doubtful.length === 0) return;
+    await writeCopies(file, this.#superblock, this.#doubtful);
+    this.#doubtful = [];
   }
+}
+
+async function writeCopies(
+  file: File,
+  superblock: Superblock,
+  copies: readonly number[],
+): Promise<void> {
+  for (const index of copies) await writeCopy(file, superblock, index);
+  await file.sync();
 }
 
 async function writeCopy(file: File, superblock: Superblock, index: number): Promise<void> {

@@ -7,12 +7,13 @@ import {
   chooseSuperblock,
   decodeCopy,
   encodeCopy,
+  FIRST_HALF,
+  SECOND_HALF,
   SUPERBLOCK,
   SUPERBLOCK_COPIES,
   type Superblock,
   type SuperblockFacts,
   superblockAfter,
-  writeOrder,
 } from "./superblock.ts";
 
 const FACTS: SuperblockFacts = {
@@ -150,13 +151,29 @@ describe("of four copies", () => {
     });
   });
 
-  test("those that do not carry the winner are written first, so that two good ones remain", () => {
+  test("those that are written first leave two good ones, and not those in doubt", () => {
     for (const states of combinations()) {
       const choice = choiceFor(states);
       if (choice.type !== "found") continue;
-      const untouched = writeOrder(choice.copies).slice(2);
-      expect(writeOrder(choice.copies).toSorted()).toEqual([0, 1, 2, 3]);
-      for (const index of untouched) expect(choice.copies).toContain(index);
+      const { superblock, doubtful } = choice;
+      const state = superblock.sequence === NEW.sequence ? "new" : "old";
+      const overwritten = doubtful.length > 0 ? doubtful : FIRST_HALF;
+      const rest = [0, 1, 2, 3].filter((index) => !overwritten.includes(index));
+      const untouched = rest.map((index) => states[index]).join(" ");
+      expect(["old old", `${state} ${state}`], states.join(" ")).toContain(untouched);
     }
+  });
+
+  test("the older half is certain, and copies 0 and 1 where there is none", () => {
+    const doubtful = (states: string) => {
+      const choice = choiceFor(states.split(" "));
+      return choice.type === "found" ? choice.doubtful : undefined;
+    };
+    expect(doubtful("new new old old")).toEqual([]);
+    expect(doubtful("old old new new")).toEqual(SECOND_HALF);
+    expect(doubtful("new new new new")).toEqual(SECOND_HALF);
+    expect(doubtful("new new torn old")).toEqual(SECOND_HALF);
+    expect(doubtful("torn new old old")).toEqual([]);
+    expect(doubtful("new torn new old")).toEqual([1, 3]);
   });
 });

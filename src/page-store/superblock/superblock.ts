@@ -21,8 +21,10 @@
  * (1) A copy counts only in its own place: its index is part of what is checked.
  * (2) The newest sequence of which at least two valid copies are equal wins. A lone newer copy is
  *     that of a write that never finished, and nobody was told that it did.
- * (3) A write overwrites first the copies that do not carry the winner. Two good ones remain until
- *     two newer ones are on the device.
+ * (3) Two equal copies are on the device at any time: copies 0 and 1 are written over only while 2
+ *     and 3 are known to be there, and 2 and 3 only while 0 and 1 are. What can be read says which
+ *     half a process that ended may have been at, though the page cache may show what a failed sync
+ *     has not taken to the device: an older half beside a newer one is there, and so is 0 and 1 else.
  * (4) A copy of the sequence right before the winner's must be its parent: else two histories are
  *     mixed in one file.
  */
@@ -50,6 +52,9 @@ export const SUPERBLOCK = layout(4096, [
 ]);
 
 export const SUPERBLOCK_COPIES = 4;
+/** In the order in which they are written, and synced one by one: see (3). */
+export const FIRST_HALF: readonly number[] = [0, 1];
+export const SECOND_HALF: readonly number[] = [2, 3];
 /** Copies that must agree for a superblock to count. */
 const QUORUM = 2;
 const MAGIC = Buffer.from("BOPS");
@@ -166,13 +171,15 @@ export type SuperblockChoice =
       readonly superblock: Superblock;
       /** Copies that carry it; at least two. */
       readonly copies: readonly number[];
+      /** Copies that it is to be written to once more before the first half is written over: (3). */
+      readonly doubtful: readonly number[];
     }
   | { readonly type: "newer"; readonly found: string }
   | { readonly type: "refused"; readonly why: string };
 
 /** See (2) and (4). */
 export function chooseSuperblock(copies: readonly (Uint8Array | undefined)[]): SuperblockChoice {
-  const holders = new Map<string, { superblock: Superblock; copies: number[] }>();
+  const holders = new Map<string, Holder & { readonly copies: number[] }>();
   for (let index = 0; index < SUPERBLOCK_COPIES; index += 1) {
     const answer = decodeCopy(copies[index], index);
     if (answer.type === "newer") return answer;
@@ -183,7 +190,7 @@ export function chooseSuperblock(copies: readonly (Uint8Array | undefined)[]): S
     holder.copies.push(index);
     holders.set(hash, holder);
   }
-  let winner: { superblock: Superblock; copies: number[] } | undefined;
+  let winner: Holder | undefined;
   for (const holder of holders.values()) {
     if (holder.copies.length < QUORUM) continue;
     const isNewer = holder.superblock.sequence > (winner?.superblock.sequence ?? -1);
@@ -199,14 +206,31 @@ export function chooseSuperblock(copies: readonly (Uint8Array | undefined)[]): S
       return { type: "refused", why: "the copies belong to two different histories" };
     }
   }
-  return { type: "found", superblock: winner.superblock, copies: winner.copies };
+  return {
+    type: "found",
+    superblock: winner.superblock,
+    copies: winner.copies,
+    doubtful: doubtfulCopies([...holders.values()], winner),
+  };
 }
 
-/** See (3). The first half of the order is written and synced before the second. */
-export function writeOrder(winnersAt: readonly number[]): readonly number[] {
-  const all = Array.from({ length: SUPERBLOCK_COPIES }, (_, index) => index);
-  const losers = all.filter((index) => !winnersAt.includes(index));
-  return [...losers, ...all.filter((index) => winnersAt.includes(index))];
+interface Holder {
+  readonly superblock: Superblock;
+  /** Where it was found, in order. */
+  readonly copies: readonly number[];
+}
+
+/** See (3). */
+function doubtfulCopies(holders: readonly Holder[], winner: Holder): readonly number[] {
+  const carrying = (half: readonly number[]) =>
+    holders.find(({ copies }) => half.every((index) => copies.includes(index)));
+  const [first, second] = [carrying(FIRST_HALF), carrying(SECOND_HALF)];
+  if (first === undefined && second === undefined) {
+    // Both halves have lost one: those that are whole stay until the others are, too.
+    return [...FIRST_HALF, ...SECOND_HALF].filter((index) => !winner.copies.includes(index));
+  }
+  const wasAtFirst = first === undefined || (second !== undefined && second !== winner);
+  return wasAtFirst ? [] : SECOND_HALF;
 }
 
 /** Covers everything but which copy it is. */
