@@ -1717,7 +1717,10 @@ export declare class SqliteError extends StorageError<"BOP_SQLITE"> {
     constructor(message: string, context: SqliteErrorContext);
 }
 
-/** Parameters are positional (`run(1, "a")`) or one object of named ones (`run({ id: 1 })`). */
+/**
+ * Parameters are positional (`run(1, "a")`) or one object of named ones (`run({ id: 1 })`). They count as
+ * they are when the call is made: objects, arrays and bytes may be used again while it waits.
+ */
 export interface Statement<R = Row> {
     readonly sql: string;
     run(...parameters: StatementParameters): Promise<RunResult>;

@@ -70,6 +70,7 @@ describe("a restore that is cut off", () => {
 });
 
 describe("a restore that fails", () => {
+  // evidence: G37
   test("has nothing of its manifest open any more, also at its last step", async () => {
     const rig = await shippedRig(34);
     const { stores, env } = rig;

@@ -10,6 +10,7 @@ async function msToClose(machine: Machine, store: RunningStore): Promise<number>
 }
 
 describe("closing takes no longer than it may", () => {
+  // evidence: G46
   test("while garbage is being deleted, and the bucket does not answer to that", async () => {
     const machine = new Machine(11);
     const { world, service } = machine;

@@ -148,6 +148,7 @@ describe("states in the bucket", () => {
     expect(remoteChains.map((each) => [each.epoch, each.number])).toEqual(there);
   });
 
+  // evidence: G32
   test("begin anew where the manifest could not be read: none lacks what came behind", async () => {
     const refused = { isNext: false };
     const over = (open: OpenKeyValueStore): OpenKeyValueStore => {

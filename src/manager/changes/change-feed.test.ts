@@ -6,6 +6,7 @@ import { prepareEngines } from "../../sqlite/index.ts";
 import { Manager } from "../manager.ts";
 
 describe("a reader of changes", () => {
+  // evidence: G46
   test("hears of the last commit though the manifest refused that once and nobody commits again", async () => {
     const world = simulatedWorld({ seed: 7 });
     const stores = memoryStores(world.random.fork());
