@@ -16,16 +16,18 @@ export interface FilesPlace {
   readonly directory: string;
   readonly storeId: Uint8Array;
   readonly manifest: Manifest;
+  readonly settle?: () => Promise<void>;
 }
 
 export async function findFiles(place: FilesPlace): Promise<FoundFiles> {
-  const { env, directory, storeId, manifest } = place;
+  const { env, directory, storeId, manifest, settle = () => Promise.resolve() } = place;
+  const { storage } = env;
   const named = new Set(manifest.opened.chunks.map(({ chunk }) => chunk));
   const missing = new Set(named);
-  const spilled = await removeLeftovers(env.storage, directory, (chunk) => {
+  const spilled = await removeLeftovers({ storage, directory, settle }, (chunk) => {
     missing.delete(chunk);
     return named.has(chunk);
   });
-  const shelf = await SpillShelf.open({ storage: env.storage, directory, storeId }, spilled);
+  const shelf = await SpillShelf.open({ storage, directory, storeId }, spilled);
   return { shelf, missing };
 }

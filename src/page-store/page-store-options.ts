@@ -15,6 +15,11 @@ export interface PageStoreOptions {
   readonly directory: string;
   readonly storeId: Uint8Array;
   readonly manifest: Manifest;
+  /**
+   * Called before files go that a process left which has died: resolves when the mirror has what the
+   * manifest has. Absent: there is no mirror.
+   */
+  readonly settle?: () => Promise<void>;
   readonly limits?: PageStoreLimits;
   /** Asked before the file of a chunk goes that died at an LSN: whoever ships may still need it. */
   readonly mayForget?: (diedAtLsn: Lsn) => boolean;

@@ -213,8 +213,8 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
 }
 
 /**
- * The manifest is the newest that there is. What the last owner published and did not live to settle
- * is settled before anything is let go for it.
+ * The manifest is the newest that there is. A checkpoint that the last owner published and did not live
+ * to settle is settled before any log is let go for it; of chunks leftovers.ts (3) sees to that.
  */
 async function trustMirror({ mirror, manifest }: Ground, superblocks: Superblocks): Promise<void> {
   mirror.trust();
@@ -222,7 +222,8 @@ async function trustMirror({ mirror, manifest }: Ground, superblocks: Superblock
 }
 
 /** Chunks may be in the sink and not here; then what is damaged here is healed from there. */
-async function openPages({ options, env, manifest, hold }: Ground, window: HistoryWindow) {
+async function openPages(ground: Ground, window: HistoryWindow) {
+  const { options, env, manifest, mirror, hold } = ground;
   const { directory } = options;
   const { storeId } = manifest.opened;
   const remote = await hold.chunks({ storage: env.storage, directory }, manifest.opened);
@@ -232,6 +233,7 @@ async function openPages({ options, env, manifest, hold }: Ground, window: Histo
     directory,
     storeId,
     manifest,
+    settle: () => mirror.settle(),
     limits: pageLimits(options),
     ...(remote && { remote, onHealed: (chunk) => healed.add(chunk) }),
     ...pageHooks(hold, window),

@@ -4,6 +4,8 @@
  *
  * (1) A chunk that the manifest names is never removed, nor is a file whose name is not ours.
  * (2) Nor is one that a transaction wrote itself: a commit in the log may name it. They are returned.
+ * (3) The last owner may have died between a commit of the manifest and what settles it: the mirror may
+ *     still name what the manifest does not. It is settled before the first chunk goes.
  */
 import type { Storage } from "../../base/env.ts";
 import { ioError } from "../../base/errors.ts";
@@ -11,18 +13,24 @@ import type { ChunkId } from "../../base/units.ts";
 import { decodeHeader, FILE_HEADER } from "../../chunk/index.ts";
 import { chunkDirectory, chunkOfName } from "../chunks/chunk-files.ts";
 
+export interface LeftoversPlace {
+  readonly storage: Storage;
+  /** Of the store. */
+  readonly directory: string;
+  /** See (3). */
+  readonly settle: () => Promise<void>;
+}
+
 /**
  * Makes the directories that the page store needs, and empties them of leftovers. Returns the chunks
  * of (2).
  */
 export async function removeLeftovers(
-  storage: Storage,
-  directory: string,
+  { storage, directory, settle }: LeftoversPlace,
   isNamed: (chunk: ChunkId) => boolean,
 ): Promise<ChunkId[]> {
   const chunks = chunkDirectory(directory);
   const unfinished = `${directory}/tmp`;
-  const spilled: ChunkId[] = [];
   try {
     await storage.mkdir(chunks);
     await storage.mkdir(unfinished);
@@ -31,26 +39,40 @@ export async function removeLeftovers(
       const path = `${unfinished}/${name}`;
       if ((await storage.stat(path))?.kind === "file") await storage.unlink(path);
     }
+    const unnamed: Unnamed[] = [];
     for (const folder of await storage.list(chunks)) {
       if (!/^[0-9a-f]{2}$/.test(folder)) continue;
-      spilled.push(...(await sweepFolder(storage, `${chunks}/${folder}`, isNamed)));
+      unnamed.push(...(await unnamedIn(storage, `${chunks}/${folder}`, isNamed)));
     }
-    return spilled;
+    if (unnamed.length === 0) return [];
+    await settle();
+    return await sweep(storage, unnamed);
   } catch (cause) {
     throw ioError("clean", directory, cause);
   }
 }
 
-async function sweepFolder(
+interface Unnamed {
+  readonly chunk: ChunkId;
+  readonly path: string;
+}
+
+async function unnamedIn(
   storage: Storage,
   folder: string,
   isNamed: (chunk: ChunkId) => boolean,
-): Promise<ChunkId[]> {
-  const spilled: ChunkId[] = [];
-  for (const name of await storage.list(folder)) {
+): Promise<Unnamed[]> {
+  const names = await storage.list(folder);
+  return names.flatMap((name) => {
     const chunk = chunkOfName(name);
-    if (chunk === undefined || isNamed(chunk)) continue;
-    const path = `${folder}/${name}`;
+    return chunk === undefined || isNamed(chunk) ? [] : [{ chunk, path: `${folder}/${name}` }];
+  });
+}
+
+/** See (2). */
+async function sweep(storage: Storage, unnamed: readonly Unnamed[]): Promise<ChunkId[]> {
+  const spilled: ChunkId[] = [];
+  for (const { chunk, path } of unnamed) {
     if (await isSpilled(storage, path)) spilled.push(chunk);
     else await storage.unlink(path);
   }
