@@ -266,4 +266,9 @@ export const CORPUS: readonly PastFailure[] = [
     found:
       "copies of a superblock whose sync had failed were taken for durable by the next process",
   },
+  {
+    scenario: "lost-manifest",
+    seed: 129,
+    found: "a store that was rebuilt named a past that began before the log that it needs",
+  },
 ];

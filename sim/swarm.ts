@@ -44,6 +44,8 @@ export interface SwarmOptions {
   readonly historyBytes?: number;
   readonly checkpointAgeMs?: number;
   readonly compression?: "none" | "deflate";
+  /** The work of `families`, where a scenario lets a seed draw that. */
+  readonly families?: boolean;
   /** Further images of each crash: see echoes.ts. Not of the dice, so that they move nothing. */
   readonly echoes?: number;
 }

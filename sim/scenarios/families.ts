@@ -40,17 +40,17 @@ export async function families(options: SimulationOptions): Promise<void> {
   simulation.faulty = simulation.random.chance(FAULTY_SHARE);
   const record = new MomentRecord();
   simulation.echoed = (echo) => lookAt(echo, record);
-  for (let n = 0; n < simulation.options.lives; n++) await interruptedLife(simulation, record);
+  for (let n = 0; n < simulation.options.lives; n++) await livedByFamilies(simulation, record);
   if (simulation.faulty) {
     await simulation.live(async (life) => {
       await openDespite(life); // A failure of the manifest may still be due.
     });
     simulation.end("kill");
   }
-  await lastLife(simulation, record);
+  await lastOfFamilies(simulation, record);
 }
 
-function withHistory(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {
+export function withHistory(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {
   return {
     ...drawn,
     lives: 1 + random.below(4),
@@ -61,7 +61,8 @@ function withHistory(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {
   };
 }
 
-async function interruptedLife(simulation: Simulation, record: MomentRecord): Promise<void> {
+/** Cut off in one of its bursts, in silence, or closed. What came before is settled first. */
+export async function livedByFamilies(simulation: Simulation, record: MomentRecord): Promise<void> {
   const { random, options, tally, faulty } = simulation;
   const how = random.pick(["kill", "power"] as const);
   const survived = await simulation.live(async (life) => {
@@ -149,7 +150,7 @@ async function populate(scene: Scene): Promise<void> {
 }
 
 /** All that is left is as it must be; and, of some seeds, then nothing is left. */
-async function lastLife(simulation: Simulation, record: MomentRecord): Promise<void> {
+export async function lastOfFamilies(simulation: Simulation, record: MomentRecord): Promise<void> {
   await simulation.live(async (life) => {
     const manager = await life.open();
     const scene = sceneOf(life, { manager, record });

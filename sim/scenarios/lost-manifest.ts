@@ -6,15 +6,21 @@
  * (1) From its first opening on a store can be rebuilt at every moment: what the mirror lacks the log still
  *     has, and every chunk that the mirror names is there.
  * (2) A store without its manifest is refused until it is rebuilt, and never taken for an empty one.
+ * (3) Half of the seeds live the work of `families`: forks, snapshots, drops and collections, which let
+ *     chunks go without a checkpoint. What is known of them outlives the manifest too.
  */
 import { isStorageError } from "../../src/index.ts";
+import type { SeededRandom } from "../../src/io/index.ts";
 import { rebuildManifest } from "../../src/manager/index.ts";
 import { promise } from "../failure.ts";
+import { MomentRecord } from "../families/record.ts";
 import type { Life } from "../life.ts";
 import { Simulation, type SimulationOptions, STORE } from "../simulation.ts";
 import type { SwarmOptions } from "../swarm.ts";
 import { interruptedLife, lastLives } from "./crash.ts";
+import { lastOfFamilies, livedByFamilies, withHistory } from "./families.ts";
 
+const FAMILIES_SHARE = 0.5;
 const LOSSES = 0.7;
 /** A rebuild takes a few milliseconds. */
 const REBUILD_MS_MAX = 15;
@@ -23,23 +29,48 @@ const CUT_OFF = 0.3;
 export async function lostManifest(options: SimulationOptions): Promise<void> {
   const simulation = new Simulation({ ...options, adjust: withCheckpoints });
   const { random } = simulation;
+  const lives =
+    simulation.options.families === true ? ofFamilies(simulation) : ofClients(simulation);
   await firstLife(simulation);
   for (let n = 0; n < simulation.options.lives; n++) {
-    await interruptedLife(simulation);
+    await lives.interrupted();
     if (random.chance(LOSSES)) await loseManifest(simulation);
   }
-  await lastLives(simulation);
+  await lives.last();
+}
+
+interface Lives {
+  readonly interrupted: () => Promise<void>;
+  readonly last: () => Promise<void>;
+}
+
+function ofClients(simulation: Simulation): Lives {
+  return {
+    interrupted: () => interruptedLife(simulation),
+    last: () => lastLives(simulation),
+  };
+}
+
+/** See (3). */
+function ofFamilies(simulation: Simulation): Lives {
+  const record = new MomentRecord();
+  return {
+    interrupted: () => livedByFamilies(simulation, record),
+    last: () => lastOfFamilies(simulation, record),
+  };
 }
 
 /** What a mirror is for comes with checkpoints. */
-function withCheckpoints(drawn: SwarmOptions): SwarmOptions {
-  return {
+function withCheckpoints(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {
+  const ofClients: SwarmOptions = {
     ...drawn,
     engine: "sqlite",
     lives: drawn.lives + 1,
     checkpoints: Math.max(4, drawn.checkpoints),
     operations: Math.min(drawn.operations, 6),
   };
+  if (!random.chance(FAMILIES_SHARE)) return ofClients;
+  return { ...withHistory(ofClients, random), lives: ofClients.lives, families: true };
 }
 
 /** Before it was opened once there is nothing to lose. */

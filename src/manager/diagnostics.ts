@@ -110,14 +110,18 @@ function pinnedStreams(
   });
 }
 
-/** Log may reach further back than page maps do: a moment needs both. */
+/**
+ * Log may reach further back than page maps do, and, in a store that lost its manifest, begin between
+ * two of them: a moment needs both, a map and the log from there on.
+ */
 function historyFacts(
   { log, window }: Parts,
   { checkpoints, checkpointLsn }: PageStore,
 ): Diagnostics["log"]["history"] {
   const { fromMs, bytes, segments } = log.history;
-  const ofMaps = laterLsn(checkpoints[0]?.lsn ?? checkpointLsn, window.passedLsn);
-  const kept = laterLsn(log.history.fromLsn, ofMaps);
+  const ofLog = log.history.fromLsn;
+  const ofMaps = checkpoints.find(({ lsn }) => lsn >= ofLog)?.lsn ?? checkpointLsn;
+  const kept = laterLsn(laterLsn(ofLog, ofMaps), window.passedLsn);
   const fromLsn = window.isClosed ? log.newestLsn : kept;
   return { fromLsn, fromTime: new Date(fromMs), bytes, segments };
 }
