@@ -4,7 +4,7 @@
  *   manager       databases by name, over an open store
  *   api/          what programs hold and are told: types, and nothing else
  *   options       what a store can be told; limit-options: how much of it; resolve-options checks it
- *                 all, once; refuse-unknown: what nobody knows
+ *                 all, once; refuse-unknown: what nobody knows; option-values: what comes with a call
  *   store         the layers of an open store; store-ground: what its parts know of it
  *   diagnostics   what users see of it; faults: what went wrong last; list-page: a page of a list
  *   opening/      the steps from a directory to an open store: directories: is one there? open-store

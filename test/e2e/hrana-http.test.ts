@@ -297,30 +297,39 @@ describe("batons", () => {
 });
 
 describe("what could hurt the others", () => {
-  test("an answer that grows too large fails in time for its batch to roll back", async () => {
-    const url = await open({ limits: { responseBytes: 10_000 } });
-    await postPipeline(url, pipeline("create table t (a)"));
-    const stmt = (sql: string) => ({ sql });
-    const steps = [
-      { stmt: stmt("begin") },
-      { stmt: stmt("insert into t values (1)"), condition: { type: "ok", step: 0 } },
-      { stmt: stmt("select hex(zeroblob(9000))"), condition: { type: "ok", step: 1 } },
-      { stmt: stmt("commit"), condition: { type: "ok", step: 2 } },
-      { stmt: stmt("rollback"), condition: { type: "not", cond: { type: "ok", step: 3 } } },
-    ];
-    const batch = { type: "batch", batch: { steps } };
-    const { json } = await postPipeline(url, { requests: [batch] });
-    const errors = json.results[0]?.response.result.step_errors;
-    expect(errors?.map((error) => error?.code ?? null)).toEqual([
-      null,
-      null,
-      "RESPONSE_TOO_LARGE",
-      null,
-      null,
-    ]);
-    const { json: after } = await postPipeline(url, pipeline("select a from t"));
-    expect(after.results[0]?.response.result.rows).toEqual([]);
-  });
+  const numbers = (count: number) => `with recursive n (i) as
+    (select 1 union all select i + 1 from n where i < ${count}) select i from n`;
+
+  test.each([
+    ["in memory", "select hex(zeroblob(9000))"],
+    ["on the wire", numbers(600)],
+  ])(
+    "an answer that grows too large %s fails in time for its batch to roll back",
+    async (_, big) => {
+      const url = await open({ limits: { responseBytes: 10_000 } });
+      await postPipeline(url, pipeline("create table t (a)"));
+      const stmt = (sql: string) => ({ sql });
+      const steps = [
+        { stmt: stmt("begin") },
+        { stmt: stmt("insert into t values (1)"), condition: { type: "ok", step: 0 } },
+        { stmt: stmt(big), condition: { type: "ok", step: 1 } },
+        { stmt: stmt("commit"), condition: { type: "ok", step: 2 } },
+        { stmt: stmt("rollback"), condition: { type: "not", cond: { type: "ok", step: 3 } } },
+      ];
+      const batch = { type: "batch", batch: { steps } };
+      const { json } = await postPipeline(url, { requests: [batch] });
+      const errors = json.results[0]?.response.result.step_errors;
+      expect(errors?.map((error) => error?.code ?? null)).toEqual([
+        null,
+        null,
+        "RESPONSE_TOO_LARGE",
+        null,
+        null,
+      ]);
+      const { json: after } = await postPipeline(url, pipeline("select a from t"));
+      expect(after.results[0]?.response.result.rows).toEqual([]);
+    },
+  );
 
   test("a statement without end is ended by its deadline, and the server goes on", async () => {
     const url = await open({ limits: { statementMs: 100 } });

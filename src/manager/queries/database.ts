@@ -22,6 +22,8 @@ import type { Call, RowCall, Runner } from "./runner.ts";
 import { Session } from "./session.ts";
 import { transact } from "./transaction.ts";
 
+const STATEMENT_KEYS = ["sql", "parameters"];
+
 export class DatabaseHandle extends QueryableBase implements Database {
   protected readonly runner: Runner;
   readonly #database: OpenDatabase;
@@ -71,7 +73,7 @@ export class DatabaseHandle extends QueryableBase implements Database {
 
   async batch(
     statements: readonly BatchStatement[],
-    options: ExecuteOptions = {},
+    options?: ExecuteOptions,
   ): Promise<ExecuteResult[]> {
     this.#assertOpen();
     const { shape, timeoutMs } = executeForm("batch", options);
@@ -161,7 +163,10 @@ function batchOf(statements: readonly BatchStatement[]) {
   return statements.map((statement: BatchStatement, index) => {
     if (typeof statement === "string") return { sql: statement, parameters: [] };
     const { sql, parameters = [] } = statement ?? {};
-    if (typeof sql === "string") return { sql, parameters: ownParameters(parameters) };
-    throw new TypeError(`batch: statement ${index} is neither a text nor { sql, parameters }`);
+    if (typeof sql !== "string") {
+      throw new TypeError(`batch: statement ${index} is neither a text nor { sql, parameters }`);
+    }
+    refuseUnknown(`batch, statement ${index}`, statement, STATEMENT_KEYS);
+    return { sql, parameters: ownParameters(parameters) };
   });
 }

@@ -9,6 +9,7 @@ import { StorageError } from "../../base/errors.ts";
 import type { IntegerMode, PreparedStatement, SqlValue } from "../../sqlite/index.ts";
 import type { ExecuteResult } from "../api/queryable.ts";
 import type { Row, RunResult } from "../api/statement.ts";
+import { shown } from "../option-values.ts";
 import type { Seat } from "./seat.ts";
 import type { Shape } from "./work.ts";
 
@@ -19,6 +20,14 @@ export type RowReader = (statement: PreparedStatement) => unknown;
 
 /** Where the columns of expressions, which belong to no table, go in expanded rows. */
 const NO_TABLE = "$";
+
+const INTEGER_MODES: readonly IntegerMode[] = ["number", "bigint", "string"];
+
+/** Throws a TypeError for what is no way of taking integers. */
+export function assertIntegerMode(what: string, mode: unknown): asserts mode is IntegerMode {
+  if (INTEGER_MODES.includes(mode as IntegerMode)) return;
+  throw new TypeError(`${what} is ${shown(mode)}; want ${INTEGER_MODES.join(", ")}`);
+}
 
 export function rowReader(form: RowForm, integers: IntegerMode): RowReader {
   switch (form) {

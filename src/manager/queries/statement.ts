@@ -9,15 +9,21 @@ import type {
 import type { Row, RunResult, Statement, StatementParameters } from "../api/statement.ts";
 import { ownParameters, ownValues } from "./own-parameters.ts";
 import { type Call, columnsOf, type Runner } from "./runner.ts";
-import { allShape, getShape, type RowForm, type RowReader, RUN, rowReader } from "./shapes.ts";
+import {
+  allShape,
+  assertIntegerMode,
+  getShape,
+  type RowForm,
+  type RowReader,
+  RUN,
+  rowReader,
+} from "./shapes.ts";
 import type { Shape } from "./work.ts";
 
 interface Rows {
   readonly form: RowForm;
   readonly integers: IntegerMode;
 }
-
-const INTEGER_MODES: readonly IntegerMode[] = ["number", "bigint", "string"];
 
 export class PlainStatement<R> implements Statement<R> {
   readonly sql: string;
@@ -68,9 +74,7 @@ export class PlainStatement<R> implements Statement<R> {
   }
 
   integers(mode: IntegerMode): Statement<R> {
-    if (!INTEGER_MODES.includes(mode)) {
-      throw new TypeError(`integers is ${JSON.stringify(mode)}; want ${INTEGER_MODES.join(", ")}`);
-    }
+    assertIntegerMode("integers", mode);
     return this.#with<R>({ ...this.#rows, integers: mode });
   }
 

@@ -144,7 +144,7 @@ export class Stream {
       rows: statement.wantRows,
       timeoutMs: limits.statementMs,
       // Rows stop gathering in memory here; what they take on the wire is counted below.
-      maxBytes: budget.leftBytes,
+      maxBytes: Math.max(0, budget.leftBytes),
     } as const;
     try {
       const result = await this.#connection.execute(sql, parameters, options).catch(explain(sql));
