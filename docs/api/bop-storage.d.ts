@@ -1726,7 +1726,11 @@ export interface Statement<R = Row> {
     run(...parameters: StatementParameters): Promise<RunResult>;
     get(...parameters: StatementParameters): Promise<R | undefined>;
     all(...parameters: StatementParameters): Promise<R[]>;
-    /** Rows of one snapshot, as they are asked for. Ending the loop early frees it. */
+    /**
+     * Rows of one snapshot, as they are asked for; in a transaction all are taken at the first step. Ending
+     * the loop early frees it. The close of its handle and the end of its transaction end it: the next
+     * step throws BOP_CLOSED.
+     */
     iterate(...parameters: StatementParameters): AsyncIterableIterator<R>;
     /** The same statement; rows are the first column's values. */
     pluck<T = SqlValue>(): Statement<T>;

@@ -67,6 +67,7 @@ export class PinnedConnection extends QueryableBase implements Connection {
   async close(): Promise<void> {
     if (this.#closed !== undefined) return;
     this.#closed = closedError("connection");
+    this.#shared.close(this.#closed);
     const own = this.#own;
     this.#reader?.dispose();
     if (own === undefined) return;

@@ -144,6 +144,7 @@ export class DatabaseHandle extends QueryableBase implements Database {
   async close(): Promise<void> {
     if (this.#closed !== undefined) return;
     this.#closed = closedError("database handle");
+    this.#inner.close(this.#closed);
   }
 
   #usable(): OpenDatabase {

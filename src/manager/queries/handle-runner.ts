@@ -22,7 +22,7 @@ import { type PreparedStatement, SqliteError } from "../../sqlite/index.ts";
 import type { ExecuteResult, StatementDescription } from "../api/queryable.ts";
 import { isOfTheDevice, refusedAtTheDoor } from "./group.ts";
 import { interrupted } from "./interrupted.ts";
-import { type FirstRow, RowIterator, type Source } from "./iterator.ts";
+import { type FirstRow, type OpenSource, RowIterator, type Source } from "./iterator.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { withPages } from "./page-waits.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
@@ -35,6 +35,9 @@ import type { BatchItem, Member, Shape } from "./work.ts";
 export class HandleRunner implements Runner {
   readonly database: OpenDatabase;
   readonly session: Session;
+  /** End the iterators that have a connection. */
+  readonly #loops = new Set<(error: StorageError) => void>();
+  #closed: StorageError | undefined;
 
   constructor(database: OpenDatabase, session: Session) {
     this.database = database;
@@ -102,9 +105,17 @@ export class HandleRunner implements Runner {
 
   iterate(call: RowCall): AsyncIterableIterator<unknown> {
     const { database, session } = this;
-    return new RowIterator(database, (expire) =>
-      session.calls.inOrder(() => withPages(database.pages, () => this.#openSource(call, expire))),
-    );
+    const open: OpenSource = (expire) =>
+      session.calls.inOrder(() => withPages(database.pages, () => this.#openSource(call, expire)));
+    return new RowIterator(database, open, () => {
+      if (this.#closed !== undefined) throw this.#closed;
+    });
+  }
+
+  /** The handle is closed: its iterators give back what they hold now, and hear of it at their next step. */
+  close(error: StorageError): void {
+    this.#closed = error;
+    for (const expire of [...this.#loops]) expire(error);
   }
 
   async #openSource(call: RowCall, expire: (error: StorageError) => void): Promise<Source> {
@@ -138,11 +149,14 @@ export class HandleRunner implements Runner {
     if (database.pages.hasRemote) connection.command("BEGIN"); // See (5).
     statement.bind(parameters);
     const first = await this.#first({ seat, statement }, read);
+    if (this.#closed !== undefined) throw this.#closed;
     const lsn = () => connection.snapshotLsn;
     const reader = database.options.readers.begin({ owner: database, lsn, end: expire });
+    this.#loops.add(expire);
     return {
       rows: { statement, read, first },
       end: () => {
+        this.#loops.delete(expire);
         reader.dispose();
         statement.finalize();
         if (connection.open && !connection.autocommit) connection.command("COMMIT");

@@ -1,7 +1,8 @@
 /**
  * ROWS AS THEY ARE ASKED FOR. The connection and its snapshot are taken at the first `next` and
  * given back at the end, at an error, at `return` (a loop that is left early), when the database
- * closes under it, or when it has been open for too long (`expire`).
+ * closes under it, or when it is told to end (`expire`): its handle was closed, or it has been open
+ * for too long.
  *
  * Where pages are away (page-waits.ts), the statement begins anew in the same snapshot when they are
  * here, and goes over the rows that were given: it is one that gives the same rows each time.
@@ -39,9 +40,13 @@ const DONE: Result = { done: true, value: undefined };
 /** Takes what an iterator needs, which it does once. It may be told to end: see readers.ts. */
 export type OpenSource = (expire: (error: StorageError) => void) => Promise<Source>;
 
+/** Throws if what the rows are of has ended. */
+export type Permit = () => void;
+
 export class RowIterator implements AsyncIterableIterator<unknown> {
   readonly #database: OpenDatabase;
   readonly #open: OpenSource;
+  readonly #permit: Permit | undefined;
   #source: Promise<Source> | undefined;
   /** Rows that were given. */
   #given = 0;
@@ -51,9 +56,10 @@ export class RowIterator implements AsyncIterableIterator<unknown> {
   /** Why it was ended, until somebody asks for the next row. */
   #expired: StorageError | undefined;
 
-  constructor(database: OpenDatabase, open: OpenSource) {
+  constructor(database: OpenDatabase, open: OpenSource, permit?: Permit) {
     this.#database = database;
     this.#open = open;
+    this.#permit = permit;
   }
 
   [Symbol.asyncIterator](): this {
@@ -64,6 +70,7 @@ export class RowIterator implements AsyncIterableIterator<unknown> {
     this.#assertFresh();
     if (this.#ended) return DONE;
     this.#database.assertOpen();
+    this.#permit?.();
     this.#source ??= this.#open((error) => this.#expire(error));
     const source = await this.#source;
     if (this.#calls.isWaiting) return this.#calls.inOrder(() => this.#nextOf(source));

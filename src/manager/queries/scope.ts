@@ -35,7 +35,7 @@ export class Scope extends QueryableBase implements Transaction {
       run: <T>(call: Call<T>) => this.#run(call),
       iterate: (call: RowCall) => {
         this.#assertCurrent();
-        return seatRunner.iterate(call);
+        return seatRunner.iterate(call, this.#permit);
       },
       script: (sql, timeoutMs) => this.#guarded(() => this.#script(sql, timeoutMs)),
       describe: (sql) => this.#guarded(() => seatRunner.describe(sql)),

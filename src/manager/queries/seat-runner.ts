@@ -23,7 +23,7 @@ import { acquireWriter } from "./acquire-writer.ts";
 import { closedError } from "./closed.ts";
 import { isOfTheDevice } from "./group.ts";
 import { interrupted } from "./interrupted.ts";
-import { RowIterator } from "./iterator.ts";
+import { type Permit, RowIterator } from "./iterator.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import {
   type CallOutcome,
@@ -32,9 +32,6 @@ import {
 } from "./seat-transaction.ts";
 import { SeatWaits } from "./seat-waits.ts";
 import { allShape } from "./shapes.ts";
-
-/** Throws if who made a call may no longer make it, since his transaction has ended meanwhile. */
-type Permit = () => void;
 
 export class SeatRunner implements Runner {
   readonly transaction: SeatTransaction;
@@ -114,10 +111,14 @@ export class SeatRunner implements Runner {
     );
   }
 
-  iterate({ sql, parameters, read }: RowCall): AsyncIterableIterator<unknown> {
+  /** The rows are taken at the first step, and ask for the permit at every one. */
+  iterate({ sql, parameters, read }: RowCall, permit?: Permit): AsyncIterableIterator<unknown> {
+    const { transaction } = this;
     const call = { sql, parameters, shape: allShape(read), timeoutMs: undefined };
-    return new RowIterator(this.transaction.database, async () => {
-      return { rows: await this.run(call), end: () => {} };
+    const open = async () => ({ rows: await this.run(call, permit), end: () => {} });
+    return new RowIterator(transaction.database, open, () => {
+      if (transaction.refusal !== undefined) throw transaction.refusal;
+      permit?.();
     });
   }
 
