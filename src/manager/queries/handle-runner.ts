@@ -98,7 +98,7 @@ export class HandleRunner implements Runner {
       const statement = seat.statement(call.sql);
       const outcome = this.#readOnce({ ...call, deadlineMs }, { seat, statement });
       if (outcome instanceof PagesAway) throw outcome;
-      return this.#shown(outcome, timeoutMs);
+      return this.#shown(outcome, call);
     };
     return withPages(database.pages, read, { timeoutMs, deadlineMs, missed });
   }
@@ -251,7 +251,7 @@ export class HandleRunner implements Runner {
   #read<T>(call: Call<T>, compiled: Compiled): Promise<T> {
     const outcome = this.#readOnce(call, compiled);
     if (outcome instanceof PagesAway) return this.#readAgain(call, outcome);
-    return this.#shown(outcome, call.timeoutMs);
+    return this.#shown(outcome, call);
   }
 
   #readOnce<T>(call: Call<T>, { seat, statement }: Compiled): ReadOutcome<T> | PagesAway {
@@ -269,9 +269,11 @@ export class HandleRunner implements Runner {
     });
   }
 
-  #shown<T>(outcome: ReadOutcome<T>, timeoutMs: number | undefined): Promise<T> {
+  #shown<T>(read: ReadOutcome<T>, { shape, timeoutMs }: Call<T>): Promise<T> {
     const { database, session } = this;
     const lsn = database.awaitedBy(session);
+    const outcome =
+      "answer" in read && shape.finish ? { answer: shape.finish(read.answer, lsn) } : read;
     if (database.gate.isOpen(lsn)) return settled(outcome, timeoutMs);
     return this.#gated(lsn).then(() => settled(outcome, timeoutMs));
   }

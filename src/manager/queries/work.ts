@@ -19,7 +19,7 @@ export type Work = Member | Alone | Hold;
 export interface Shape<T> {
   /** Steps through the bound statement and makes the answer, rows and counters. */
   collect(statement: PreparedStatement, seat: Seat): T;
-  /** Adds what is known only after the commit. */
+  /** Adds what is known only after the commit, or what a read has seen. */
   finish?(answer: T, lsn: Lsn): T;
 }
 
