@@ -34,6 +34,7 @@ import type { JobHandle, JobInfo } from "./jobs/job.ts";
 import { maxBacklog } from "./limit-options.ts";
 import { pageWanted } from "./list-page.ts";
 import { openStore } from "./opening/opening.ts";
+import { assertPath, yesOrNo } from "./option-values.ts";
 import type { ManagerOptions } from "./options.ts";
 import { DatabaseHandle } from "./queries/database.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
@@ -107,6 +108,7 @@ export class StoreManager implements Manager {
 
   async database(name: string, options: DatabaseOptions = {}): Promise<Database> {
     refuseUnknown("database", options, DATABASE_OPTIONS);
+    const mayCreate = yesOrNo("database: create", options.create) ?? true;
     const checked = databaseName(name);
     const { maxBacklogBytes } = options;
     const level = options.durability && durabilityOf("database", options.durability);
@@ -116,7 +118,7 @@ export class StoreManager implements Manager {
     store.lifecycle.assertOpen();
     let row = store.catalogue.databases.find(checked);
     if (row === undefined) {
-      if (options.create === false) throw notFound(checked);
+      if (!mayCreate) throw notFound(checked);
       const opened = store.door.enter();
       if (opened !== undefined) await opened;
       row = store.catalogue.databases.find(checked); // Another may have made it meanwhile.
@@ -183,6 +185,7 @@ export class StoreManager implements Manager {
   }
 
   async import(path: string, name: string, options: TransferOptions = {}): Promise<void> {
+    assertPath("import", path);
     refuseUnknown("import", options, TRANSFER_OPTIONS);
     const checked = databaseName(name);
     const store = this.#store;

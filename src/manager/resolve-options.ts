@@ -11,6 +11,7 @@ import {
   resolveChangeLogOptions,
 } from "./changes/change-options.ts";
 import { LIMIT_OPTIONS, type ResolvedLimits, resolveLimits } from "./limit-options.ts";
+import { shown } from "./option-values.ts";
 import type { ManagerOptions } from "./options.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 import { type ResolvedScrub, resolveScrub, SCRUB_OPTIONS } from "./scrub/scrub-options.ts";
@@ -140,6 +141,8 @@ function ioChoice(io: unknown = "auto"): IoChoice {
 function inRange(name: string, value: number, { min, max, step }: Range): number {
   const whole = step === 0 || (Number.isInteger(value) && value % step === 0);
   if (typeof value === "number" && whole && value >= min && value <= max) return value;
+  const what = step === 0 ? "" : "a whole number from ";
   const multiple = step > 1 ? `, a multiple of ${step}` : "";
-  throw new RangeError(`Manager.open: ${name} is ${value}; want ${min} to ${max}${multiple}`);
+  const wanted = `${what}${min} to ${max}${multiple}`;
+  throw new RangeError(`Manager.open: ${name} is ${shown(value)}; want ${wanted}`);
 }

@@ -1,6 +1,6 @@
 /** What a call is given that it cannot mean is refused by name, before anything happens. */
 import { describe, expect, test } from "vitest";
-import { openDatabase } from "../support/store.ts";
+import { openDatabase, openStore } from "../support/store.ts";
 
 const INSERT = "insert into t values (1)";
 
@@ -78,4 +78,35 @@ describe("options of a statement", () => {
     await db.batch([{ sql: INSERT }, { sql: "insert into t values (?)", parameters: [1] }]);
     expect(await count()).toBe(2);
   });
+});
+
+test("what else a call is given is looked at as well", async () => {
+  const store = await openStore();
+  const db = await store.database("a");
+  const wrong = (value: unknown) => value as never;
+  const calls: (readonly [() => unknown, string])[] = [
+    [() => store.database("b", { create: wrong("no") }), 'database: create is "no"; want true or'],
+    [() => store.log("b", { create: wrong(0) }), "log: create is 0; want true or false"],
+    [() => store.list({ prefix: wrong(5) }), "prefix is 5; want a text"],
+    [() => db.export(wrong(5)), "export: the path is 5; want the path of a file"],
+    [() => db.export("a\0b"), "export: the path has a zero byte"],
+    [() => store.import(wrong(undefined), "b"), "import: the path is undefined"],
+    [() => db.transaction(async () => 1, { signal: wrong(5) }), "signal is 5; want an AbortSignal"],
+  ];
+  for (const [call, message] of calls) await expectRefused(call, "TypeError", message);
+  expect((await store.list()).map(({ name }) => name)).toEqual(["a"]);
+});
+
+test("a number in quotes is shown with them, and a fraction is told that a whole number is wanted", async () => {
+  const open = (cacheBytes: unknown) => () => openStore({ cacheBytes: cacheBytes as number });
+  await expectRefused(open("67108864"), "RangeError", 'cacheBytes is "67108864"; want a whole');
+  await expectRefused(open(2 ** 24 + 0.5), "RangeError", "want a whole number from 1048576 to");
+});
+
+test("a SELECT that is run tells the moment that it saw, which is that of the last commit", async () => {
+  const { db } = await counted();
+  const { lsn } = await db.prepare(INSERT).run();
+  const read = await db.prepare("select v from t").run();
+  expect(read.lsn).toBeGreaterThanOrEqual(lsn);
+  await db.durable(read.lsn);
 });

@@ -11,6 +11,7 @@ import { StorageError } from "../../base/errors.ts";
 import type { FrozenSpace } from "../../page-store/index.ts";
 import type { EngineKind } from "../../sqlite/index.ts";
 import type { Connection } from "../api/connection.ts";
+import { assertPath } from "../option-values.ts";
 import { closedError } from "../queries/closed.ts";
 import { PinnedConnection } from "../queries/connection.ts";
 import { HandleRunner } from "../queries/handle-runner.ts";
@@ -133,7 +134,8 @@ export class FrozenDatabase extends QueryableBase implements DatabaseSnapshot {
     return this.#open(async () => new PinnedConnection(database));
   }
 
-  export(path: string, options: TransferOptions = {}): Promise<void> {
+  async export(path: string, options: TransferOptions = {}): Promise<void> {
+    assertPath("export", path);
     const { database } = this.#moment;
     const job = { database, session: this.#session, path };
     return this.#open(() => this.#moment.use(() => exportDatabase(job, options)));

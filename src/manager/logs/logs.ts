@@ -29,6 +29,7 @@ import type { LogInfo, LogOptions } from "../api/logs.ts";
 import type { ListOptions } from "../api/manager.ts";
 import { recordLogName } from "../catalogue/names.ts";
 import { pageWanted } from "../list-page.ts";
+import { yesOrNo } from "../option-values.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
 import { type LogCatalogue, type LogRow, logNameTaken } from "./log-catalogue.ts";
 
@@ -72,12 +73,13 @@ export class Logs implements CheckpointParticipant {
 
   async open(name: string, options: LogOptions = {}): Promise<RecordLog> {
     refuseUnknown("log", options, ["create"]);
+    const mayCreate = yesOrNo("log: create", options.create) ?? true;
     const checked = recordLogName(name);
     this.#host.assertOpen();
     const { catalogue, logs, wallMs, durable } = this.#parts;
     let row = catalogue.find(checked);
     if (row === undefined) {
-      if (options.create === false) throw notFound(checked);
+      if (!mayCreate) throw notFound(checked);
       const opened = this.#parts.enter();
       if (opened !== undefined) await opened;
       row = catalogue.find(checked); // Another may have made it meanwhile.

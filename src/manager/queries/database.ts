@@ -9,6 +9,7 @@ import { momentOf } from "../families/forks.ts";
 import type { Relations } from "../families/relations.ts";
 import type { DurableOptions } from "../gates/durability.ts";
 import { waitDurable } from "../gates/wait-durable.ts";
+import { assertPath } from "../option-values.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
 import { exportDatabase } from "../transfer/export.ts";
 import { TRANSFER_OPTIONS } from "../transfer/transfer-options.ts";
@@ -87,6 +88,7 @@ export class DatabaseHandle extends QueryableBase implements Database {
   }
 
   async export(path: string, { at, ...options }: ExportOptions = {}): Promise<void> {
+    assertPath("export", path);
     this.#assertOpen();
     const database = this.#database;
     const moment = momentOf(at, "export");

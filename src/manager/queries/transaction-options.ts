@@ -2,6 +2,7 @@
 import { StorageError } from "../../base/errors.ts";
 import type { TransactionOptions } from "../api/connection.ts";
 import { type Durability, durabilityOf } from "../gates/durability.ts";
+import { shown, signalOf } from "../option-values.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
 
 const DEFAULT_TIMEOUT_MS = 5000;
@@ -23,12 +24,8 @@ export interface ResolvedTransaction extends TransactionLimits {
 /** Throws TypeError and RangeError. */
 export function resolveTransaction(options: TransactionOptions): ResolvedTransaction {
   refuseUnknown("transaction", options, ["mode", "signal", "timeoutMs", "reveal", "durability"]);
-  const {
-    mode = "immediate",
-    timeoutMs = DEFAULT_TIMEOUT_MS,
-    signal,
-    reveal = "durable",
-  } = options;
+  const { mode = "immediate", timeoutMs = DEFAULT_TIMEOUT_MS, reveal = "durable" } = options;
+  const signal = signalOf("transaction", options.signal);
   if (!REVEALS.includes(reveal)) {
     throw new TypeError(
       `transaction: reveal is ${JSON.stringify(reveal)}; want ${REVEALS.join(", ")}`,
@@ -38,7 +35,7 @@ export function resolveTransaction(options: TransactionOptions): ResolvedTransac
     throw new TypeError(`transaction: mode is ${JSON.stringify(mode)}; want ${MODES.join(", ")}`);
   }
   if (typeof timeoutMs !== "number" || !(timeoutMs > 0)) {
-    throw new RangeError(`transaction: timeoutMs is ${timeoutMs}; want a positive number`);
+    throw new RangeError(`transaction: timeoutMs is ${shown(timeoutMs)}; want a positive number`);
   }
   const durability = options.durability && durabilityOf("transaction", options.durability);
   return { mode, timeoutMs, signal, reveal, durability };
