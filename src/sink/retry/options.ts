@@ -48,7 +48,7 @@ export interface RetryOptions {
   readonly pauseMs?: number;
 
   /**
-   * The longest that it is left alone.
+   * The longest that it is left alone, whatever it asks for itself.
    *
    * Milliseconds, from 1 to 3,600,000. Default 30,000.
    */

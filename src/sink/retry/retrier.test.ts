@@ -73,6 +73,25 @@ describe("a call that is repeated", () => {
       expect(world.nowMs - beganMs).toBeGreaterThanOrEqual(7000);
     }));
 
+  test("is not left alone for longer than the breaker would, though the service asks for a day", () =>
+    inWorld({ pauseMsMax: 30_000 }, async (retrier, { env }) => {
+      const call = failing(unavailable(86_400_000));
+      expect(await retrier.run(call.attempt)).toBe("value");
+      expect(env.clock.monotonicMs()).toBeLessThanOrEqual(30_001);
+    }));
+
+  test("that was under way at the close is told what it failed with, and waits for nothing", () =>
+    inWorld({}, async (retrier) => {
+      let fail: (error: Error) => void = () => undefined;
+      const attempt = () => new Promise<never>((_, reject) => (fail = reject));
+      const told = codeOf(retrier.run(attempt));
+      await Promise.resolve();
+      retrier.close();
+      fail(unknown());
+      expect(await told).toBe("BOP_SINK_UNKNOWN");
+      expect(retrier.stats).toMatchObject({ attempts: 1, waiting: 0 });
+    }));
+
   test("ends with its signal's reason while it waits, and leaves nobody in the queue", () =>
     inWorld({}, async (retrier, { env }) => {
       const controller = new AbortController();

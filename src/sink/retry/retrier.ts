@@ -16,6 +16,9 @@
  *     what its attempt failed with, or with BOP_SINK_UNAVAILABLE if there was none.
  * (5) Waiting for the breaker costs no attempt. `whenOpen: "fail"` is for callers who would rather
  *     be told at once.
+ * (6) The service is left alone for as long as it asks, but not for longer than the breaker would: one
+ *     that says "in a day" holds up nobody for a day.
+ * (7) After `close` nothing waits: a call that fails then is told with what.
  */
 import type { Clock, Disposer, Random } from "../../base/env.ts";
 import { isStorageError, StorageError } from "../../base/errors.ts";
@@ -99,7 +102,7 @@ export class Retrier {
         return await this.#attempt(attempt, ticket);
       } catch (error) {
         if (isStorageError(error, "BOP_SINK_UNKNOWN")) unclear = error;
-        const repeats = !options.signal?.aborted && this.#mayRepeat(error, count);
+        const repeats = !options.signal?.aborted && !this.#closed && this.#mayRepeat(error, count);
         const told = error instanceof StorageError && error.retryable ? (unclear ?? error) : error;
         if (!repeats || !(await this.#backOff(error, { count, ...options }))) throw told;
       }
@@ -163,8 +166,8 @@ export class Retrier {
 
   /** False if there is no room to wait in. */
   #backOff(error: unknown, { count, signal }: RunOptions & { count: number }): Promise<boolean> {
-    const { baseMs, maxMs } = this.#options;
-    const asked = askedMs(error);
+    const { baseMs, maxMs, breaker } = this.#options;
+    const asked = Math.min(askedMs(error), breaker.pauseMsMax); // See (6).
     const waitMs = Math.max(backoffMs(count - 1, { baseMs, maxMs, random: this.#random }), asked);
     return this.#wait({ dueMs: this.#clock.monotonicMs() + waitMs, signal, forBreaker: false });
   }
