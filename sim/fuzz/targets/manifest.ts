@@ -268,6 +268,7 @@ export const mirrorEntry: FuzzTarget = {
       { kind: "rows", operations },
       { kind: "whole" },
       { kind: "closed", stateCrc: 5, baseBytes: 700 },
+      { kind: "padding", bytes: 20 },
     ];
     const header = encodeMirrorHeader(MIRROR_AT.nonce);
     return entries.map((entry) => {

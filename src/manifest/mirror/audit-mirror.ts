@@ -57,7 +57,7 @@ export function* auditMirrorInSteps(
       ? decodeMirrorEntry(yield { offset, bytes }, { nonce, offset })
       : undefined;
     if (entry === undefined) return { ...seen, problem: { offset, why: "an invalid entry" } };
-    seen.entries += 1;
+    if (entry.kind !== "padding") seen.entries += 1;
     if (entry.kind === "rows") seen.operations += entry.operations.length;
     if (entry.kind === "whole") seen.isWhole = true;
     seen.isClosed = entry.kind === "closed";

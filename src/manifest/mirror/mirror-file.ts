@@ -3,6 +3,7 @@
  *
  * (1) After a failed call nobody calls it again but to close it: what it holds then is a mirror with
  *     a torn tail.
+ * (2) What was synced ends with a block, and nothing is written into that again: mirror-format.ts (6).
  */
 import { assert } from "../../base/assert.ts";
 import type { File, Random, Storage } from "../../base/env.ts";
@@ -12,7 +13,9 @@ import {
   decodeMirrorHeader,
   encodeMirrorEntry,
   encodeMirrorHeader,
+  MIRROR_BLOCK_BYTES,
   MIRROR_CLOSED_BYTES,
+  MIRROR_ENTRY,
   MIRROR_HEADER,
   MIRROR_NONCE_BYTES,
   MIRROR_PAYLOAD_BYTES,
@@ -87,15 +90,26 @@ export class MirrorFile {
   }
 
   async endWith(stateCrc: number): Promise<void> {
+    await this.#pad(MIRROR_CLOSED_BYTES); // `closed` has the end of the file.
     await this.#write({ kind: "closed", stateCrc, baseBytes: this.#baseBytes });
   }
 
-  sync(): Promise<void> {
-    return this.#file.sync();
+  /** See (2). */
+  async sync(): Promise<void> {
+    await this.#pad(0);
+    await this.#file.sync();
   }
 
   close(): Promise<void> {
     return this.#file.close();
+  }
+
+  /** So that a block ends behind as many bytes as still follow. */
+  async #pad(behindBytes: number): Promise<void> {
+    const over = (this.#bytes + behindBytes) % MIRROR_BLOCK_BYTES;
+    if (over === 0) return;
+    const gap = MIRROR_BLOCK_BYTES - over - MIRROR_ENTRY.sizeBytes;
+    await this.#write({ kind: "padding", bytes: gap < 0 ? gap + MIRROR_BLOCK_BYTES : gap });
   }
 
   async #write(entry: MirrorEntry): Promise<void> {

@@ -24,6 +24,7 @@ const entries: fc.Arbitrary<MirrorEntry> = fc.oneof(
     ),
   }),
   fc.constant({ kind: "whole" as const }),
+  fc.record({ kind: fc.constant("padding" as const), bytes: fc.nat({ max: 100 }) }),
   fc.record({
     kind: fc.constant("closed" as const),
     stateCrc: fc.nat(),
@@ -47,6 +48,8 @@ describe("the bytes of a mirror", () => {
     expect(hex(encodeMirrorEntry(closed, { nonce: NONCE, offset: 50 }))).toBe(
       "0c00000003000000c6546bfafeca00000010000000000000",
     );
+    const padding = encodeMirrorEntry({ kind: "padding", bytes: 4 }, { nonce: NONCE, offset: 50 });
+    expect(hex(padding)).toBe("04000000040000004b234b6000000000");
     expect(MIRROR_CLOSED_BYTES).toBe(24);
   });
 

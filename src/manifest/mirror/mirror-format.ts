@@ -17,7 +17,7 @@
  *   entry header
  *   offset  size  field   meaning
  *        0     4  length  bytes of the payload
- *        4     1  kind    1 rows, 2 whole, 3 closed
+ *        4     1  kind    1 rows, 2 whole, 3 closed, 4 padding
  *        5     3  zero    zero
  *        8     4  crc     crc32 of the fields before and the payload; seed: crc32 of nonce, offset
  *
@@ -25,6 +25,7 @@
  *           put value length u32, value
  *   whole   nothing: the base is complete with the entries before
  *   closed  crc32 of the state's value without its last four bytes u32, bytes of the base u64
+ *   padding zeros, and says nothing: what was synced ends with a block, for which see (6)
  *
  * (1) The rows of a base are read while the manifest changes. Each is of some moment between the
  *     beginning of the base and `whole`, and what changed meanwhile is among the entries: applied in
@@ -36,6 +37,8 @@
  * (4) `closed` is the last entry of a mirror to which nothing is missing. If the manifest still has
  *     that state, the mirror can be added to; if not, a new base is needed.
  * (5) The decoder takes any bytes and throws nothing.
+ * (6) What is synced ends with a block of 4096 bytes. A write that a power cut tears may take the block
+ *     that it lies in, with all that was there: so it never shares one with what was synced.
  */
 import { crc32 } from "node:zlib";
 import { assert } from "../../base/assert.ts";
@@ -53,7 +56,7 @@ export const MIRROR_HEADER = layout(28, [
 
 export const MIRROR_ENTRY = layout(12, [
   ["length", "u32", "bytes of the payload"],
-  ["kind", "u8", "1 rows, 2 whole, 3 closed"],
+  ["kind", "u8", "1 rows, 2 whole, 3 closed, 4 padding"],
   ["zero", "zero[3]", "zero"],
   ["crc", "u32", "crc32 of the fields before and the payload; seed: crc32 of nonce, offset"],
 ]);
@@ -64,17 +67,20 @@ export const MIRROR_PAYLOAD_BYTES = 256 * 1024;
 
 const MAGIC = Buffer.from("BOPM", "latin1");
 const VERSION = 1;
-const KINDS = { rows: 1, whole: 2, closed: 3 } as const;
+const KINDS = { rows: 1, whole: 2, closed: 3, padding: 4 } as const;
 const PUT = 1;
 const REMOVE = 2;
 const CLOSED_BYTES = 12;
+/** See (6). */
+export const MIRROR_BLOCK_BYTES = 4096;
 /** Of a `closed` entry, header included. */
 export const MIRROR_CLOSED_BYTES = MIRROR_ENTRY.sizeBytes + CLOSED_BYTES;
 
 export type MirrorEntry =
   | { readonly kind: "rows"; readonly operations: readonly KeyValueOperation[] }
   | { readonly kind: "whole" }
-  | { readonly kind: "closed"; readonly stateCrc: number; readonly baseBytes: number };
+  | { readonly kind: "closed"; readonly stateCrc: number; readonly baseBytes: number }
+  | { readonly kind: "padding"; readonly bytes: number };
 
 /** Where an entry lies: what its checksum is seeded with. */
 export interface MirrorPlace {
@@ -140,6 +146,7 @@ export function decodeMirrorEntry(bytes: Uint8Array, place: MirrorPlace): Mirror
 }
 
 function payloadOf(entry: MirrorEntry): Uint8Array {
+  if (entry.kind === "padding") return new Uint8Array(entry.bytes);
   const into = new ByteWriter();
   if (entry.kind === "closed") into.u32(entry.stateCrc).u64(entry.baseBytes);
   if (entry.kind !== "rows") return into.finish();
@@ -160,6 +167,10 @@ function parse(kind: number, from: ByteReader): MirrorEntry | undefined {
     const entry = { kind: "closed", stateCrc: from.u32(), baseBytes: from.u64() } as const;
     from.end();
     return entry;
+  }
+  if (kind === KINDS.padding) {
+    const zeros = from.raw(from.remaining);
+    return zeros.every((byte) => byte === 0) ? { kind: "padding", bytes: zeros.length } : undefined;
   }
   if (kind !== KINDS.rows) return undefined;
   const operations: KeyValueOperation[] = [];
