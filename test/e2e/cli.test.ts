@@ -149,6 +149,19 @@ describe("commands on a store", () => {
   });
 });
 
+describe("a moment that is still to come", () => {
+  test.each([
+    ["fork", "later"],
+    ["export", "later.db"],
+  ])("is wrong usage: %s", async (command, target) => {
+    const argv = [command, "notes", join(folder, target), "--at", "2999-01-01", "-d", store];
+    if (command === "fork") argv[2] = target;
+    const refused = await bopHere(argv);
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain("at is 2999-01-01T00:00:00.000Z, and it is");
+  });
+});
+
 describe("a reader that goes away", () => {
   test.each([[["--help"]], [["list", "-d", ""]]])("ends nothing: %j", async (argv) => {
     const here = argv.map((word) => word || store);

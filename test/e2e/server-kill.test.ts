@@ -110,6 +110,15 @@ describe("the server as a process", () => {
     expect(text).toContain(String(first.process.pid));
   });
 
+  test("a port that is taken is said to be, with what to do", async () => {
+    const { port } = new URL((await serve()).url);
+    const elsewhere = ["--directory", join(directory, "second"), "--port", port];
+    const refused = await bopHere(["serve", ...elsewhere, "--log-level", "silent"]);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toContain(`127.0.0.1:${port} is taken`);
+    expect(refused.stderr).toContain("--port");
+  });
+
   test("an address that others can reach is wrong usage, unless it is allowed", async () => {
     const untouched = join(directory, "untouched");
     const elsewhere = ["--directory", untouched, "--port", "0", "--host", "0.0.0.0"];

@@ -1,6 +1,6 @@
 /** Closing while the bucket is in trouble: it takes no longer than it may. */
 import { describe, expect, test } from "vitest";
-import { Machine, type RunningStore, shipping } from "./ship.fixture.ts";
+import { Machine, type RunningStore, withShippedCheckpoints } from "./ship.fixture.ts";
 
 async function msToClose(machine: Machine, store: RunningStore): Promise<number> {
   const { clock } = store.env;
@@ -14,15 +14,7 @@ describe("closing takes no longer than it may", () => {
   test("while garbage is being deleted, and the bucket does not answer to that", async () => {
     const machine = new Machine(11);
     const { world, service } = machine;
-    const env = world.start();
-    const store = await world.run(() => shipping(machine, env));
-    await world.run(async () => {
-      for (let i = 0; i < 5; i++) {
-        await store.remote(await store.commit(1000));
-        await store.checkpoint();
-        await env.clock.sleep(2000);
-      }
-    });
+    const store = await withShippedCheckpoints(machine);
     service.faults.failNext({ fault: "timeout-before", operation: "delete", times: 1e6 });
     const hits = () => service.faults.injected.get("timeout-before") ?? 0;
     for (let minute = 0; minute < 9 * 24 * 60 && hits() === 0; minute++) await world.pass(60_000);

@@ -14,6 +14,7 @@ import {
   STORE_ID,
   shipping,
   whileShipping,
+  withShippedCheckpoints,
 } from "./ship.fixture.ts";
 
 const HOUR = 3_600_000;
@@ -155,18 +156,12 @@ describe("shipping", () => {
   test("leaves an old epoch once, and lets go of its garbage, though nothing happens any more", async () => {
     const machine = new Machine(11);
     const { world, service } = machine;
-    const env = world.start();
-    const store = await world.run(() => shipping(machine, env));
-    await world.run(async () => {
-      for (let i = 0; i < 5; i++) {
-        await store.remote(await store.commit(1000));
-        await store.checkpoint();
-        await env.clock.sleep(2000);
-      }
-    });
+    const store = await withShippedCheckpoints(machine);
     const inEpoch = (epoch: number) => {
       const prefix = epochPrefix({ kind: "wal", epoch });
-      return service.bucket.keys(env.clock.monotonicMs()).filter((key) => key.startsWith(prefix));
+      return service.bucket
+        .keys(store.env.clock.monotonicMs())
+        .filter((key) => key.startsWith(prefix));
     };
     const before = inEpoch(1).length;
     for (let hour = 0; hour < 9 * 24; hour++) await world.pass(HOUR);

@@ -311,3 +311,18 @@ export function commitsInBucket(service: SimulatedService): readonly number[] {
   }
   return found;
 }
+
+/** A store that has shipped some checkpoints, each in a state of its own. */
+export async function withShippedCheckpoints(machine: Machine): Promise<RunningStore> {
+  const { world } = machine;
+  const env = world.start();
+  const store = await world.run(() => shipping(machine, env));
+  await world.run(async () => {
+    for (let i = 0; i < 5; i++) {
+      await store.remote(await store.commit(1000));
+      await store.checkpoint();
+      await env.clock.sleep(2000);
+    }
+  });
+  return store;
+}
