@@ -271,4 +271,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 129,
     found: "a store that was rebuilt named a past that began before the log that it needs",
   },
+  {
+    scenario: "faults",
+    seed: 20002079,
+    found: "a chunk that the device did not read at a start was never asked for again",
+  },
 ];

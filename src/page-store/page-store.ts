@@ -40,7 +40,7 @@ export async function openPageStore(options: PageStoreOptions): Promise<PageStor
 }
 
 export class PageStore {
-  readonly replays = new Replays();
+  readonly replays: Replays;
   /** Which chunks have their files here, and how the others are read. */
   readonly residency: Residency;
   readonly #limits: ResolvedPageStoreLimits;
@@ -58,6 +58,7 @@ export class PageStore {
     const { opened } = manifest;
     const durableFolders = new Set<string>();
     this.#limits = { ...PAGE_STORE_DEFAULTS, ...limits };
+    this.replays = new Replays(found.shelf);
     this.#table = new ChunkTable(opened.chunks, {
       hasForks: () => this.#databases.pins.hasForks,
       rests: (chunk) => this.residency.rests(chunk),

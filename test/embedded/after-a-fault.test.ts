@@ -12,6 +12,7 @@ import { prepareEngines } from "../../src/sqlite/index.ts";
 const STORE = "/store";
 const WAL = /\/wal\/.*\.wal$/;
 const SUPERBLOCK = /superblock$/;
+const CHUNK = /\.chunk$/;
 const DRIVERS = ["standard", "direct"] as const;
 const FLUSH = { standard: "sync", direct: "write" } as const;
 const SMALL = "insert into note (body) values ('small')";
@@ -24,22 +25,22 @@ interface Place {
   readonly stores: MemoryStores;
   readonly env: Env;
   readonly manager: Manager;
-  readonly notes: Database;
 }
 
-type Body = (place: Place) => Promise<void>;
+type Body<P> = (place: P) => Promise<void>;
 
 class Rig {
   readonly #world = simulatedWorld({ seed: 3 });
   readonly #stores = memoryStores(seeded(4));
   readonly #io: (typeof DRIVERS)[number];
+  #isNew = true;
 
   constructor(io: (typeof DRIVERS)[number]) {
     this.#io = io;
   }
 
   /** A process opens the store; it does not close it. */
-  live(body: Body): Promise<void> {
+  open(body: Body<Place>): Promise<void> {
     const [world, stores] = [this.#world, this.#stores];
     const env = world.start();
     return world.run(async () => {
@@ -50,16 +51,30 @@ class Rig {
         openKeyValueStore: stores.openerFor(env),
         segmentBytes: 256 * 1024,
         checkpointLogBytes: 1024 * 1024,
+        transactionMemoryBytes: 256 * 1024,
         limits: { maxInflightSegments: 8, admissionTimeoutMs: 0 },
       });
-      const notes = await manager.database("notes");
-      await notes.exec("create table if not exists note (id integer primary key, body text)");
-      await body({ world, stores, env, manager, notes });
+      await body({ world, stores, env, manager });
+    });
+  }
+
+  /** The same, and the database is there. */
+  live(body: Body<Place & { readonly notes: Database }>): Promise<void> {
+    return this.open(async (place) => {
+      const notes = await place.manager.database("notes");
+      if (this.#isNew) await notes.exec("create table note (id integer primary key, body text)");
+      this.#isNew = false;
+      await body({ ...place, notes });
     });
   }
 
   crash(): void {
     this.#world.powerCut();
+  }
+
+  /** The next reads of chunks, whoever asks for them. */
+  refuseReads(times: number): void {
+    this.#world.disk.failNext({ operation: "read", pathPattern: CHUNK, times });
   }
 }
 
@@ -142,4 +157,46 @@ describe("a commit of the manifest that the device refused", () => {
       });
     },
   );
+});
+
+describe("chunks that a transaction wrote itself, which the disk did not read at a start", () => {
+  async function crashedWithSpilledPages(): Promise<Rig> {
+    const rig = new Rig("direct");
+    await rig.live(async ({ notes, manager }) => {
+      await notes.transaction(async (tx) => {
+        for (let n = 0; n < 6; n++) await tx.exec(BIG);
+      });
+      expect(manager.diagnostics().pages.spilledCommits).toBe(1);
+    });
+    rig.crash();
+    return rig;
+  }
+
+  // evidence: G46
+  test("are read once more when their database is wanted", async () => {
+    const rig = await crashedWithSpilledPages();
+    rig.refuseReads(2); // Whether it is one, and what it holds.
+    await rig.live(async ({ manager, notes }) => {
+      expect(await countOf(notes)).toBe(6);
+      await manager.checkpoint();
+      expect(await countOf(notes)).toBe(6);
+      await manager.close();
+    });
+  });
+
+  // evidence: G46
+  test("refuse whoever wants them with BOP_IO while it does not, and nobody after that", async () => {
+    const rig = await crashedWithSpilledPages();
+    rig.refuseReads(100);
+    await rig.open(async ({ world, manager }) => {
+      await expect(manager.database("notes")).rejects.toMatchObject({ code: "BOP_IO" });
+      await expect(manager.checkpoint()).rejects.toMatchObject({ code: "BOP_IO" });
+      world.disk.heal();
+      const notes = await manager.database("notes");
+      expect(await countOf(notes)).toBe(6);
+      await manager.checkpoint();
+      expect(await countOf(notes)).toBe(6);
+      await manager.close();
+    });
+  });
 });

@@ -79,7 +79,7 @@ async function sweep(storage: Storage, unnamed: readonly Unnamed[]): Promise<Chu
   return spilled;
 }
 
-/** One that cannot be read may be: whoever needs it hears why it cannot. */
+/** One that cannot be read, or is damaged, may be: whoever needs it hears why it cannot be had. */
 async function isSpilled(storage: Storage, path: string): Promise<boolean> {
   const file = await storage.open(path, "read");
   try {
@@ -87,7 +87,7 @@ async function isSpilled(storage: Storage, path: string): Promise<boolean> {
     const count = await file.read(bytes, 0).catch(() => undefined);
     if (count === undefined) return true;
     const answer = decodeHeader(bytes.subarray(0, count));
-    return answer.type === "header" && answer.header.spilled === true;
+    return answer.type !== "header" || answer.header.spilled === true;
   } finally {
     await file.close().catch(() => undefined);
   }

@@ -9,6 +9,8 @@
  * (2) Who is left on the shelf when every commit of the log was replayed or is dead belongs to a
  *     transaction that was never committed. So nothing is removed before the first checkpoint.
  * (3) A damaged chunk that no commit claims is nobody's loss, and reported to nobody.
+ * (4) One that the device did not read is looked at again before a commit that may claim it is
+ *     replayed: a fault that is over is nobody's loss either.
  */
 import { assert } from "../../base/assert.ts";
 import type { File, Storage } from "../../base/env.ts";
@@ -41,12 +43,12 @@ export interface ShelfPlace {
 export class SpillShelf {
   /** Ids above it are free, as far as the shelf goes. */
   readonly highest: ChunkId;
-  readonly #directory: string;
+  readonly #place: ShelfPlace;
   /** A string says what is wrong with a chunk, an error why it could not be read. */
   readonly #found: Map<ChunkId, Sound | string | StorageError>;
 
-  private constructor(directory: string, found: Map<ChunkId, Sound | string | StorageError>) {
-    this.#directory = directory;
+  private constructor(place: ShelfPlace, found: Map<ChunkId, Sound | string | StorageError>) {
+    this.#place = place;
     this.#found = found;
     this.highest = chunkId(Math.max(0, ...found.keys()));
   }
@@ -55,7 +57,17 @@ export class SpillShelf {
   static async open(place: ShelfPlace, chunks: readonly ChunkId[]): Promise<SpillShelf> {
     const found = new Map<ChunkId, Sound | string | StorageError>();
     for (const chunk of chunks) found.set(chunk, await examine(place, chunk));
-    return new SpillShelf(place.directory, found);
+    return new SpillShelf(place, found);
+  }
+
+  /** See (4). Nothing is to be done, as a rule. */
+  async lookAgain(): Promise<void> {
+    const unread = [...this.#found].filter(([, found]) => found instanceof StorageError);
+    for (const [chunk, before] of unread) {
+      const found = await examine(this.#place, chunk);
+      // Somebody else may have looked meanwhile, and a commit have claimed it.
+      if (this.#found.get(chunk) === before) this.#found.set(chunk, found);
+    }
   }
 
   /**
@@ -106,7 +118,7 @@ export class SpillShelf {
   }
 
   #corrupt({ chunk }: SpillFields, why: string): StorageError {
-    const file = chunkPath(this.#directory, chunk);
+    const file = chunkPath(this.#place.directory, chunk);
     return new StorageError("BOP_CORRUPT", `a commit needs ${file}: ${why}`, {
       details: { file, offset: 0, why },
     });

@@ -6,16 +6,23 @@
  * (2) Nothing is committed to one before that, so its newest commit is the newest that waits, and
  *     how large it is then is known without a look.
  * (3) A checkpoint begins when no commit waits any more.
+ * (4) What the device did not read when the store was opened is asked for again first.
  *
  * What is replayed takes no more memory than it took before the crash: of each page its newest
  * version, for nobody reads an older one.
  */
 import type { Lsn, StreamId } from "../../base/units.ts";
 import type { Backlog } from "../../write/index.ts";
+import type { SpillShelf } from "../spill/spill-shelf.ts";
 import type { DatabaseSize } from "./moments.ts";
 
 export class Replays {
+  readonly #shelf: Pick<SpillShelf, "lookAgain">;
   #backlog: Backlog | undefined;
+
+  constructor(shelf: Pick<SpillShelf, "lookAgain">) {
+    this.#shelf = shelf;
+  }
 
   /** Commits come by way of PageStore.replay. */
   expect(backlog: Backlog): void {
@@ -38,11 +45,14 @@ export class Replays {
 
   /** Resolves when `space` may be asked for the database. Rejects with BOP_IO or BOP_CORRUPT. */
   async ready(stream: StreamId): Promise<void> {
+    if (!this.isWaiting(stream)) return;
+    await this.#shelf.lookAgain();
     await this.#backlog?.replay(stream);
   }
 
   /** Resolves when every database is ready. Rejects as `ready` does, and with BOP_CLOSED. */
   async allReady(): Promise<void> {
+    if (this.count > 0) await this.#shelf.lookAgain();
     await this.#backlog?.finish();
   }
 
