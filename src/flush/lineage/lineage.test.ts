@@ -141,6 +141,7 @@ describe("a writer", () => {
         epochs: [{ epoch: 1, walEnd: 1, manifestEnd: 2, shipped: { firstLsn: 0, endLsn: 4096 } }],
         endLsn: 4096,
         unbrokenLsn: 0,
+        reachedLsn: 4096,
         lastWal: { epoch: 1, number: 0 },
         newestState: { epoch: 1, number: 1 },
       });
@@ -162,6 +163,32 @@ describe("a writer", () => {
 });
 
 describe("a take-over", () => {
+  test("knows how far the newest state leads, and that it does not lead over a gap", () =>
+    inBucket(async (place) => {
+      const { bucket, dice } = place;
+      const newest = async () =>
+        takeOver(bucket, { epoch: await claimEpoch(bucket, dice), ...dice });
+      expect((await newest()).reachedLsn).toBeUndefined();
+      const first = new Writer(place, await claimEpoch(bucket, dice));
+      await first.ship();
+      await first.publish("base");
+      expect((await newest()).reachedLsn).toBeUndefined();
+      const second = new Writer(place, await claimEpoch(bucket, dice), 4096);
+      await second.publish("base");
+      await second.publish("batch");
+      await second.ship();
+      const third = new Writer(place, await claimEpoch(bucket, dice), 8192);
+      expect(await newest()).toMatchObject({ reachedLsn: 8192, endLsn: 8192 });
+      expect(await codeOf(third.ship())).toBe("BOP_FENCED");
+      await new Writer(place, await claimEpoch(bucket, dice), 8192).ship();
+      expect(await newest()).toMatchObject({ reachedLsn: 12288, endLsn: 12288 });
+      await new Writer(place, await claimEpoch(bucket, dice), 20480).ship();
+      const broken = { reachedLsn: 12288, endLsn: 24576, unbrokenLsn: 20480 };
+      expect(await newest()).toMatchObject(broken);
+      await new Writer(place, await claimEpoch(bucket, dice), 24576).ship();
+      expect(await newest()).toMatchObject({ ...broken, endLsn: 28672 });
+    }));
+
   test("of a writer that never rests comes to its end", () =>
     inBucket(async (place) => {
       const { bucket, dice } = place;

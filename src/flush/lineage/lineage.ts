@@ -25,6 +25,11 @@ export interface Lineage {
    * all the way, if none has published a state.
    */
   readonly unbrokenLsn: number | undefined;
+  /**
+   * Up to where the newest state leads: from its checkpoint on, through log without a break;
+   * undefined if there is no state. Below `endLsn` if log was given up and no state followed.
+   */
+  readonly reachedLsn: number | undefined;
   /** Its newest log object. */
   readonly lastWal:
     | { readonly epoch: number; readonly number: number; readonly endLsn: number }
@@ -48,6 +53,7 @@ export const NO_LINEAGE: Lineage = Object.freeze({
   epochs: [],
   endLsn: undefined,
   unbrokenLsn: undefined,
+  reachedLsn: undefined,
   lastWal: undefined,
   newestState: undefined,
 });

@@ -141,7 +141,19 @@ async function lineageOf(
     lastWal = { epoch: state.walEpoch, number: state.walNumber, endLsn: state.walEndLsn };
   }
   const newestState = state && publishedState(state);
-  return { epochs, endLsn: lastWal?.endLsn, unbrokenLsn, lastWal, newestState };
+  const reachedLsn = state && reachedFrom(state, epochs);
+  return { epochs, endLsn: lastWal?.endLsn, unbrokenLsn, reachedLsn, lastWal, newestState };
+}
+
+/** Whatever a state names was in the bucket before it. `epochs`: from its own on, oldest first. */
+function reachedFrom(state: ManifestHeader, epochs: readonly LineageEpoch[]): number {
+  let reachedLsn = Math.max(state.checkpointLsn, state.walEpoch > 0 ? state.walEndLsn : 0);
+  for (const { shipped } of epochs) {
+    if (shipped === undefined) continue;
+    if (shipped.firstLsn > reachedLsn) break;
+    reachedLsn = Math.max(reachedLsn, shipped.endLsn);
+  }
+  return reachedLsn;
 }
 
 interface OneLog {

@@ -37,8 +37,6 @@ import type { FlushControllerOptions, WalPosition } from "./ports.ts";
 export interface EpochsSoFar {
   /** Of this process: it has shipped up to there. */
   readonly shipped: WalPosition | undefined;
-  /** Is there a state from which the log in the bucket is reached? Undefined: not known here. */
-  readonly isAnchored: boolean | undefined;
   /** It has published a state. */
   readonly hasState: boolean;
   /** Rows of this process that are in the manifest. */
@@ -227,7 +225,7 @@ async function confirmed({ options, soFar, signal }: Comparing): Promise<DiskHis
 
 /** See (3). */
 async function beginningOf(
-  { options, soFar, letters }: Beginning,
+  { options, letters }: Beginning,
   { lineage, windows }: { readonly lineage: Lineage; readonly windows: Known["windows"] },
 ) {
   const { log, checkpointLsn } = options;
@@ -242,7 +240,7 @@ async function beginningOf(
   const isBehind = found === undefined && durableLsn > wantedLsn;
   const fromLsn = isBehind ? durableLsn : nextLsn;
   const hasGap = bucketLsn === undefined || fromLsn > bucketLsn;
-  const isAnchored = !hasGap && (soFar.isAnchored ?? lineage.newestState !== undefined);
+  const isAnchored = !hasGap && lineage.reachedLsn !== undefined && lineage.reachedLsn >= bucketLsn;
   const startLsn = hasGap ? fromLsn : (bucketLsn as Lsn);
   const anchorLsn = hasGap ? startLsn : lsn(lineage.unbrokenLsn ?? startLsn);
   return { bucketLsn, fromLsn: startLsn, isAnchored, anchorLsn, startLsn };

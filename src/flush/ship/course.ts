@@ -37,8 +37,8 @@ export class Course {
   readonly logAlarm: Alarm;
   readonly stateAlarm: Alarm;
   soFar: EpochsSoFar = {
-    ...{ shipped: undefined, isAnchored: undefined },
-    ...{ hasState: false, rows: [], lost: [] },
+    ...{ shipped: undefined, hasState: false },
+    ...{ rows: [], lost: [] },
   };
   /** The store is being closed: what there is goes, and nothing is waited for. */
   isDraining = false;

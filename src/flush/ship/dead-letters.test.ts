@@ -1,11 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { Env } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
+import { LSN_ZERO } from "../../base/units.ts";
 import { seeded, simulatedWorld } from "../../io/index.ts";
 import { type Manifest, memoryStores, openManifest } from "../../manifest/index.ts";
 import { DeadLetters, type Refused } from "./dead-letters.ts";
 import type { ManifestPump } from "./ports.ts";
 import {
+  batchesInBucket,
   commitsInBucket,
   Machine,
   type OpenOptions,
@@ -116,6 +118,44 @@ describe("a dead letter of the log", () => {
       const store = await opened(machine, env);
       expect(store.controller.facts.lostWindows).toHaveLength(1);
       await store.remote(await store.commit(10));
+      await store.close();
+    });
+  });
+
+  // evidence: G42
+  test("that was discarded leaves nothing remote before a base leads behind it, whichever process ships", async () => {
+    const machine = new Machine(83);
+    const { id } = await refused(machine);
+    machine.service.faults.state.denied = false;
+    let before = LSN_ZERO;
+    await machine.live(async (env) => {
+      const store = await machine.open(env);
+      await store.controller.start();
+      before = store.controller.remoteLsn;
+      await store.controller.discardDeadLetter(id);
+      await env.clock.sleep(1000);
+      const inBucket = batchesInBucket(machine.service).length;
+      await store.commit(100);
+      await env.clock.sleep(HOUR / 2);
+      expect(batchesInBucket(machine.service).length).toBeGreaterThan(inBucket);
+      expect(store.controller.remoteLsn).toBe(before);
+    });
+    machine.world.kill();
+    await machine.live(async (env) => {
+      const store = await machine.open(env);
+      await store.controller.start();
+      await store.commit(100);
+      await env.clock.sleep(HOUR / 2);
+      expect(store.controller.remoteLsn).toBe(before);
+    });
+    machine.world.kill();
+    await machine.live(async (env) => {
+      const store = await machine.open(env);
+      expect(store.controller.remoteLsn).toBe(before);
+      await store.controller.start();
+      const lsn = await store.commit(100);
+      await store.checkpoint();
+      await store.remote(lsn);
       await store.close();
     });
   });

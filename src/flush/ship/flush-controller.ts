@@ -237,7 +237,6 @@ export class FlushController {
     const pump = new WalPump({ clock, storeId, log, writer, chunks, flushBytes, ...ends });
     const session = { ...begun, pump, beganMs: clock.monotonicMs() };
     await chunks.start(this.#pumpStart(session), signal);
-    course.soFar = { ...course.soFar, isAnchored };
     course.mark.begin(fromLsn, { isAnchored, anchorLsn });
     course.schedule.shipped(fromLsn, clock.monotonicMs());
     this.#session = session;

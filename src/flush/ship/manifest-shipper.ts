@@ -134,7 +134,7 @@ export class ManifestShipper implements ManifestPump {
     const isRestored = isFirst && isKnown && manifest.opened.shipping?.restored === true;
     await manifest.publish({
       ...(isFirst ? change : { removeRemoteChains }),
-      ...(!isRestored && { putShipping: this.#shippingRow(begun) }),
+      ...(!isRestored && { putShipping: this.#shippingRow(begun, lineage.reachedLsn ?? 0) }),
     });
     this.#phantoms = [];
     for (const { last } of manifest.opened.remoteChains) this.#notBefore(last.wallMs);
@@ -368,9 +368,10 @@ export class ManifestShipper implements ManifestPump {
     if (removeRemoteGarbage.length > 0) await manifest.publish({ removeRemoteGarbage });
   }
 
-  #shippingRow(begun: Begun): ShippingRow {
-    const shippedGeneration = this.#shippedGeneration;
-    return shippingRowOf(begun, { shippedGeneration, wallMs: this.#options.env.clock.wallMs() });
+  /** By default a state of this epoch leads to all of its log: see checkpointLsnMin. */
+  #shippingRow(begun: Begun, reachedLsn = Number.POSITIVE_INFINITY): ShippingRow {
+    const wallMs = this.#options.env.clock.wallMs();
+    return shippingRowOf(begun, { shippedGeneration: this.#shippedGeneration, wallMs, reachedLsn });
   }
 
   #notBefore(wallMs: number): void {

@@ -6,7 +6,7 @@
  * (2) A chain whose first state is not in the bucket never came to be: its row was written before the
  *     object was, and the object is not there.
  */
-import { LSN_ZERO } from "../../base/units.ts";
+import { LSN_ZERO, lsn } from "../../base/units.ts";
 import type { Manifest, ManifestChange, ShippingRow } from "../../manifest/index.ts";
 import type { Lineage } from "../lineage/lineage.ts";
 import type { NumberedWriter } from "../lineage/numbered-writer.ts";
@@ -49,10 +49,14 @@ export function rememberedOf(
   return { isKnown, change: { removeRemoteChains } };
 }
 
-/** How far the epoch is. */
+/** How far the epoch is: of the log, what `reachedLsn` has of it, which a state leads to. */
 export function shippingRowOf(
   begun: Begun,
-  at: { readonly shippedGeneration: number; readonly wallMs: number },
+  at: {
+    readonly shippedGeneration: number;
+    readonly wallMs: number;
+    readonly reachedLsn: number;
+  },
 ): ShippingRow {
   const { epoch, writer, bucketName: bucket } = begun;
   const wal = begun.wal();
@@ -61,7 +65,7 @@ export function shippingRowOf(
     epoch,
     walNumber: wal?.epoch === epoch ? wal.number + 1 : 0,
     manifestNumber: writer.number,
-    shippedLsn: wal?.endLsn ?? LSN_ZERO,
+    shippedLsn: lsn(Math.min(wal?.endLsn ?? LSN_ZERO, at.reachedLsn)),
     shippedGeneration: at.shippedGeneration,
     fencedBelow: epoch,
     atMs: Math.floor(at.wallMs),

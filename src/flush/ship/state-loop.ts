@@ -46,7 +46,7 @@ function stateShipped(course: Course, state: ShippedState): void {
   const { mark, options } = course;
   mark.stateShipped(state.checkpointLsn);
   course.lastState = { ...state, atMs: options.clock.wallMs() };
-  course.soFar = { ...course.soFar, hasState: true, isAnchored: mark.isAnchored };
+  course.soFar = { ...course.soFar, hasState: true };
   course.tellRemote();
   course.tellState();
 }
