@@ -3,6 +3,7 @@
  * they depend on each other.
  */
 import { GIB, KIB, MIB } from "../base/units.ts";
+import { shown } from "./option-values.ts";
 
 export interface LimitOptions {
   /**
@@ -154,5 +155,6 @@ function inRange(name: keyof LimitOptions, options: LimitOptions): number | unde
   const [min, max] = RANGES[name];
   if (value === undefined) return undefined;
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new RangeError(`limits: ${name} is ${value}; want a whole number from ${min} to ${max}`);
+  const wanted = `a whole number from ${min} to ${max}`;
+  throw new RangeError(`limits: ${name} is ${shown(value)}; want ${wanted}`);
 }

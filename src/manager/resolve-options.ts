@@ -11,7 +11,7 @@ import {
   resolveChangeLogOptions,
 } from "./changes/change-options.ts";
 import { LIMIT_OPTIONS, type ResolvedLimits, resolveLimits } from "./limit-options.ts";
-import { shown } from "./option-values.ts";
+import { shown, yesOrNo } from "./option-values.ts";
 import type { ManagerOptions } from "./options.ts";
 import { refuseUnknown } from "./refuse-unknown.ts";
 import { type ResolvedScrub, resolveScrub, SCRUB_OPTIONS } from "./scrub/scrub-options.ts";
@@ -97,23 +97,17 @@ export function resolveManagerOptions(options: ManagerOptions): ResolvedOptions 
       inRange(name, options[name as keyof typeof RANGES] ?? range.byDefault, range),
     ]),
   ) as Record<keyof typeof RANGES, number>;
-  const { engine = "sqlite", profile = "embedded", foreignKeys = true } = options;
+  const { engine = "sqlite", profile = "embedded", compression = "none" } = options;
   if (profile !== "embedded" && profile !== "server") {
-    throw new TypeError(`Manager.open: profile is ${profile}; want "embedded" or "server"`);
+    throw new TypeError(`Manager.open: profile is ${shown(profile)}; want "embedded" or "server"`);
   }
   if (options.onProgress !== undefined && typeof options.onProgress !== "function") {
     throw new TypeError("Manager.open: onProgress must be a function");
   }
-  if (typeof foreignKeys !== "boolean") {
-    throw new TypeError("Manager.open: foreignKeys must be true or false");
-  }
-  const { logFullPages = false } = options;
-  if (typeof logFullPages !== "boolean") {
-    throw new TypeError("Manager.open: logFullPages must be true or false");
-  }
-  const { compression = "none" } = options;
+  const foreignKeys = yesOrNo("Manager.open: foreignKeys", options.foreignKeys) ?? true;
+  const logFullPages = yesOrNo("Manager.open: logFullPages", options.logFullPages) ?? false;
   if (compression !== "none" && compression !== "deflate") {
-    throw new TypeError(`Manager.open: compression is ${compression}; want "none" or "deflate"`);
+    throw new TypeError(`Manager.open: compression is ${shown(compression)}; want "none" or "deflate"`);
   }
   const modes = { foreignKeys, logFullPages, compression, io: ioChoice(options.io) };
   const chosen = { engine: engineKind(engine), profile, ...modes };
@@ -130,12 +124,12 @@ export function resolveManagerOptions(options: ManagerOptions): ResolvedOptions 
 
 export function engineKind(engine: unknown): EngineKind {
   if (engine === "sqlite" || engine === "libsql") return engine;
-  throw new TypeError(`engine is ${JSON.stringify(engine)}; want "sqlite" or "libsql"`);
+  throw new TypeError(`engine is ${shown(engine)}; want "sqlite" or "libsql"`);
 }
 
 function ioChoice(io: unknown = "auto"): IoChoice {
   if (io === "auto" || io === "direct" || io === "standard") return io;
-  throw new TypeError(`Manager.open: io is ${io}; want "auto", "direct" or "standard"`);
+  throw new TypeError(`Manager.open: io is ${shown(io)}; want "auto", "direct" or "standard"`);
 }
 
 function inRange(name: string, value: number, { min, max, step }: Range): number {

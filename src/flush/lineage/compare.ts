@@ -80,7 +80,11 @@ export async function compareHistories(
 export function assertGoesOn(comparison: Comparison, location: string): void {
   const { type, bucketLsn, diskLsn, sharedLsn } = comparison;
   if (type === "older") {
-    const message = `${location} is ahead of this disk: ${bucketLsn} against ${diskLsn}`;
+    const more =
+      bucketLsn > diskLsn
+        ? `its log ends at LSN ${bucketLsn}, the one here at ${diskLsn}`
+        : "it has a state of the store that was made elsewhere";
+    const message = `${location} is ahead of this disk: ${more}`;
     throw new StorageError("BOP_SINK_AHEAD", message, { details: { bucketLsn, diskLsn } });
   }
   if (type === "diverged") {

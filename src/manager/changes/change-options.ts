@@ -1,5 +1,6 @@
 /** OPTIONS of the change log: how much of it is kept, and for whom. See docs/changes.md. */
 import { CHANGE_LOG_LIMITS, type ChangeLogLimits } from "../../manifest/index.ts";
+import { shown } from "../option-values.ts";
 
 export interface ChangeLogOptions {
   /**
@@ -66,7 +67,7 @@ export function resolveChangeLogOptions(options: ChangeLogOptions): ResolvedChan
   for (const [name, [min, max]] of Object.entries(RANGES)) {
     const value = limits[name as keyof ChangeLogOptions];
     if (Number.isInteger(value) && value >= min && value <= max) continue;
-    throw new RangeError(`changeLog: ${name} is ${value}; want ${min} to ${max}`);
+    throw new RangeError(`changeLog: ${name} is ${shown(value)}; want ${min} to ${max}`);
   }
   if (limits.keepLast > limits.maxLag) {
     const { keepLast, maxLag } = limits;

@@ -2,7 +2,7 @@
 import { StorageError } from "../../base/errors.ts";
 import type { TransactionOptions } from "../api/connection.ts";
 import { type Durability, durabilityOf } from "../gates/durability.ts";
-import { shown, signalOf } from "../option-values.ts";
+import { shown, signalOf, timeoutOf } from "../option-values.ts";
 import { refuseUnknown } from "../refuse-unknown.ts";
 
 const DEFAULT_TIMEOUT_MS = 5000;
@@ -24,18 +24,14 @@ export interface ResolvedTransaction extends TransactionLimits {
 /** Throws TypeError and RangeError. */
 export function resolveTransaction(options: TransactionOptions): ResolvedTransaction {
   refuseUnknown("transaction", options, ["mode", "signal", "timeoutMs", "reveal", "durability"]);
-  const { mode = "immediate", timeoutMs = DEFAULT_TIMEOUT_MS, reveal = "durable" } = options;
+  const { mode = "immediate", reveal = "durable" } = options;
+  const timeoutMs = timeoutOf("transaction", options.timeoutMs) ?? DEFAULT_TIMEOUT_MS;
   const signal = signalOf("transaction", options.signal);
   if (!REVEALS.includes(reveal)) {
-    throw new TypeError(
-      `transaction: reveal is ${JSON.stringify(reveal)}; want ${REVEALS.join(", ")}`,
-    );
+    throw new TypeError(`transaction: reveal is ${shown(reveal)}; want ${REVEALS.join(", ")}`);
   }
   if (!MODES.includes(mode)) {
-    throw new TypeError(`transaction: mode is ${JSON.stringify(mode)}; want ${MODES.join(", ")}`);
-  }
-  if (typeof timeoutMs !== "number" || !(timeoutMs > 0)) {
-    throw new RangeError(`transaction: timeoutMs is ${shown(timeoutMs)}; want a positive number`);
+    throw new TypeError(`transaction: mode is ${shown(mode)}; want ${MODES.join(", ")}`);
   }
   const durability = options.durability && durabilityOf("transaction", options.durability);
   return { mode, timeoutMs, signal, reveal, durability };

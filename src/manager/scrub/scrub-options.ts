@@ -61,7 +61,7 @@ export function resolveScrub(given: ScrubOptions): ResolvedScrub {
     const isIn = value === 0 || (value >= EVERY_MS_MIN && value <= EVERY_MS_MAX);
     if (typeof value !== "number" || !isIn) {
       const range = `${EVERY_MS_MIN} to ${EVERY_MS_MAX}`;
-      throw new RangeError(`scrub: ${name} is ${value}; want 0 for never, or ${range}`);
+      throw new RangeError(`scrub: ${name} is ${shown(value)}; want 0 for never, or ${range}`);
     }
     options[name] = value;
   }
@@ -72,5 +72,7 @@ export function resolveScrub(given: ScrubOptions): ResolvedScrub {
 export function scrubRate(value: number): number {
   if (Number.isInteger(value) && value >= RATE_MIN && value <= RATE_MAX) return value;
   const range = `${RATE_MIN} to ${RATE_MAX}`;
-  throw new RangeError(`scrub: maxBytesPerSecond is ${value}; want a whole number from ${range}`);
+  throw new RangeError(
+    `scrub: maxBytesPerSecond is ${shown(value)}; want a whole number from ${range}`,
+  );
 }

@@ -2,6 +2,7 @@
 import { type ObjectStore, parseLocation } from "../../sink/index.ts";
 import { type Durability, durabilityOf } from "../gates/durability.ts";
 import type { ResolvedLimits } from "../limit-options.ts";
+import { shown, yesOrNo } from "../option-values.ts";
 
 /** Which states of the store the sink keeps, so that they can be restored. */
 export interface RetentionOptions {
@@ -58,8 +59,8 @@ export function resolveSink(
   const { durability = "local", retention = {} } = given;
   const sink = checkedSink(given.sink);
   const level = durabilityOf("Manager.open", durability);
-  const singleWriter = yesOrNo("singleWriter", given.singleWriter);
-  const startFromSink = yesOrNo("startFromSink", given.startFromSink);
+  const singleWriter = yesOrNo("Manager.open: singleWriter", given.singleWriter) ?? false;
+  const startFromSink = yesOrNo("Manager.open: startFromSink", given.startFromSink) ?? false;
   if (sink === undefined || sink === NO_SINK) {
     if (level === "remote") throw new TypeError('Manager.open: durability "remote" needs a sink');
     if (startFromSink) throw new TypeError("Manager.open: startFromSink needs a sink");
@@ -67,11 +68,6 @@ export function resolveSink(
   }
   const kept = resolveRetention(retention);
   return { sink, durability: level, retention: kept, singleWriter, startFromSink };
-}
-
-function yesOrNo(name: string, value: unknown = false): boolean {
-  if (typeof value === "boolean") return value;
-  throw new TypeError(`Manager.open: ${name} must be true or false`);
 }
 
 function checkedSink(sink: unknown): string | ObjectStore | undefined {
@@ -93,7 +89,9 @@ function resolveRetention(given: RetentionOptions): ResolvedRetention {
     const { max, byDefault } = RETENTION[name];
     const wanted = given[name] ?? byDefault;
     if (Number.isInteger(wanted) && wanted >= 0 && wanted <= max) return wanted;
-    throw new RangeError(`retention: ${name} is ${wanted}; want a whole number from 0 to ${max}`);
+    throw new RangeError(
+      `retention: ${name} is ${shown(wanted)}; want a whole number from 0 to ${max}`,
+    );
   };
   return { keepForMs: value("keepForMs"), daily: value("daily"), weekly: value("weekly") };
 }
