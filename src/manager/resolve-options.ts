@@ -107,7 +107,9 @@ export function resolveManagerOptions(options: ManagerOptions): ResolvedOptions 
   const foreignKeys = yesOrNo("Manager.open: foreignKeys", options.foreignKeys) ?? true;
   const logFullPages = yesOrNo("Manager.open: logFullPages", options.logFullPages) ?? false;
   if (compression !== "none" && compression !== "deflate") {
-    throw new TypeError(`Manager.open: compression is ${shown(compression)}; want "none" or "deflate"`);
+    throw new TypeError(
+      `Manager.open: compression is ${shown(compression)}; want "none" or "deflate"`,
+    );
   }
   const modes = { foreignKeys, logFullPages, compression, io: ioChoice(options.io) };
   const chosen = { engine: engineKind(engine), profile, ...modes };

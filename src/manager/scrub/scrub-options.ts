@@ -1,5 +1,6 @@
 /** OPTIONS of scrubbing: how often everything is read again, and how fast at most. See docs/scrub.md. */
 import { GIB, KIB, MIB } from "../../base/units.ts";
+import { shown } from "../option-values.ts";
 
 export interface ScrubOptions {
   /**
