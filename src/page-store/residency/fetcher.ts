@@ -4,6 +4,7 @@
  *
  * (1) At most AT_ONCE are under way, first come first served. So memory is bounded: a request brings
  *     no more than SPAN_BYTES_MAX.
+ * (2) Once it is closed nobody waits for his turn, though requests may still be under way.
  */
 import { StorageError } from "../../base/errors.ts";
 import { type ChunkId, MIB } from "../../base/units.ts";
@@ -36,7 +37,7 @@ export class Fetcher {
   /** Rejects with BOP_CLOSED when the store closes. */
   async fetch(chunk: ChunkId, range: ByteRange): Promise<Uint8Array> {
     const { signal } = this.#ending;
-    while (this.#underWay >= AT_ONCE) {
+    while (this.#underWay >= AT_ONCE && !signal.aborted) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     signal.throwIfAborted();

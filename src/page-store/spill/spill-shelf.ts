@@ -72,7 +72,7 @@ export class SpillShelf {
 
   /**
    * The pages that a commit left in chunks of its own, as pages of its family; undefined if it has
-   * none.
+   * none. Claims all of them, or none.
    */
   claim(commit: ReplayedCommit, family: StreamId): SpilledPages | undefined {
     const frames = commit.frames.filter((frame): frame is SpillFrame => frame.kind === "spill");
@@ -81,7 +81,7 @@ export class SpillShelf {
     const slotsPerChunk = first.pageCount;
     const slots = new SlotMap();
     for (const [index, frame] of frames.entries()) {
-      const { pageNumbers } = this.#claim(frame, commit, family);
+      const { pageNumbers } = this.#soundOf(frame, commit, family);
       const isLast = index === frames.length - 1;
       if (isLast ? pageNumbers.length > slotsPerChunk : pageNumbers.length !== slotsPerChunk) {
         throw this.#corrupt(frame, "it is not as full as the others of its commit");
@@ -90,6 +90,7 @@ export class SpillShelf {
         if (pageNumber <= commit.pageCount) slots.set(pageNumber, index * slotsPerChunk + slot);
       }
     }
+    for (const { chunk } of frames) this.#found.delete(chunk);
     const chunks = frames.map(fieldsOf);
     return new SpilledPages(chunks, slots, { pageBytes: commit.pageBytes, slotsPerChunk });
   }
@@ -101,7 +102,7 @@ export class SpillShelf {
     return unclaimed;
   }
 
-  #claim(frame: SpillFrame, commit: ReplayedCommit, family: StreamId): Sound {
+  #soundOf(frame: SpillFrame, commit: ReplayedCommit, family: StreamId): Sound {
     const found = this.#found.get(frame.chunk) ?? "the file is missing";
     if (found instanceof StorageError) throw found;
     if (typeof found === "string") throw this.#corrupt(frame, found);
@@ -113,7 +114,6 @@ export class SpillShelf {
     if (!agrees || found.stream !== family || found.lsn > commit.lsn) {
       throw this.#corrupt(frame, "it is not the one that the commit names");
     }
-    this.#found.delete(frame.chunk);
     return found;
   }
 

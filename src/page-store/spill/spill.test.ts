@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { present } from "../../base/assert.ts";
-import { type Lsn, pageNumber } from "../../base/units.ts";
+import { chunkId, LSN_ZERO, type Lsn, pageNumber, streamId } from "../../base/units.ts";
 import type { FaultOrder } from "../../io/index.ts";
 import type { PageSpace } from "../page-space.ts";
-import { DIRECTORY, Rig, type RigOptions } from "../rig.fixture.ts";
+import { DIRECTORY, Rig, type RigOptions, STORE_ID } from "../rig.fixture.ts";
+import { SpillShelf } from "./spill-shelf.ts";
 
 const PAGE_BYTES = 512;
 /** A chunk of the rig has room for seven pages. */
@@ -376,6 +377,26 @@ describe("a spilled commit whose chunk", () => {
     rig.world.disk.replace(path, bytes);
     await rig.restart("kill");
     expect(fills(rig.space(1))).toEqual(Object.values(upTo(10)));
+  });
+
+  test("is one of two, and cannot be read for now, leaves the other to be claimed with it", async () => {
+    const rig = await rigOf();
+    spill(rig.space(1), { spilled: [upTo(10)] });
+    rig.log.makeDurable();
+    const [, second = ""] = await rig.chunkFiles();
+    const { disk } = rig.world;
+    const shelf = await rig.world.run(async () => {
+      disk.failNext({ operation: "read", pathPattern: new RegExp(second) });
+      const { storage } = rig.world.start();
+      const place = { storage, directory: DIRECTORY, storeId: STORE_ID };
+      return SpillShelf.open(place, [chunkId(1), chunkId(2)]);
+    });
+    const commit = rig.log.restart(LSN_ZERO).find(({ stream }) => stream === 1);
+    const claim = () => shelf.claim(present(commit, "it is durable"), streamId(1));
+    expect(claim).toThrow(expect.objectContaining({ code: "BOP_IO" }));
+    await rig.world.run(() => shelf.lookAgain());
+    expect(claim()?.chunks).toHaveLength(2);
+    expect(shelf.takeUnclaimed()).toEqual([]);
   });
 
   test("cannot be read for now is an I/O error, and a later open has it", async () => {
