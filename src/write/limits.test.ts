@@ -166,6 +166,28 @@ describe.each(DRIVERS)("a device that hangs, %s", (io) => {
     await survivesPowerCut(running);
   });
 
+  // evidence: G17
+  test("while a segment is taken into use is told, and nobody is let in who would wait for it", async () => {
+    const running = await within(
+      { io, writeTimeoutMs: 1000 },
+      async ({ log, store, world, env }) => {
+        const faults = faultsOf(log);
+        for (let n = 0; n < 2; n++) await store.commitDurably(log, 70_000);
+        await env.clock.sleep(100);
+        world.disk.hangNext({ operation: FLUSH[io], pathPattern: /2\.wal$/, ms: 20_000 });
+        const waiting = [50_000, 70_000].map((bytes) => store.commitDurably(log, bytes));
+        await env.clock.sleep(2000);
+        expect(log.stats.hung).toMatchObject({ operation: "taking into use" });
+        expect(refusal(() => log.admit(STREAM))?.full).toBe("device");
+        expect(faults).toHaveLength(1);
+        await Promise.all(waiting);
+        expect(log.stats.hung).toBeUndefined();
+        await store.commitDurably(log, 10);
+      },
+    );
+    await survivesPowerCut(running);
+  });
+
   test("holds up a close until it has come back, and the close keeps everything", async () => {
     const running = await within(
       { io, writeTimeoutMs: 1000 },

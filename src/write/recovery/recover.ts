@@ -188,7 +188,10 @@ async function start({
   });
   const watched = { ...env, storage: watchedStorage(env.storage, watch) };
   const segments = new SegmentStore(
-    { env: watched, driver, directory, storeId, limits, register, unregister, trail, archivedLsn },
+    {
+      ...{ env: watched, driver, watch, directory, storeId, limits },
+      ...{ register, unregister, trail, archivedLsn },
+    },
     {
       sealed,
       history,

@@ -3,6 +3,7 @@ import type { Driver, LogFile } from "../../base/driver.ts";
 import type { Env } from "../../base/env.ts";
 import type { Lsn, SegmentSequence } from "../../base/units.ts";
 import { type CommitTrail, type SegmentState, segmentFileName } from "../../wal/index.ts";
+import type { OperationWatch } from "../device/operation-watch.ts";
 import type { HistorySegment } from "../history/history-segments.ts";
 import type { LogLimits } from "../options.ts";
 
@@ -10,6 +11,8 @@ export interface SegmentStoreOptions {
   readonly env: Env;
   /** Opens the file that takes batches. */
   readonly driver: Driver;
+  /** Of what is done to a file of the driver besides flushing. */
+  readonly watch: OperationWatch;
   /** Where the segments lie. It exists. */
   readonly directory: string;
   readonly storeId: Uint8Array;

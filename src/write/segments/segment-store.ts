@@ -10,6 +10,7 @@
  *     has taken over what was to be copied. Nothing is active then until there is room.
  */
 import { assert, present } from "../../base/assert.ts";
+import type { LogFile } from "../../base/driver.ts";
 import { ioError, type StorageError } from "../../base/errors.ts";
 import { Turns } from "../../base/turns.ts";
 import { type Lsn, lsnAfter } from "../../base/units.ts";
@@ -98,12 +99,10 @@ export class SegmentStore {
     const segment = this.#spares.take();
     this.#used.push(segment);
     try {
-      segment.file ??= await this.#options.driver.open(segment.path);
+      segment.file ??= await this.#open(segment);
       segment.firstLsn = options.firstLsn;
       segment.createdMs = options.createdMs;
-      const { driver, storeId } = this.#options;
-      const head = { ...options, storeId, sequence: segment.sequence };
-      const offset = await writeHead(segment.file, driver, head);
+      const offset = await this.#writeHead(segment.file, segment, options);
       await this.#sealBefore(segment, options.firstLsn);
       moveSegment(segment, "active");
       const { sequence, path, file } = segment;
@@ -203,11 +202,24 @@ export class SegmentStore {
       });
   }
 
+  #open({ path }: Segment): Promise<LogFile> {
+    const { driver, watch } = this.#options;
+    return watch.during(() => driver.open(path), { operation: "opening", file: path });
+  }
+
+  #writeHead(file: LogFile, { path, sequence }: Segment, options: TakeOptions): Promise<number> {
+    const { driver, watch, storeId } = this.#options;
+    const write = () => writeHead(file, driver, { ...options, storeId, sequence });
+    return watch.during(write, { operation: "taking into use", file: path });
+  }
+
   /** A file that is closed badly has nothing left to lose: what counts in it was synced. */
   async #retireHandle(segment: Segment): Promise<void> {
-    const { file } = segment;
+    const { file, path } = segment;
     segment.file = undefined;
-    await file?.close().catch(() => undefined);
+    if (file === undefined) return;
+    const close = () => file.close().catch(() => undefined);
+    await this.#options.watch.during(close, { operation: "closing", file: path });
   }
 
   async #reuse(segment: Segment): Promise<boolean> {
