@@ -10,9 +10,9 @@ function silentBucket(): Pick<RemoteChunks, "fetch"> {
       new Promise((_, reject) => {
         const giveUp = async (): Promise<void> => {
           for (let turn = 0; turn < 5; turn++) await Promise.resolve();
-          reject(signal.reason);
+          reject(signal?.reason);
         };
-        signal.addEventListener("abort", () => void giveUp());
+        signal?.addEventListener("abort", () => void giveUp());
       }),
   };
 }
