@@ -31,10 +31,16 @@ function chunk(): Uint8Array {
   return new Uint8Array(Buffer.concat([header, ...parts, end]));
 }
 
+/** Puts what the bucket has in the place of a damaged file. */
+type Heal = (world: SimulatedWorld) => boolean;
+
+const nothingElsewhere: Heal = () => false;
+
 /** A reader over a file of these bytes; undefined: there is none. */
 async function reading<T>(
   bytes: Uint8Array | undefined,
   use: (reader: ChunkReader, world: SimulatedWorld) => Promise<T>,
+  heal = nothingElsewhere,
 ): Promise<T> {
   const world = simulatedWorld({ seed: 1 });
   const { storage } = world.start();
@@ -48,6 +54,8 @@ async function reading<T>(
       storeId: STORE_ID,
       path: () => PATH,
       open: () => storage.open(PATH, "read"),
+      damaged: () => heal(world),
+      isInBucket: () => heal !== nothingElsewhere,
     });
     try {
       return await use(reader, world);
@@ -105,6 +113,35 @@ describe("entries in a record chunk", () => {
       if (Array.isArray(outcome)) expect(outcome, `byte ${at}`).toEqual(isWhole);
       else expect(["BOP_CORRUPT", "BOP_FORMAT"], `byte ${at}`).toContain(outcome);
     }
+  });
+
+  // evidence: G39
+  test("are read again from elsewhere, whatever byte that they depend on was changed", async () => {
+    const whole = chunk();
+    const heal: Heal = ({ disk }) => {
+      disk.replace(PATH, whole);
+      return true;
+    };
+    for (let at = 0; at < whole.length; at += 3) {
+      const bytes = whole.slice();
+      bytes[at] = (bytes[at] ?? 0) ^ 0x41;
+      const { entries } = await reading(bytes, (reader) => reader.block(CHUNK, 4, 15n), heal);
+      expect(entries, `byte ${at}`).toEqual(Array.from({ length: 10 }, (_, n) => entryOf(11 + n)));
+    }
+  });
+
+  test("that stay damaged wherever they are read from are refused in the end", async () => {
+    const bytes = chunk();
+    bytes[200] = (bytes[200] ?? 0) ^ 0x41;
+    const refused = reading(
+      bytes,
+      (reader) => reader.block(CHUNK, 4, 1n),
+      () => true,
+    );
+    await expect(refused).rejects.toMatchObject({
+      code: "BOP_CORRUPT",
+      details: { why: expect.stringContaining("its copy in the bucket is no better") },
+    });
   });
 
   test("that the device refuses to read are BOP_IO, and can be read when it does not", async () => {

@@ -2,7 +2,9 @@
  * RECORD CHUNKS AS THEY ARE READ: entries that have left memory, on demand.
  *
  * (1) Nothing is served that did not pass the checksum of its block, seeded with store and chunk.
- * (2) At most `openMax` files are open; the one used longest ago is closed first. A read that is
+ * (2) What is damaged, or not given back, is read again from elsewhere if the source has it there;
+ *     what the source says for want of it is passed on as it is.
+ * (3) At most `openMax` files are open; the one used longest ago is closed first. A read that is
  *     under way on a closed file fails, and is tried again by who asked.
  */
 import { present } from "../base/assert.ts";
@@ -25,7 +27,16 @@ import { decodeEntries, type StoredEntry } from "./operations.ts";
 export interface ChunkSource {
   readonly storeId: Uint8Array;
   path(chunk: ChunkId): string;
+  /** Rejects with the system's own error, or with why it cannot be had from the bucket. */
   open(chunk: ChunkId): Promise<File>;
+  /** What lies in a range is not what it should be. True if it is to be read again, from elsewhere. */
+  damaged(chunk: ChunkId, range: ByteRange, why: string): boolean;
+  isInBucket(chunk: ChunkId): boolean;
+}
+
+interface ByteRange {
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 interface OpenChunk {
@@ -45,6 +56,24 @@ export interface BlockEntries {
 const OPEN_MAX = 16;
 /** Blocks that were read last, for who reads in steps smaller than a block. */
 const CACHED_BLOCKS = 8;
+/** Header, directory and block may each be read several times, from here and from elsewhere. */
+const TRIES = 10;
+const HEADER_RANGE: ByteRange = { offset: 0, bytes: FILE_HEADER.sizeBytes };
+
+/** What lies in a range is not what it should be, or is not given back. */
+class Unsound extends Error {
+  readonly range: ByteRange;
+  readonly why: string;
+  /** What the device said, if it was that. */
+  readonly failed: StorageError | undefined;
+
+  constructor(range: ByteRange, why: string, failed?: StorageError) {
+    super(why);
+    this.range = range;
+    this.why = why;
+    this.failed = failed;
+  }
+}
 
 export class ChunkReader {
   readonly #source: ChunkSource;
@@ -61,8 +90,21 @@ export class ChunkReader {
     return this.#blocksRead;
   }
 
-  /** The block of a log that holds an entry. Rejects with BOP_CORRUPT, BOP_FORMAT or BOP_IO. */
+  /** The block of a log that holds an entry. Rejects with BOP_CORRUPT, BOP_IO or as in (2). */
   async block(chunk: ChunkId, stream: number, index: bigint): Promise<BlockEntries> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#block(chunk, stream, index);
+      } catch (error) {
+        if (!(error instanceof Unsound)) throw error;
+        const { range, why } = error;
+        if (tries < TRIES && this.#source.damaged(chunk, range, why)) continue;
+        throw this.#told(chunk, error);
+      }
+    }
+  }
+
+  async #block(chunk: ChunkId, stream: number, index: bigint): Promise<BlockEntries> {
     const open = await this.#chunk(chunk);
     const entry = blockOf(open.blocks.get(stream) ?? [], index);
     if (entry === undefined) {
@@ -94,6 +136,12 @@ export class ChunkReader {
     if (opening !== undefined) await closeQuietly(opening);
   }
 
+  #told(chunk: ChunkId, { range, why, failed }: Unsound): StorageError {
+    if (failed !== undefined) return failed;
+    const both = this.#source.isInBucket(chunk) ? "; its copy in the bucket is no better" : "";
+    return corrupt(this.#source.path(chunk), `${why}${both}`, range.offset);
+  }
+
   #chunk(chunk: ChunkId): Promise<OpenChunk> {
     const opening = this.#open.get(chunk) ?? this.#openChunk(chunk);
     this.#open.delete(chunk);
@@ -115,8 +163,9 @@ export class ChunkReader {
     try {
       file = await this.#source.open(chunk);
     } catch (cause) {
-      if (systemCode(cause) === "ENOENT") throw corrupt(path, "the file is missing", 0);
-      throw ioError("open", path, cause);
+      const isMissing = systemCode(cause) === "ENOENT";
+      if (isMissing) throw new Unsound(HEADER_RANGE, "the file is missing");
+      throw unread({ operation: "open", path, cause }, HEADER_RANGE);
     }
     try {
       return { path, file, ...(await this.#directory({ chunk, path, file })) };
@@ -129,26 +178,25 @@ export class ChunkReader {
   async #directory(at: { chunk: ChunkId; path: string; file: File }) {
     const { chunk, path, file } = at;
     const { storeId } = this.#source;
-    const head = await readAt(at, { bytes: FILE_HEADER.sizeBytes, offset: 0 });
-    const header = decodeRecordHeader(head);
-    if (typeof header === "string") throw corrupt(path, header, 0);
+    const header = decodeRecordHeader(await readAt(at, HEADER_RANGE));
+    if (typeof header === "string") throw new Unsound(HEADER_RANGE, header);
     if (header.chunk !== chunk || !Buffer.from(storeId).equals(header.storeId)) {
-      throw corrupt(path, "another chunk lies in its place", 0);
+      throw new Unsound(HEADER_RANGE, "another chunk lies in its place");
     }
-    const { endBytes, directoryOffset } = header;
-    if (directoryOffset + endBytes > (await sizeOf(file, path))) {
-      throw corrupt(path, "the file ends within its directory", directoryOffset);
+    const range = { offset: header.directoryOffset, bytes: header.endBytes };
+    if (range.offset + range.bytes > (await sizeOf(file, path))) {
+      throw new Unsound(range, "the file ends within its directory");
     }
-    const end = await readAt(at, { bytes: endBytes, offset: directoryOffset });
-    return { seed: pageSeed(storeId, chunk), blocks: byStream(path, end, header) };
+    const end = await readAt(at, range);
+    return { seed: pageSeed(storeId, chunk), blocks: byStream(end, header) };
   }
 
   async #read(open: OpenChunk, entry: RecordBlockEntry): Promise<BlockEntries> {
     const { path, seed } = open;
     const { offset, blockBytes, firstIndex } = entry;
-    const bytes = await readAt(open, { bytes: blockBytes, offset });
-    const body = recordBlockBody(bytes, { entry, seed });
-    if (typeof body === "string") throw corrupt(path, body, offset);
+    const range = { offset, bytes: blockBytes };
+    const body = recordBlockBody(await readAt(open, range), { entry, seed });
+    if (typeof body === "string") throw new Unsound(range, body);
     this.#blocksRead += 1;
     try {
       const from = new Reader(body);
@@ -162,9 +210,10 @@ export class ChunkReader {
   }
 }
 
-function byStream(path: string, end: Uint8Array, header: RecordChunkHeader) {
+function byStream(end: Uint8Array, header: RecordChunkHeader) {
+  const { directoryOffset: offset, endBytes: bytes } = header;
   const entries = decodeRecordDirectory(end, header);
-  if (typeof entries === "string") throw corrupt(path, entries, header.directoryOffset);
+  if (typeof entries === "string") throw new Unsound({ offset, bytes }, entries);
   const blocks = new Map<number, RecordBlockEntry[]>();
   for (const entry of entries) {
     const ofStream = blocks.get(entry.stream);
@@ -191,21 +240,31 @@ async function sizeOf(file: File, path: string): Promise<number> {
   try {
     return await file.size();
   } catch (cause) {
-    throw ioError("read", path, cause);
+    throw unread({ operation: "read", path, cause }, HEADER_RANGE);
   }
 }
 
 async function readAt(
   { file, path }: { readonly file: File; readonly path: string },
-  { bytes, offset }: { readonly bytes: number; readonly offset: number },
+  range: ByteRange,
 ): Promise<Uint8Array> {
-  const into = new Uint8Array(bytes);
+  const into = new Uint8Array(range.bytes);
   try {
-    const count = await file.read(into, offset);
+    const count = await file.read(into, range.offset);
     return into.subarray(0, count);
   } catch (cause) {
-    throw ioError("read", path, cause);
+    throw unread({ operation: "read", path, cause }, range);
   }
+}
+
+/** See (2). */
+function unread(
+  { operation, path, cause }: { operation: string; path: string; cause: unknown },
+  range: ByteRange,
+): Error {
+  if (cause instanceof StorageError) return cause;
+  const failed = ioError(operation, path, cause);
+  return systemCode(cause) === undefined ? failed : new Unsound(range, failed.message, failed);
 }
 
 async function closeQuietly(opening: Promise<OpenChunk>): Promise<void> {

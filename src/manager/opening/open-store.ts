@@ -26,7 +26,6 @@ import {
   openManifest,
 } from "../../manifest/index.ts";
 import {
-  chunkPath,
   openPageStore,
   type PageStore,
   type PageStoreLimits,
@@ -47,6 +46,7 @@ import { Catalogue } from "../catalogue/catalogue.ts";
 import { tellPages } from "../catalogue/page-effects.ts";
 import { HistoryWindow } from "../families/history-window.ts";
 import { LogCatalogue } from "../logs/log-catalogue.ts";
+import { logChunks } from "../logs/log-chunks.ts";
 import type { ResolvedOptions } from "../resolve-options.ts";
 import { SinkHold } from "../shipping/sink-hold.ts";
 import { hasSuperblock, makeDirectories } from "./directories.ts";
@@ -267,11 +267,7 @@ function openRecordLogs(
   return new RecordLogs({
     rows: recordLogs,
     chunks,
-    source: {
-      storeId,
-      path: (chunk) => chunkPath(directory, chunk),
-      open: (chunk) => pages.residency.open(chunk),
-    },
+    source: logChunks({ storeId, directory, residency: pages.residency }),
     limits: { maxEntryBytes, cacheBytes: logCacheBytes },
     nameOf: (stream) => logCatalogue.nameOf(stream),
   });

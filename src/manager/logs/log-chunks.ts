@@ -1,0 +1,19 @@
+/** CHUNKS OF RECORD LOGS, which lie where those of pages lie: on this disk, in the bucket, or on both. */
+import { chunkPath, type Residency } from "../../page-store/index.ts";
+import type { ChunkSource } from "../../record-log/index.ts";
+
+export interface LogChunksGround {
+  readonly storeId: Uint8Array;
+  readonly directory: string;
+  readonly residency: Residency;
+}
+
+export function logChunks({ storeId, directory, residency }: LogChunksGround): ChunkSource {
+  return {
+    storeId,
+    path: (chunk) => chunkPath(directory, chunk),
+    open: (chunk) => residency.open(chunk),
+    damaged: (chunk, range, why) => residency.damaged(chunk, range, why),
+    isInBucket: (chunk) => residency.isInBucket(chunk),
+  };
+}

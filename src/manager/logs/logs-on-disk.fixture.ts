@@ -1,0 +1,66 @@
+/** A store with record logs on a disk, and a bucket, that tests hurt: what they hold is in chunks only. */
+import { present } from "../../base/assert.ts";
+import { Manager } from "../manager.ts";
+import type { ManagerOptions } from "../options.ts";
+import { Machines } from "../shipping/machines.fixture.ts";
+
+const ENTRY_BYTES = 1000;
+/** Everything is in the bucket by then. */
+const SHIPPED_MS = 3000;
+
+type Options = Partial<ManagerOptions> & { readonly hasSink?: boolean };
+
+export class LogsOnDisk extends Machines {
+  open({ hasSink = false, ...options }: Options = {}): Promise<Manager> {
+    const place = this.disk("store");
+    return Manager.open({
+      ...place,
+      segmentBytes: 2 ** 20,
+      flushIntervalMs: 100,
+      logCacheBytes: 0,
+      ...(hasSink && { sink: this.bucket(place.env) }),
+      ...options,
+    });
+  }
+
+  /** What was checkpointed is in the bucket, too. */
+  shipped(): Promise<void> {
+    return this.world.start().clock.sleep(SHIPPED_MS);
+  }
+
+  /** Files of chunks, oldest first. */
+  get chunks(): string[] {
+    return this.world.disk.files(/\.chunk$/).sort();
+  }
+
+  contents(path: string): Uint8Array {
+    return present(this.world.disk.contents(path), "a file that is there");
+  }
+
+  flip(path: string, at: number): void {
+    const bytes = this.contents(path).slice();
+    bytes[at] = present(bytes[at], "a byte of the file") ^ 4;
+    this.world.disk.replace(path, bytes);
+  }
+
+  /** Flips a bit of each chunk in the bucket. */
+  flipObjects(at: number): void {
+    const { bucket } = this.service;
+    const { nowMs } = this.world;
+    for (const key of bucket.keys(nowMs).filter((name) => name.startsWith("chunks/"))) {
+      const { body, metadata } = present(bucket.find(key, nowMs), "an object that is there");
+      const damaged = body.slice();
+      damaged[at] = present(damaged[at], "a byte of the object") ^ 4;
+      bucket.put({ key, body: damaged, metadata, ifAbsent: false }, nowMs);
+    }
+  }
+}
+
+export const entryOf = (index: number) => ({
+  term: 1n,
+  index: BigInt(index),
+  payload: new Uint8Array(ENTRY_BYTES).fill(index % 251),
+});
+
+export const entriesOf = (first: number, last: number) =>
+  Array.from({ length: last - first + 1 }, (_, at) => entryOf(first + at));
