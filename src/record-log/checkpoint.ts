@@ -9,6 +9,8 @@
  * (2) A payload is written once when it leaves the store's log, and again only when its chunk has
  *     become sparse: less than a third of it is still of use.
  * (3) A chunk that no log names any more is taken out of the manifest; its file goes after that.
+ * (4) Entries of a sparse chunk that cannot be read now stay in it, from the first of a log that
+ *     cannot: the log goes on naming it for them. See carried-chunks.ts.
  */
 import { present } from "../base/assert.ts";
 import type { ChunkId, Lsn } from "../base/units.ts";
@@ -16,7 +18,7 @@ import { KIB, MIB } from "../base/units.ts";
 import { RecordChunkEncoder } from "../chunk/index.ts";
 import type { ChunkRow } from "../manifest/index.ts";
 import { Writer } from "./bytes.ts";
-import type { ChunkReader } from "./chunk-reader.ts";
+import type { Carrying } from "./carried-chunks.ts";
 import type { Captured, RecordLogCore } from "./core.ts";
 import type { StoredRange } from "./entry-places.ts";
 import { encodedBytes, encodeEntries, entriesRoom, type StoredEntry } from "./operations.ts";
@@ -81,19 +83,19 @@ export function sparseChunks(uses: readonly ChunkUse[], isWriting: boolean): Set
 export class RecordChunkWriter {
   readonly rows: ChunkRow[] = [];
   readonly #work: ChunkWork;
-  readonly #reader: ChunkReader;
+  readonly #carrying: Carrying;
   #current: { readonly file: NewChunkFile; readonly encoder: RecordChunkEncoder } | undefined;
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   #writtenTo = 0;
   #entries = 0;
 
-  constructor(work: ChunkWork, reader: ChunkReader) {
+  constructor(work: ChunkWork, carrying: Carrying) {
     this.#work = work;
-    this.#reader = reader;
+    this.#carrying = carrying;
   }
 
-  /** Everything of one log that is in no chunk, or in one of `sparse`; returns its new ranges. */
+  /** What of one log is in no chunk, or in one of `sparse`, see (4); returns its new ranges. */
   async add(
     { stream, captured }: { readonly stream: number; readonly captured: Captured },
     sparse: ReadonlySet<ChunkId>,
@@ -129,7 +131,11 @@ export class RecordChunkWriter {
     all: StoredRange[],
   ): Promise<void> {
     for (let index = range.first; index <= range.last; ) {
-      const block = await this.#reader.block(range.chunk, stream, index);
+      const block = await this.#carrying.block(range.chunk, stream, index);
+      if (block === undefined) {
+        all.push({ ...range, first: index });
+        return;
+      }
       const skip = Number(index - block.firstIndex);
       const entries = block.entries.slice(skip, skip + Number(range.last - index) + 1);
       await this.#write({ stream, lsn, firstIndex: index, entries }, all);

@@ -10,7 +10,7 @@
  *   plan            what a change means for a log as it is
  *   operations      what a commit says, as bytes; body: what the manifest keeps
  *   logs-share      the part of record logs in a checkpoint; checkpoint writes their chunks
- *   chunk-reader    entries that have left memory
+ *   chunk-reader    entries that have left memory; carried-chunks: for who can do without them
  *   arena           memory of entries
  *   bytes           numbers and bytes in and out
  *   contract/       the properties of a log store, as tests for any implementation
@@ -27,8 +27,8 @@ export type {
   RecordLog,
 } from "./api.ts";
 export { decodeBody as decodeLogBody } from "./body.ts";
+export type { StoredChunks } from "./carried-chunks.ts";
 export type { ChunkWork, NewChunkFile } from "./checkpoint.ts";
-export type { ChunkSource } from "./chunk-reader.ts";
 export type { LogsShare } from "./logs-share.ts";
 export { commitTogether, type HandleMember, RecordLogHandle } from "./record-log.ts";
 export { type LogHost, RecordLogs, type RecordLogsStats } from "./record-logs.ts";

@@ -3,18 +3,19 @@
  *
  * (1) Ranges of all logs are those of the moment at which it began: a chunk is let go only if no log
  *     named it then, for what happened since may not be durable.
+ * (2) Chunks that are left as they are for now (carried-chunks.ts) make no checkpoint by themselves.
  */
 import { present } from "../base/assert.ts";
 import type { ChunkId, Lsn } from "../base/units.ts";
 import type { ChunkRow } from "../manifest/index.ts";
 import { encodeBody } from "./body.ts";
+import { type CarriedChunks, Carrying } from "./carried-chunks.ts";
 import {
   type CheckpointedLog,
   type ChunkWork,
   RecordChunkWriter,
   sparseChunks,
 } from "./checkpoint.ts";
-import type { ChunkReader } from "./chunk-reader.ts";
 import type { Captured } from "./core.ts";
 import type { StoredRange } from "./entry-places.ts";
 import type { OpenLog } from "./open-log.ts";
@@ -24,7 +25,7 @@ export interface LogsShareParts {
   readonly dirty: ReadonlySet<OpenLog>;
   /** As the manifest has them; changed by `install`. */
   readonly chunks: Map<ChunkId, ChunkRow>;
-  readonly reader: ChunkReader;
+  readonly carried: CarriedChunks;
   readonly installed: () => void;
 }
 
@@ -59,7 +60,8 @@ export class LogsShare {
     });
     this.#hasDead = uses.some(({ liveEntries }) => liveEntries === 0);
     const isWriting = [...this.#captured.values()].some(({ unstored }) => unstored.length > 0);
-    this.#sparse = sparseChunks(uses, isWriting);
+    const readable = uses.filter(({ row }) => !parts.carried.isLeft(row.chunk));
+    this.#sparse = sparseChunks(readable, isWriting);
     for (const [log, ranges] of this.#ranges) {
       if (this.#captured.has(log)) continue;
       if (ranges.some(({ chunk }) => this.#sparse.has(chunk))) {
@@ -78,17 +80,9 @@ export class LogsShare {
   }
 
   async write(work: ChunkWork): Promise<LogsWritten> {
-    const { reader, chunks } = this.#parts;
-    const writer = new RecordChunkWriter(work, reader);
-    for (const [log, captured] of this.#captured) {
-      const { stream, core } = log;
-      const ranges = await writer.add({ stream, captured }, this.#sparse);
-      this.#logs.push({ core, captured, stream, ranges });
-      this.#ranges.set(log, ranges);
-    }
-    await writer.finish();
+    const { chunks } = this.#parts;
+    const putChunks = await this.#writeChunks(work);
     const live = this.#liveEntries();
-    const putChunks = [...writer.rows];
     const removeChunks: ChunkId[] = [];
     for (const row of chunks.values()) {
       const livePages = live.get(row.chunk) ?? 0;
@@ -104,12 +98,33 @@ export class LogsShare {
 
   /** The manifest has it. */
   install(): void {
-    const { chunks, installed } = this.#parts;
+    const { chunks, carried, installed } = this.#parts;
     const { putChunks, removeChunks } = present(this.#written, "a share that was written");
     for (const { core, ranges } of this.#logs) core.install(ranges);
     for (const row of putChunks) chunks.set(row.chunk, row);
-    for (const chunk of removeChunks) chunks.delete(chunk);
+    for (const chunk of removeChunks) {
+      chunks.delete(chunk);
+      carried.forget(chunk);
+    }
     installed();
+  }
+
+  /** Returns the rows of those that it has written. */
+  async #writeChunks(work: ChunkWork): Promise<ChunkRow[]> {
+    const carrying = new Carrying(this.#parts.carried);
+    try {
+      const writer = new RecordChunkWriter(work, carrying);
+      for (const [log, captured] of this.#captured) {
+        const { stream, core } = log;
+        const ranges = await writer.add({ stream, captured }, this.#sparse);
+        this.#logs.push({ core, captured, stream, ranges });
+        this.#ranges.set(log, ranges);
+      }
+      await writer.finish();
+      return [...writer.rows];
+    } finally {
+      await carrying.end();
+    }
   }
 
   /** Entries that each chunk is named for. */

@@ -20,7 +20,8 @@ import type { LogChange, NewLogEntry } from "./api.ts";
 import { Arena } from "./arena.ts";
 import { decodeBody } from "./body.ts";
 import { Malformed, Reader, U64_MAX, Writer } from "./bytes.ts";
-import { ChunkReader, type ChunkSource } from "./chunk-reader.ts";
+import { CarriedChunks, type StoredChunks } from "./carried-chunks.ts";
+import { ChunkReader } from "./chunk-reader.ts";
 import { RecordLogCore } from "./core.ts";
 import { LogsShare } from "./logs-share.ts";
 import { type OpenLog, openLog } from "./open-log.ts";
@@ -79,7 +80,7 @@ export interface RecordLogsStats {
 export interface RecordLogsOptions {
   readonly rows: readonly RecordLogRow[];
   readonly chunks: readonly ChunkRow[];
-  readonly source: ChunkSource;
+  readonly source: StoredChunks;
   readonly limits: RecordLogLimits;
   /** For errors. */
   readonly nameOf: (stream: StreamId) => string;
@@ -96,6 +97,7 @@ export class RecordLogs {
   /** In the order in which they were last written to, as far as checkpoints know. */
   readonly #logs = new Map<StreamId, OpenLog>();
   readonly #chunks = new Map<ChunkId, ChunkRow>();
+  readonly #carried: CarriedChunks;
   readonly #dirty = new Set<OpenLog>();
   readonly #arena = new Arena();
   /** What stands before the payload of a lone entry; made anew for each. */
@@ -106,6 +108,7 @@ export class RecordLogs {
 
   constructor({ rows, chunks, source, limits, nameOf }: RecordLogsOptions) {
     this.reader = new ChunkReader(source);
+    this.#carried = new CarriedChunks(source);
     this.limits = limits;
     this.#smallBytes = Math.min(limits.maxEntryBytes, SMALL_PAYLOAD_BYTES_MAX);
     this.nameOf = nameOf;
@@ -130,7 +133,7 @@ export class RecordLogs {
       cachedBytes,
       chunks: this.#chunks.size,
       chunkBytes,
-      blocksRead: this.reader.blocksRead,
+      blocksRead: this.reader.blocksRead + this.#carried.blocksRead,
     };
   }
 
@@ -287,7 +290,7 @@ export class RecordLogs {
       logs: [...this.#logs.values()],
       dirty: this.#dirty,
       chunks: this.#chunks,
-      reader: this.reader,
+      carried: this.#carried,
       installed: () => this.#recount(),
     });
     if (share.isEmpty) return undefined;
@@ -301,6 +304,11 @@ export class RecordLogs {
       this.#logs.get(stream as StreamId)?.core.abandon();
       this.touch(stream as StreamId);
     }
+  }
+
+  /** The file of a chunk was damaged, and is whole again. */
+  healed(chunk: ChunkId): void {
+    this.#carried.forget(chunk);
   }
 
   /** See (3). */

@@ -1,5 +1,6 @@
 /** A store with record logs on a disk, and a bucket, that tests hurt: what they hold is in chunks only. */
 import { present } from "../../base/assert.ts";
+import { ForwardingStore, type StoreCall } from "../../sink/index.ts";
 import { Manager } from "../manager.ts";
 import type { ManagerOptions } from "../options.ts";
 import { Machines } from "../shipping/machines.fixture.ts";
@@ -10,17 +11,35 @@ const SHIPPED_MS = 3000;
 
 type Options = Partial<ManagerOptions> & { readonly hasSink?: boolean };
 
+/** Notes which chunks are asked for, and whose bucket it is, whatever comes of it. */
+class WatchedBucket extends ForwardingStore {
+  readonly asked: string[] = [];
+
+  protected override around<T>({ operation, key }: StoreCall, send: () => Promise<T>): Promise<T> {
+    if (operation === "get" && /^(chunks|store)/.test(key)) this.asked.push(key);
+    return send();
+  }
+}
+
 export class LogsOnDisk extends Machines {
+  #sink: WatchedBucket | undefined;
+
   open({ hasSink = false, ...options }: Options = {}): Promise<Manager> {
     const place = this.disk("store");
+    this.#sink = hasSink ? new WatchedBucket(this.bucket(place.env)) : undefined;
     return Manager.open({
       ...place,
       segmentBytes: 2 ** 20,
       flushIntervalMs: 100,
       logCacheBytes: 0,
-      ...(hasSink && { sink: this.bucket(place.env) }),
+      ...(this.#sink && { sink: this.#sink }),
       ...options,
     });
+  }
+
+  /** How often the bucket was asked for a chunk since the store was opened. */
+  get asked(): number {
+    return this.#sink?.asked.length ?? 0;
   }
 
   /** What was checkpointed is in the bucket, too. */

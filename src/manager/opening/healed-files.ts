@@ -1,5 +1,9 @@
-/** FILES THAT WERE DAMAGED HERE and were made whole from the sink: the newest of them, for people. */
+/**
+ * FILES THAT WERE DAMAGED HERE and were made whole from the sink: the newest of them, for people; and
+ * word of each, for who did without it.
+ */
 import type { Clock } from "../../base/env.ts";
+import type { ChunkId } from "../../base/units.ts";
 import type { HealedChunk } from "../../page-store/index.ts";
 
 export interface HealedFile {
@@ -12,6 +16,7 @@ export interface HealedFile {
 export class HealedFiles {
   readonly #clock: Clock;
   #last: HealedFile | undefined;
+  #tell: (chunk: ChunkId) => void = () => undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -22,7 +27,13 @@ export class HealedFiles {
     return this.#last;
   }
 
-  add({ file, why }: HealedChunk): void {
+  /** Whoever is to hear of each from now on. */
+  tell(listener: (chunk: ChunkId) => void): void {
+    this.#tell = listener;
+  }
+
+  add({ chunk, file, why }: HealedChunk): void {
     this.#last = { file, why, at: new Date(this.#clock.wallMs()) };
+    this.#tell(chunk);
   }
 }

@@ -159,6 +159,7 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
   const logCatalogue = new LogCatalogue(manifest.opened, catalogue);
   const recordLogs = openRecordLogs(ground, { logCatalogue, pages });
   undo.push(() => recordLogs.close());
+  healed.tell((chunk) => recordLogs.healed(chunk));
   const registered = new Set(manifest.opened.segments);
   const walStart = () => segmentSequence(Math.min(...registered));
   const replay = (commit: ReplayedCommit): void =>

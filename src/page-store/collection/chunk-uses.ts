@@ -23,7 +23,7 @@ const WORTH_A_COUNT_SHARE = 1 / 8;
 
 export interface UsesWorld {
   readonly hasForks: () => boolean;
-  /** It is not here, and cannot be had for now. Absent: all chunks are here. */
+  /** It is not here, or damaged, and cannot be had for now. Absent: all chunks are here. */
   readonly rests?: (chunk: ChunkId) => boolean;
 }
 

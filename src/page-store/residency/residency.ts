@@ -176,8 +176,7 @@ export class Residency {
   /** For who cannot wait. Undefined: its file is here. Reads throw BytesAway. */
   openSync(chunk: ChunkId): File | undefined {
     this.#places.used(chunk);
-    const isLocal = !this.#places.isAway(chunk) && this.#places.fetched(chunk) === undefined;
-    if (this.#world === undefined || isLocal) return undefined;
+    if (this.#world === undefined || this.#isSound(chunk)) return undefined;
     const fetched = this.#fetchedChunk(chunk);
     return fetched && this.#fileOf(fetched);
   }
@@ -249,9 +248,9 @@ export class Residency {
     await this.#world?.keeper.forget(chunk);
   }
 
-  /** It is not worth a compaction now: it is away, and the bucket did not answer lately. */
+  /** It is not worth a compaction now: it is away or damaged, and the bucket did not answer lately. */
   rests(chunk: ChunkId): boolean {
-    return this.#places.isAway(chunk) && this.patience.isOver;
+    return !this.#isSound(chunk) && this.patience.isOver;
   }
 
   /** Whoever waits for the bucket is told BOP_CLOSED. Idempotent. */
@@ -263,6 +262,11 @@ export class Residency {
   async close(): Promise<void> {
     this.stop();
     await this.#world?.keeper.close();
+  }
+
+  /** Its file is here, and nobody has found it to be damaged. */
+  #isSound(chunk: ChunkId): boolean {
+    return !this.#places.isAway(chunk) && this.#places.fetched(chunk) === undefined;
   }
 
   async #openNow(chunk: ChunkId): Promise<File> {
