@@ -1,6 +1,7 @@
 /** Entries that have left memory: damage in their chunk is reported, and nothing of it is served. */
 import { describe, expect, test } from "vitest";
-import { chunkId, lsn } from "../base/units.ts";
+import type { File } from "../base/env.ts";
+import { type ChunkId, chunkId, lsn } from "../base/units.ts";
 import { RecordChunkEncoder } from "../chunk/index.ts";
 import { type SimulatedWorld, simulatedWorld } from "../io/index.ts";
 import { Writer } from "./bytes.ts";
@@ -17,8 +18,8 @@ const entryOf = (index: number): StoredEntry => ({
   payload: new Uint8Array(30).fill(index),
 });
 
-function chunk(): Uint8Array {
-  const encoder = new RecordChunkEncoder({ chunk: CHUNK, generation: 1, storeId: STORE_ID });
+function chunk(id = CHUNK): Uint8Array {
+  const encoder = new RecordChunkEncoder({ chunk: id, generation: 1, storeId: STORE_ID });
   const parts = [1, 11, 21].map((first) => {
     const entries = Array.from({ length: 10 }, (_, at) => entryOf(first + at));
     const into = new Writer();
@@ -151,4 +152,68 @@ describe("entries in a record chunk", () => {
       expect((await reader.block(CHUNK, 4, 1n)).entries).toHaveLength(10);
     });
   });
+});
+
+describe("files of record chunks", () => {
+  /** A reader over so many chunks, and how many files it has open. */
+  async function readingMany(
+    count: number,
+    use: (reader: ChunkReader, chunks: ChunkId[], open: () => number) => Promise<void>,
+  ): Promise<void> {
+    const world = simulatedWorld({ seed: 1 });
+    const { storage } = world.start();
+    const pathOf = (id: ChunkId) => `/${id}.chunk`;
+    let open = 0;
+    const closing = (file: File): File => {
+      let isOpen = true;
+      open += 1;
+      return Object.assign(Object.create(file) as File, {
+        read: (into: Uint8Array, at: number) => file.read(into, at),
+        size: () => file.size(),
+        close: async () => {
+          if (isOpen) open -= 1;
+          isOpen = false;
+          await file.close();
+        },
+      });
+    };
+    await world.run(async () => {
+      const chunks = Array.from({ length: count }, (_, n) => chunkId(n + 1));
+      for (const id of chunks) {
+        const file = await storage.open(pathOf(id), "create");
+        await file.write(chunk(id), 0);
+        await file.close();
+      }
+      const reader = new ChunkReader({
+        storeId: STORE_ID,
+        path: pathOf,
+        open: async (id) => closing(await storage.open(pathOf(id), "read")),
+        damaged: () => false,
+        isInBucket: () => false,
+      });
+      await use(reader, chunks, () => open);
+      await reader.close();
+      expect(open).toBe(0);
+    });
+  }
+
+  test("are closed when their chunk is forgotten, also one that is just being opened", () =>
+    readingMany(2, async (reader, [first = CHUNK, second = CHUNK], open) => {
+      await reader.block(first, 4, 1n);
+      expect(open()).toBe(1);
+      await reader.forget(first);
+      expect(open()).toBe(0);
+      const read = reader.block(second, 4, 1n);
+      await reader.forget(second);
+      expect((await read).entries).toHaveLength(10);
+      expect(open()).toBe(0);
+    }));
+
+  test("are few at a time, and one that is being read is closed when that is done", () =>
+    readingMany(40, async (reader, chunks, open) => {
+      const reads = chunks.map((id) => reader.block(id, 4, 15n));
+      const blocks = await Promise.all(reads);
+      expect(blocks.every(({ entries }) => entries.length === 10)).toBe(true);
+      expect(open()).toBeLessThanOrEqual(16);
+    }));
 });

@@ -4,8 +4,8 @@
  * (1) Nothing is served that did not pass the checksum of its block, seeded with store and chunk.
  * (2) What is damaged, or not given back, is read again from elsewhere if the source has it there;
  *     what the source says for want of it is passed on as it is.
- * (3) At most `openMax` files are open; the one used longest ago is closed first. A read that is
- *     under way on a closed file fails, and is tried again by who asked.
+ * (3) At most OPEN_MAX files are open; the one used longest ago is closed first. Reads of it that are
+ *     under way come to their end.
  */
 import { present } from "../base/assert.ts";
 import type { File } from "../base/env.ts";
@@ -129,10 +129,13 @@ export class ChunkReader {
     for (const opening of files) await closeQuietly(opening);
   }
 
-  /** It is about to be deleted. */
+  /** Nothing names it any more: it is about to be deleted. */
   async forget(chunk: ChunkId): Promise<void> {
     const opening = this.#open.get(chunk);
     this.#open.delete(chunk);
+    for (const key of this.#cached.keys()) {
+      if (key.startsWith(`${chunk}:`)) this.#cached.delete(key);
+    }
     if (opening !== undefined) await closeQuietly(opening);
   }
 

@@ -4,6 +4,8 @@
  * (1) Ranges of all logs are those of the moment at which it began: a chunk is let go only if no log
  *     named it then, for what happened since may not be durable.
  * (2) Chunks that are left as they are for now (carried-chunks.ts) make no checkpoint by themselves.
+ * (3) Of a chunk that goes nothing is open any more when its file is removed: its room on the disk would
+ *     not come back.
  */
 import { present } from "../base/assert.ts";
 import type { ChunkId, Lsn } from "../base/units.ts";
@@ -27,6 +29,8 @@ export interface LogsShareParts {
   readonly chunks: Map<ChunkId, ChunkRow>;
   readonly carried: CarriedChunks;
   readonly installed: () => void;
+  /** No log names it any more. */
+  readonly forget: (chunk: ChunkId) => void;
 }
 
 /** What the manifest is told. */
@@ -98,13 +102,13 @@ export class LogsShare {
 
   /** The manifest has it. */
   install(): void {
-    const { chunks, carried, installed } = this.#parts;
+    const { chunks, forget, installed } = this.#parts;
     const { putChunks, removeChunks } = present(this.#written, "a share that was written");
     for (const { core, ranges } of this.#logs) core.install(ranges);
     for (const row of putChunks) chunks.set(row.chunk, row);
     for (const chunk of removeChunks) {
       chunks.delete(chunk);
-      carried.forget(chunk);
+      forget(chunk);
     }
     installed();
   }

@@ -292,6 +292,10 @@ export class RecordLogs {
       chunks: this.#chunks,
       carried: this.#carried,
       installed: () => this.#recount(),
+      forget: (chunk) => {
+        this.#carried.forget(chunk);
+        void this.reader.forget(chunk);
+      },
     });
     if (share.isEmpty) return undefined;
     this.#dirty.clear();

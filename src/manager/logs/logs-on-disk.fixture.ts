@@ -1,5 +1,6 @@
 /** A store with record logs on a disk, and a bucket, that tests hurt: what they hold is in chunks only. */
 import { present } from "../../base/assert.ts";
+import type { File, Storage } from "../../base/env.ts";
 import { ForwardingStore, type StoreCall } from "../../sink/index.ts";
 import { Manager } from "../manager.ts";
 import type { ManagerOptions } from "../options.ts";
@@ -22,13 +23,18 @@ class WatchedBucket extends ForwardingStore {
 }
 
 export class LogsOnDisk extends Machines {
+  /** Paths under which files were opened that nobody has closed. */
+  openFiles: string[] = [];
   #sink: WatchedBucket | undefined;
 
   open({ hasSink = false, ...options }: Options = {}): Promise<Manager> {
     const place = this.disk("store");
+    this.openFiles = [];
+    const storage = watched(place.env.storage, this.openFiles);
     this.#sink = hasSink ? new WatchedBucket(this.bucket(place.env)) : undefined;
     return Manager.open({
       ...place,
+      env: { ...place.env, storage },
       segmentBytes: 2 ** 20,
       flushIntervalMs: 100,
       logCacheBytes: 0,
@@ -73,6 +79,32 @@ export class LogsOnDisk extends Machines {
       bucket.put({ key, body: damaged, metadata, ifAbsent: false }, nowMs);
     }
   }
+}
+
+/** Notes what is open. */
+function watched(storage: Storage, paths: string[]): Storage {
+  const open: Storage["open"] = async (path, mode) => {
+    const file = await storage.open(path, mode);
+    paths.push(path);
+    const close = async () => {
+      const at = paths.indexOf(path);
+      if (at >= 0) paths.splice(at, 1);
+      await file.close();
+    };
+    return instead<File>(file, { close });
+  };
+  return instead(storage, { open });
+}
+
+/** The same, but for these. */
+function instead<T extends object>(of: T, those: Partial<T>): T {
+  return new Proxy(of, {
+    get: (target, name) => {
+      if (name in those) return Reflect.get(those, name);
+      const value = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 export const entryOf = (index: number) => ({
