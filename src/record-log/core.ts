@@ -47,8 +47,8 @@ export class RecordLogCore {
   readonly #stable: Map<string, Uint8Array>;
   #snapshotMeta: Uint8Array | undefined;
   #lsn: Lsn;
-  /** LSN of the newest change of hard state, stable keys or snapshot. */
-  #stateLsn: Lsn = LSN_ZERO;
+  /** No older than the newest change of hard state, stable keys or snapshot. */
+  #stateLsn: Lsn;
   /** Of the oldest commit since the last checkpoint began, and of the oldest that it captured. */
   #heldFrom: Lsn | undefined;
   #capturedFrom: Lsn | undefined;
@@ -67,7 +67,7 @@ export class RecordLogCore {
     this.#hardState = moment?.hardState;
     this.#stable = new Map(moment?.stable);
     this.#snapshotMeta = moment?.snapshotMeta;
-    this.#lsn = moment?.lsn ?? LSN_ZERO;
+    this.#lsn = this.#stateLsn = moment?.lsn ?? LSN_ZERO;
   }
 
   get boundary(): LogBoundary | undefined {

@@ -2,8 +2,10 @@
  * HOW FAR A LOG IS DURABLE: which commit made which entry, until that commit is durable. Nobody is
  * told of a flush: whoever asks compares with the store's durable LSN.
  *
- * (1) Marks stand in order of LSN. Every entry at or below `durableIndex` is durable, or there is
- *     none of it any more.
+ * (1) Marks stand in order of LSN, and of index. Every entry at or below `durableIndex` is durable,
+ *     or there is none of it any more.
+ * (2) A log that was opened has marks too, one of its checkpoint and one of each commit that recovery
+ *     read: what this machine has kept, the sink need not have.
  */
 import type { Lsn } from "../base/units.ts";
 
@@ -17,10 +19,6 @@ export class DurableMarks {
   #head = 0;
   /** Undefined: no entry and no boundary is durable. */
   #durable: bigint | undefined;
-
-  constructor(durable: bigint | undefined) {
-    this.#durable = durable;
-  }
 
   append(lsn: Lsn, lastIndex: bigint, durableLsn: Lsn): void {
     this.durable(durableLsn);
@@ -73,8 +71,12 @@ export class DurableMarks {
       return;
     }
     if (this.#durable !== undefined && this.#durable > last) this.#durable = last;
-    for (const mark of this.#marks.slice(this.#head)) {
-      if (mark.lastIndex > last) mark.lastIndex = last;
-    }
+    let end = this.#marks.length;
+    while (end > this.#head && (this.#marks[end - 1]?.lastIndex ?? last) > last) end--;
+    const lowered = this.#marks[end];
+    if (lowered === undefined) return;
+    // Those behind it would say the same.
+    lowered.lastIndex = last;
+    this.#marks.length = end + 1;
   }
 }

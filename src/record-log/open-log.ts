@@ -6,7 +6,7 @@
  *     waits for him.
  */
 import type { StorageError } from "../base/errors.ts";
-import type { StreamId } from "../base/units.ts";
+import { LSN_ZERO, type StreamId } from "../base/units.ts";
 import type { RecordLogCore } from "./core.ts";
 import { DurableMarks } from "./durable-marks.ts";
 
@@ -26,9 +26,11 @@ export interface OpenLog {
   turn: Promise<void> | undefined;
 }
 
-/** One whose entries are all durable. */
+/** One as a checkpoint has it: all of it is shown as durable when its newest commit is. */
 export function openLog(stream: StreamId, core: RecordLogCore): OpenLog {
-  const marks = new DurableMarks(core.lastIndex);
+  const marks = new DurableMarks();
+  const { lastIndex, lsn } = core;
+  if (lastIndex !== undefined) marks.append(lsn, lastIndex, LSN_ZERO);
   return { stream, core, marks, gone: undefined, turn: undefined };
 }
 

@@ -10,10 +10,13 @@
  * (3) Entries stay in memory until a checkpoint has put them into a chunk, and after that while
  *     all such entries take no more than `cacheBytes`: the oldest of the log that was written to
  *     longest ago go first.
+ * (4) What a store is opened with is durable on this machine, and shown as durable when the host says
+ *     so of its LSN: that of the commit or group which recovery read, or of the newest commit that a
+ *     checkpoint has of the log.
  */
 import { assert, present } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
-import type { ChunkId, Lsn, StreamId } from "../base/units.ts";
+import { type ChunkId, LSN_ZERO, type Lsn, type StreamId } from "../base/units.ts";
 import type { CatalogueEntry, ChunkRow, RecordLogRow } from "../manifest/index.ts";
 import type { Log, ReplayedCommit } from "../write/index.ts";
 import type { LogChange, NewLogEntry } from "./api.ts";
@@ -170,10 +173,13 @@ export class RecordLogs {
 
   attach(host: LogHost): void {
     this.#host = host;
-    // What recovery replayed is durable.
-    for (const [stream, { core }] of this.#logs) this.#logs.set(stream, openLog(stream, core));
     this.#dirty.clear();
-    for (const log of this.#logs.values()) if (log.core.isDirty) this.#dirty.add(log);
+    for (const log of this.#logs.values()) {
+      const { core, marks } = log;
+      assert(core.lsn <= host.log.durableLsn, "what a store is opened with is durable here");
+      marks.durable(host.durableLsn); // Nobody needs these marks any more.
+      if (core.isDirty) this.#dirty.add(log);
+    }
     this.#recount();
   }
 
@@ -218,11 +224,12 @@ export class RecordLogs {
   }
 
   /** Takes a commit that recovery read, of a log that is there. Throws BOP_CORRUPT. */
-  replay({ stream, lsn, frames }: ReplayedCommit): void {
+  replay({ stream, lsn, groupLsn = lsn, frames }: ReplayedCommit): void {
     const log = this.get(stream);
     try {
       const bytes = joinedParts(frames);
-      log.core.apply(decodeOperations(new Reader(bytes)), lsn);
+      log.core.apply(decodeOperations(new Reader(bytes)), groupLsn);
+      mark(log, groupLsn, LSN_ZERO); // See (4): what the host will say is not known yet.
     } catch (cause) {
       if (!(cause instanceof Malformed)) throw cause;
       const file = `record log ${JSON.stringify(this.nameOf(stream))}`;
@@ -353,12 +360,10 @@ export class RecordLogs {
   }
 
   #apply(log: OpenLog, operations: readonly Operation[], lsn: Lsn): void {
-    const { core, marks } = log;
+    const { core } = log;
     const before = core.unstoredBytes;
     core.apply(operations, lsn);
-    const { lastIndex, lowest } = core;
-    if (lowest !== undefined) marks.truncate(lowest === "none" ? undefined : lowest);
-    if (lastIndex !== undefined) marks.append(lsn, lastIndex, this.host.durableLsn);
+    mark(log, lsn, this.host.durableLsn);
     this.#unstoredBytes += core.unstoredBytes - before;
     this.#noteDirty(log);
   }
@@ -375,6 +380,13 @@ export class RecordLogs {
     for (const { core } of this.#logs.values()) bytes += core.unstoredBytes;
     this.#unstoredBytes = bytes;
   }
+}
+
+/** The commit that was applied just now has this LSN. */
+function mark({ core, marks }: OpenLog, lsn: Lsn, durableLsn: Lsn): void {
+  const { lastIndex, lowest } = core;
+  if (lowest !== undefined) marks.truncate(lowest === "none" ? undefined : lowest);
+  if (lastIndex !== undefined) marks.append(lsn, lastIndex, durableLsn);
 }
 
 /** The parts of a commit, put together and copied: frames are views into a buffer of recovery. */

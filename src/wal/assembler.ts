@@ -107,7 +107,7 @@ export class CommitAssembler {
     commits.push(commit);
     if (commits.length < groupCount) return;
     this.#group = undefined;
-    for (const each of commits) this.#handOut(each);
+    for (const each of commits) this.#handOut({ ...each, groupLsn: commit.lsn });
   }
 
   #handOut(commit: ReplayedCommit): void {

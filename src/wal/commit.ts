@@ -16,6 +16,8 @@ export interface CommitFields {
 export interface ReplayedCommit extends CommitFields {
   readonly stream: StreamId;
   readonly lsn: Lsn;
+  /** Of the last commit of its group, before which none of them counts; undefined if it is alone. */
+  readonly groupLsn?: Lsn;
   /** In the order they were staged. Views into a buffer that is reused after the call. */
   readonly frames: readonly ReplayedFrame[];
 }

@@ -44,17 +44,19 @@ function read(batches: readonly Uint8Array[], fromLsn = LSN_ZERO): [number, stri
     found.push({ stream, parts });
     out.push([stream, Buffer.concat(parts).toString("hex")]);
   });
-  for (const batch of batches) {
-    const bytes = batch.slice();
-    const header = readBatchHeader(bytes, { storeId: STORE_ID, sequence: SEQUENCE });
-    if (header === undefined) throw new Error("no batch");
-    const payload = readPayload(bytes, header);
-    if (payload === undefined) throw new Error("a torn batch");
-    const place = { file: "test", offset: BATCH_HEADER.sizeBytes };
-    assembler.take({ startLsn: header.startLsn, payload, place });
-    bytes.fill(0xee);
-  }
+  for (const batch of batches) takeFrom(batch, assembler);
   return out;
+}
+
+function takeFrom(batch: Uint8Array, assembler: CommitAssembler): void {
+  const bytes = batch.slice();
+  const header = readBatchHeader(bytes, { storeId: STORE_ID, sequence: SEQUENCE });
+  if (header === undefined) throw new Error("no batch");
+  const payload = readPayload(bytes, header);
+  if (payload === undefined) throw new Error("a torn batch");
+  const place = { file: "test", offset: BATCH_HEADER.sizeBytes };
+  assembler.take({ startLsn: header.startLsn, payload, place });
+  bytes.fill(0xee);
 }
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
@@ -68,6 +70,18 @@ describe("a group of commits", () => {
     commit(core, { stream: 1, bytes: bytesOf(4) });
     const expected = [1, 2, 3, 4].map((n) => hex(bytesOf(n)));
     expect(read(drain(core)).map(([, bytes]) => bytes)).toEqual(expected);
+  });
+
+  test("says of each commit where the group ends, and nothing of one that is alone", () => {
+    const core = memoryCore();
+    commit(core, { stream: 1, bytes: bytesOf(1) });
+    const first = commit(core, { stream: 2, bytes: bytesOf(2), group: 2 });
+    const last = commit(core, { stream: 3, bytes: bytesOf(3), group: 2 });
+    const groups: (Lsn | undefined)[] = [];
+    const assembler = new CommitAssembler(LSN_ZERO, ({ groupLsn }) => groups.push(groupLsn));
+    for (const batch of drain(core)) takeFrom(batch, assembler);
+    expect(groups).toEqual([undefined, last, last]);
+    expect(last).toBeGreaterThan(first);
   });
 
   test("over several batches keeps its bytes, though the first batch is overwritten meanwhile", () => {

@@ -1,9 +1,10 @@
 /** A store whose sink takes what a test lets through: for tests of what answers wait for. */
+import type { Env } from "../../base/env.ts";
 import type { StorageError } from "../../base/errors.ts";
 import { LSN_ZERO, type Lsn } from "../../base/units.ts";
 import { type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
 import { memoryStores } from "../../manifest/index.ts";
-import { SimulatedStore, simulatedService } from "../../sink/index.ts";
+import { type SimulatedService, SimulatedStore, simulatedService } from "../../sink/index.ts";
 import { StoreManager } from "../manager.ts";
 import { openStore } from "../opening/opening.ts";
 import type { ManagerOptions } from "../options.ts";
@@ -15,7 +16,7 @@ import type { SinkFacts } from "../shipping/sink-facts.ts";
 /** Ships by hand: what is durable when `ship` is called, and nothing by itself. */
 export class HandShipper implements Shipper {
   readonly deadLetters = [];
-  remoteLsn: Lsn = LSN_ZERO;
+  remoteLsn: Lsn;
   /** What somebody said that he waits for. */
   wantedLsn: Lsn = LSN_ZERO;
   checkpoints = 0;
@@ -26,9 +27,15 @@ export class HandShipper implements Shipper {
   #told: (lsn: Lsn) => void = () => {};
   #lost: (error: StorageError) => void = () => {};
 
-  constructor(durableLsn: () => Lsn, sink: Pick<Sink, "store" | "retrier">) {
+  /** `remoteLsn`: what an earlier process has shipped. */
+  constructor(
+    durableLsn: () => Lsn,
+    sink: Pick<Sink, "store" | "retrier">,
+    remoteLsn: Lsn = LSN_ZERO,
+  ) {
     this.#durableLsn = durableLsn;
     this.#sink = sink;
+    this.remoteLsn = remoteLsn;
   }
 
   get facts(): SinkFacts {
@@ -102,39 +109,64 @@ export interface HandShipped {
   outcome(promise: Promise<unknown>): Promise<string>;
 }
 
-/** Runs `work` on a store that ships by hand, in a world of its own. */
-export function shippedByHand(
-  options: Omit<ManagerOptions, "directory" | "env" | "sink">,
-  work: (it: HandShipped) => Promise<void>,
+type Options = Omit<ManagerOptions, "directory" | "env" | "sink">;
+
+/** Where a store lies, whatever process has it open. */
+interface Place {
+  readonly world: SimulatedWorld;
+  readonly service: SimulatedService;
+  readonly stores: ReturnType<typeof memoryStores>;
+  remoteLsn: Lsn;
+}
+
+/**
+ * Runs `work` on a store that ships by hand, in a world of its own, and closes it. The process of each
+ * work but the last is killed when that is done; the next begins on what it has left.
+ */
+export async function shippedByHand(
+  options: Options,
+  ...lives: readonly ((it: HandShipped) => Promise<void>)[]
 ): Promise<void> {
   const world = simulatedWorld({ seed: 7 });
-  const env = world.start();
-  const { clock } = env;
-  return world.run(async () => {
-    const sink = new SimulatedStore({ service: simulatedService(7), clock });
-    const openKeyValueStore = memoryStores(seeded(7)).openerFor(env);
-    const given = { directory: "/store", env, openKeyValueStore, sink, inlineFlushMs: 0 };
-    const resolved = resolveManagerOptions({ segmentBytes: 256 * 1024, ...given, ...options });
-    const made: HandShipper[] = [];
-    const store = await openStore(resolved, ({ log }, sink) => {
-      const shipper = new HandShipper(() => log.durableLsn, sink);
-      made.push(shipper);
-      return shipper;
+  const stores = memoryStores(seeded(7));
+  const place: Place = { world, service: simulatedService(7), stores, remoteLsn: LSN_ZERO };
+  const last = lives.at(-1);
+  for (const work of lives) {
+    const env = world.start();
+    await world.run(async () => {
+      const it = await openIn(place, env, options);
+      try {
+        await work(it);
+      } finally {
+        if (work === last) await it.manager.close();
+      }
+      place.remoteLsn = it.shipper.remoteLsn;
     });
-    const [shipper] = made;
-    if (shipper === undefined) throw new Error("a store with a sink has who ships");
-    const outcome = async (promise: Promise<unknown>): Promise<string> => {
-      const settled = promise.then(
-        (value) => JSON.stringify(value) ?? "done",
-        (error: { code?: string; message: string }) => error.code ?? error.message,
-      );
-      return Promise.race([settled, clock.sleep(1000).then(() => "open")]);
-    };
-    const manager = new StoreManager(store);
-    try {
-      await work({ manager, shipper, world, outcome });
-    } finally {
-      await manager.close();
-    }
+    if (work !== last) world.kill();
+  }
+}
+
+async function openIn(place: Place, env: Env, options: Options): Promise<HandShipped> {
+  const { world, service, stores, remoteLsn } = place;
+  const { clock } = env;
+  const sink = new SimulatedStore({ service, clock });
+  const openKeyValueStore = stores.openerFor(env);
+  const given = { directory: "/store", env, openKeyValueStore, sink, inlineFlushMs: 0 };
+  const resolved = resolveManagerOptions({ segmentBytes: 256 * 1024, ...given, ...options });
+  const made: HandShipper[] = [];
+  const store = await openStore(resolved, ({ log }, sink) => {
+    const shipper = new HandShipper(() => log.durableLsn, sink, remoteLsn);
+    made.push(shipper);
+    return shipper;
   });
+  const [shipper] = made;
+  if (shipper === undefined) throw new Error("a store with a sink has who ships");
+  const outcome = async (promise: Promise<unknown>): Promise<string> => {
+    const settled = promise.then(
+      (value) => JSON.stringify(value) ?? "done",
+      (error: { code?: string; message: string }) => error.code ?? error.message,
+    );
+    return Promise.race([settled, clock.sleep(1000).then(() => "open")]);
+  };
+  return { manager: new StoreManager(store), shipper, world, outcome };
 }

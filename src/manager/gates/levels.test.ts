@@ -8,6 +8,7 @@ import { type HandShipped, shippedByHand } from "./levels.fixture.ts";
 
 const COUNT = "select count(*) from note";
 const INSERT = "insert into note (body) values ('x')";
+const entry = (index: bigint) => ({ term: 1n, index, payload: Uint8Array.of(1) });
 const count = (of: Pick<Database, "prepare">) => of.prepare(COUNT).pluck<number>().get();
 
 /** A database with one row, all of it in the sink. */
@@ -147,7 +148,6 @@ describe("at level remote", () => {
       await outcome(opening);
       shipper.ship();
       const log = await opening;
-      const entry = (index: bigint) => ({ term: 1n, index, payload: Uint8Array.of(1) });
       const appending = log.append([entry(1n)]);
       expect(await outcome(appending)).toBe("open");
       for (let n = 0; n < 12; n++) world.disk.failNext({ operation: "sync" });
@@ -157,6 +157,54 @@ describe("at level remote", () => {
       expect(log.durableIndex).toBe(1n);
       await appending;
     }));
+
+  // evidence: G34
+  test("after a restart a record log shows as durable what the sink has of it, and no more", () =>
+    shippedByHand(
+      { durability: "remote" },
+      async ({ manager, shipper, outcome }) => {
+        const opening = manager.log("raft");
+        await outcome(opening);
+        shipper.ship();
+        const log = await opening;
+        const shipped = log.append([entry(1n)], { hardState: { term: 1n } });
+        await outcome(shipped);
+        shipper.ship();
+        await shipped;
+        const appending = log.append([entry(2n)], { hardState: { term: 2n } });
+        expect(await outcome(appending)).toBe("open");
+      },
+      async ({ manager, shipper, outcome }) => {
+        const log = await manager.log("raft");
+        expect(log.lastIndex).toBe(2n);
+        expect(log.durableIndex).toBe(1n);
+        expect((await log.read({ from: 1n })).length).toBe(1);
+        expect(await outcome(log.read({ from: 2n }))).toBe("BOP_LOG_UNAVAILABLE");
+        const waiting = [
+          log.waitDurable(2n),
+          log.readHardState().then((state) => state?.term === 2n),
+        ];
+        expect(await outcome(Promise.race(waiting))).toBe("open");
+        shipper.ship();
+        expect(await Promise.all(waiting)).toEqual([undefined, true]);
+        expect(log.durableIndex).toBe(2n);
+      },
+    ));
+
+  test("a record log of a checkpoint that the sink does not have is opened when it has that", () =>
+    shippedByHand(
+      { durability: "remote" },
+      async ({ manager, outcome }) => {
+        expect(await outcome(manager.log("raft"))).toBe("open");
+        await manager.checkpoint();
+      },
+      async ({ manager, shipper, outcome }) => {
+        const opening = manager.log("raft");
+        expect(await outcome(opening)).toBe("open");
+        shipper.ship();
+        expect((await opening).lastIndex).toBeUndefined();
+      },
+    ));
 });
 
 describe("a transaction", () => {

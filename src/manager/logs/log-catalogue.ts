@@ -32,7 +32,7 @@ export interface LogRow {
   readonly name: string;
   readonly createdAtMs: number;
   readonly createdLsn: Lsn;
-  /** Of the entry that made the row what it is. */
+  /** Of the entry that made the row what it is; of one in the manifest, of its newest commit there. */
   readonly lsn: Lsn;
   /** Since when it has which: the newest that was durable at its last rename, and those after it. */
   readonly names: readonly NameSince[];
@@ -50,10 +50,10 @@ export class LogCatalogue {
     streams: Pick<Catalogue, "takeStream" | "noteStream" | "tell">,
   ) {
     this.#streams = streams;
-    for (const { stream, name, createdAtMs, state } of opened.recordLogs) {
+    for (const { stream, name, createdAtMs, state, lsn } of opened.recordLogs) {
       if (state !== "live") continue;
       const names = [{ lsn: LSN_ZERO, name }];
-      const at = { createdLsn: LSN_ZERO, lsn: LSN_ZERO, names, droppedLsn: undefined };
+      const at = { createdLsn: LSN_ZERO, lsn, names, droppedLsn: undefined };
       this.#put({ stream, name, createdAtMs, ...at });
     }
   }
