@@ -1,11 +1,12 @@
 /** A record log without the disk, against an array that cannot be wrong. */
 import { describe, expect, test } from "vitest";
+import { StorageError } from "../base/errors.ts";
 import { chunkId, lsn } from "../base/units.ts";
 import { type SeededRandom, seeded } from "../io/index.ts";
 import type { LogChange, NewLogEntry } from "./api.ts";
 import { type Captured, RecordLogCore } from "./core.ts";
 import type { StoredRange } from "./entry-places.ts";
-import type { StoredEntry } from "./operations.ts";
+import type { Operation, StoredEntry } from "./operations.ts";
 import { plan } from "./plan.ts";
 
 const WHAT = { log: "test", maxEntryBytes: 1000 };
@@ -129,6 +130,55 @@ function appending(random: SeededRandom, model: Model, ids: { next: number }): L
   return { entries, ...(replaces && { onConflict: "replace" as const }) };
 }
 
+/** Any, whether it fits or not. */
+function changeOfParts(random: SeededRandom): LogChange {
+  const index = () => BigInt(random.below(10));
+  const term = BigInt(1 + random.below(3));
+  const from = index();
+  const entries = Array.from({ length: random.below(4) }, (_, at): NewLogEntry => {
+    const payload = Uint8Array.of(random.below(256));
+    return { term, index: from + BigInt(at), field: payload, payload };
+  });
+  const hasTerm = random.chance(0.5);
+  return {
+    ...(random.chance(0.1) && { clear: true }),
+    ...(random.chance(0.4) && { truncateAfter: random.chance(0.2) ? "all" : index() }),
+    ...(random.chance(0.4) && { compact: { upToIndex: index(), ...(hasTerm && { term }) } }),
+    ...(entries.length > 0 && { entries }),
+    ...(random.chance(0.5) && { onConflict: "replace" }),
+  };
+}
+
+function replayed(history: readonly Operation[][]): RecordLogCore {
+  const core = new RecordLogCore();
+  for (const operations of history) core.apply(operations, lsn(1));
+  return core;
+}
+
+/** What the log is after the changes; or the code of what refused one of them. */
+function outcomeOf(
+  core: RecordLogCore,
+  changes: readonly LogChange[],
+  history: Operation[][] = [],
+): unknown {
+  try {
+    for (const change of changes) {
+      const operations = plan(core, change, WHAT);
+      core.apply(operations, lsn(1));
+      history.push(operations);
+    }
+  } catch (error) {
+    if (error instanceof StorageError) return error.code;
+    throw error;
+  }
+  const { boundary, firstIndex, lastIndex, lastTerm } = core;
+  const entries: unknown[] = [];
+  for (let index = firstIndex; index !== undefined && index <= (lastIndex ?? 0n); index += 1n) {
+    entries.push([core.termAt(index), core.inMemory(index)]);
+  }
+  return { boundary, firstIndex, lastIndex, lastTerm, entries };
+}
+
 function check(core: RecordLogCore, model: Model, disk: Disk): void {
   expect(core.firstIndex).toBe(model.first);
   expect(core.lastIndex).toBe(model.last);
@@ -167,6 +217,29 @@ describe("a record log without the disk", () => {
       const again = new RecordLogCore({ ...captured, ranges: [...core.ranges] });
       check(again, model, disk);
     }
+  });
+
+  test("a change of several parts is what its parts are one after the other, or refused as one of them", () => {
+    let refused = 0;
+    for (let seed = 1; seed <= 300; seed++) {
+      const random = seeded(seed);
+      const history: Operation[][] = [];
+      for (let n = 0; n < 12; n++) {
+        const change = changeOfParts(random);
+        const [whole, parts] = [replayed(history), replayed(history)];
+        const { clear, truncateAfter, compact, entries = [], onConflict = "refuse" } = change;
+        const expected = outcomeOf(parts, [
+          ...(clear ? [{ clear }] : []),
+          ...(truncateAfter === undefined ? [] : [{ truncateAfter }]),
+          ...(compact ? [{ compact }] : []),
+          { entries, onConflict },
+        ]);
+        expect(outcomeOf(whole, [change], history)).toEqual(expected);
+        if (typeof expected === "string") refused += 1;
+      }
+    }
+    expect(refused).toBeGreaterThan(300);
+    expect(refused).toBeLessThan(3000); // The others were made.
   });
 
   test("a log that was emptied goes on behind a snapshot of less than it once held", () => {

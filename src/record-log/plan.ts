@@ -24,7 +24,10 @@ export interface PlanFor {
   readonly maxEntryBytes: number;
 }
 
-/** A log as the parts of a change before this one would leave it. */
+/**
+ * A log as the parts of a change before this one would leave it. At first it is the log itself, which
+ * cannot be spread into another.
+ */
 interface Outlook {
   readonly boundary: LogBoundary | undefined;
   readonly firstIndex: bigint | undefined;
@@ -118,7 +121,7 @@ function planTruncate(
 }
 
 function truncated(core: RecordLogCore, outlook: Outlook, after: bigint | "all"): Outlook {
-  const { boundary } = outlook;
+  const { boundary, firstIndex } = outlook;
   if (after === "all") {
     return {
       boundary,
@@ -129,7 +132,7 @@ function truncated(core: RecordLogCore, outlook: Outlook, after: bigint | "all")
     };
   }
   const lastTerm = core.termAt(after);
-  return { ...outlook, lastIndex: after, lastTerm, nextIndex: after + 1n };
+  return { boundary, firstIndex, lastIndex: after, lastTerm, nextIndex: after + 1n };
 }
 
 interface Planning {
@@ -160,11 +163,11 @@ function planCompact(
 }
 
 function compacted(outlook: Outlook, boundary: LogBoundary): Outlook {
-  const { lastIndex } = outlook;
-  if (outlook.firstIndex !== undefined && lastIndex !== undefined && boundary.index < lastIndex) {
-    return { ...outlook, boundary, firstIndex: boundary.index + 1n };
-  }
+  const { firstIndex, lastIndex, lastTerm, nextIndex } = outlook;
   const { index, term } = boundary;
+  if (firstIndex !== undefined && lastIndex !== undefined && index < lastIndex) {
+    return { boundary, firstIndex: index + 1n, lastIndex, lastTerm, nextIndex };
+  }
   return {
     boundary,
     firstIndex: undefined,
