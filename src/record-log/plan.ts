@@ -57,20 +57,10 @@ const NOTHING: Outlook = Object.freeze({
 
 /** Throws TypeError or RangeError for nonsense, and BOP_LOG_… for what does not fit the log. */
 export function plan(core: RecordLogCore, change: LogChange, what: PlanFor): Operation[] {
-  const operations: Operation[] = [];
-  let outlook: Outlook = core;
-  const { clear = false, truncateAfter, compact, entries } = change;
-  if (clear) {
-    operations.push({ kind: "clear" });
-    outlook = NOTHING;
-  }
-  if (truncateAfter !== undefined) {
-    const after = planTruncate(outlook, truncateAfter, what);
-    if (after !== undefined) {
-      operations.push({ kind: "truncate", after });
-      outlook = truncated(core, outlook, after);
-    }
-  }
+  const { compact, entries } = change;
+  const cut = planCut(core, change, what);
+  const { operations } = cut;
+  let { outlook } = cut;
   if (compact !== undefined) {
     const to = planCompact({ core, outlook, what }, compact);
     if (to !== undefined) {
@@ -84,6 +74,23 @@ export function plan(core: RecordLogCore, change: LogChange, what: PlanFor): Ope
   }
   planState(operations, change);
   return operations;
+}
+
+/**
+ * The entry whose field the boundary is to keep, as the parts before it leave the log: undefined if
+ * there is none, or the change has the field. Throws what refuses those parts.
+ */
+export function keptFieldOf(
+  core: RecordLogCore,
+  change: LogChange,
+  what: PlanFor,
+): bigint | undefined {
+  const { compact } = change;
+  if (compact === undefined || compact.field !== undefined) return undefined;
+  const { upToIndex } = compact;
+  const { firstIndex, lastIndex } = planCut(core, change, what).outlook;
+  if (firstIndex === undefined || lastIndex === undefined) return undefined;
+  return upToIndex >= firstIndex && upToIndex <= lastIndex ? upToIndex : undefined;
 }
 
 /** Throws a TypeError for a name that is none of a change's. */
@@ -100,6 +107,21 @@ export function assertChange(change: LogChange): void {
   if (onConflict !== undefined && onConflict !== "refuse" && onConflict !== "replace") {
     throw new TypeError(`record log: onConflict is ${onConflict}; want "refuse" or "replace"`);
   }
+}
+
+/** What of the log is removed first of all. */
+function planCut(
+  core: RecordLogCore,
+  { clear = false, truncateAfter }: LogChange,
+  what: PlanFor,
+): { readonly operations: Operation[]; readonly outlook: Outlook } {
+  const operations: Operation[] = clear ? [{ kind: "clear" }] : [];
+  const outlook = clear ? NOTHING : core;
+  if (truncateAfter === undefined) return { operations, outlook };
+  const after = planTruncate(outlook, truncateAfter, what);
+  if (after === undefined) return { operations, outlook };
+  operations.push({ kind: "truncate", after });
+  return { operations, outlook: truncated(core, outlook, after) };
 }
 
 function planTruncate(

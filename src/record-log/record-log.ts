@@ -221,7 +221,7 @@ export class RecordLogHandle implements RecordLog {
       change,
       waits: log.turn !== undefined || this.#lacksField(change),
       whole: async (change) => {
-        const whole = this.#lacksField(change) ? await this.#withField(change) : change;
+        const whole = await this.#withField(change);
         this.#assertOpen();
         return { log, change: whole };
       },
@@ -264,20 +264,17 @@ export class RecordLogHandle implements RecordLog {
   }
 
   /** The boundary keeps the field of its entry, which may be in a chunk only. */
-  #lacksField({ compact }: LogChange): boolean {
-    if (compact === undefined || compact.field !== undefined) return false;
-    const { core } = this.#log;
-    const { upToIndex } = compact;
-    const { firstIndex, lastIndex } = core;
-    if (firstIndex === undefined || lastIndex === undefined) return false;
-    return upToIndex >= firstIndex && upToIndex <= lastIndex && !core.inMemory(upToIndex);
+  #lacksField(change: LogChange): boolean {
+    const index = this.#logs.keptFieldOf(this.#log, change);
+    return index !== undefined && this.#log.core.inMemory(index) === undefined;
   }
 
+  /** Needs nothing of the log any more, though its entries leave memory while others are read. */
   async #withField(change: LogChange): Promise<LogChange> {
     const { compact } = change;
-    if (compact === undefined) return change;
-    const { upToIndex: from } = compact;
-    // In a chunk, so that no power cut takes it; the sink need not have it yet.
+    const from = this.#logs.keptFieldOf(this.#log, change);
+    if (compact === undefined || from === undefined) return change;
+    // It need not be durable: this change is logged behind it.
     const range = { from, to: from + 1n, maxBytes: 0, unstable: true };
     const [entry] = await this.read(range);
     if (entry === undefined) throw this.#absent(from);
@@ -293,7 +290,7 @@ export class RecordLogHandle implements RecordLog {
   async #inTurn(given: LogChange): Promise<LogWritten> {
     const change = ownChange(given);
     const made = await inTurnOf([this.#log], async () => {
-      const whole = this.#lacksField(change) ? await this.#withField(change) : change;
+      const whole = await this.#withField(change);
       this.#assertOpen();
       // Not awaited here: whoever is next need not wait for the device.
       return { written: this.#now(whole) };

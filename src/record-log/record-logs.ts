@@ -36,7 +36,7 @@ import {
   type Operation,
   roomFor,
 } from "./operations.ts";
-import { plan } from "./plan.ts";
+import { keptFieldOf, type PlanFor, plan } from "./plan.ts";
 
 export interface RecordLogLimits {
   readonly maxEntryBytes: number;
@@ -239,6 +239,11 @@ export class RecordLogs {
     }
   }
 
+  /** The entry whose field a compaction keeps: see plan.ts. What of it is in a chunk is read first. */
+  keptFieldOf(log: OpenLog, change: LogChange): bigint | undefined {
+    return keptFieldOf(log.core, change, this.#planFor(log));
+  }
+
   /** See (1) and (2). Returns the LSN at which all of it is durable. */
   write(members: readonly WriteMember[]): Lsn {
     const { log: wal, assertWritable } = this.host;
@@ -247,8 +252,7 @@ export class RecordLogs {
     let lsn = this.host.durableLsn;
     for (const { log, change } of members) {
       if (log.gone !== undefined) throw log.gone;
-      const what = { log: this.nameOf(log.stream), maxEntryBytes: this.limits.maxEntryBytes };
-      const operations = plan(log.core, change, what);
+      const operations = plan(log.core, change, this.#planFor(log));
       if (operations.length > 0) planned.push({ log, ...this.#encode(operations) });
       else if (log.core.lsn > lsn) lsn = log.core.lsn;
     }
@@ -336,6 +340,10 @@ export class RecordLogs {
 
   close(): Promise<void> {
     return this.reader.close();
+  }
+
+  #planFor({ stream }: OpenLog): PlanFor {
+    return { log: this.nameOf(stream), maxEntryBytes: this.limits.maxEntryBytes };
   }
 
   #add(stream: StreamId, moment?: ConstructorParameters<typeof RecordLogCore>[0]): void {
