@@ -5,11 +5,17 @@ import { batchBytes } from "../../src/wal/index.ts";
 export const endOf = ({ startLsn, payload }: ShippedBatch): number =>
   startLsn + batchBytes(payload.length);
 
+export const stateKey = ({ epoch, number }: Pick<PublishedState, "epoch" | "number">): string =>
+  `${epoch}/${number}`;
+
 export class MachineDisk {
   batches: readonly ShippedBatch[] = [];
   rows: readonly EpochRow[] = [];
   shipped: DiskHistory["shipped"];
-  restoredFrom: DiskHistory["restoredFrom"];
+  /** What a disk notes of states: where those begin that it does not know. */
+  nextState: DiskHistory["nextState"];
+  /** The truth: those that it was made of, or has put, or was about to put when it died. */
+  states: readonly string[] = [];
 
   get durableLsn(): number {
     const last = this.batches.at(-1);
@@ -17,8 +23,8 @@ export class MachineDisk {
   }
 
   get history(): DiskHistory {
-    const { rows: epochs, durableLsn, shipped, restoredFrom } = this;
-    return { epochs, durableLsn, shipped, restoredFrom };
+    const { rows: epochs, durableLsn, shipped, nextState } = this;
+    return { epochs, durableLsn, shipped, nextState };
   }
 
   append(payload: Uint8Array, wallMs: number): void {
@@ -27,6 +33,18 @@ export class MachineDisk {
 
   from(lsn: number): readonly ShippedBatch[] {
     return this.batches.filter(({ startLsn }) => startLsn >= lsn);
+  }
+
+  /** An epoch of its own begins. */
+  begin(row: EpochRow): void {
+    this.rows = [...this.rows, row];
+    this.nextState = { epoch: row.epoch, number: 0 };
+  }
+
+  /** It is about to put that state, or was made of it. */
+  owns({ epoch, number }: Pick<PublishedState, "epoch" | "number">): void {
+    this.nextState = { epoch, number: number + 1 };
+    this.states = [...this.states, stateKey({ epoch, number })];
   }
 
   copy(): MachineDisk {
@@ -42,7 +60,7 @@ export class MachineDisk {
     const disk = new MachineDisk();
     disk.batches = of.batches;
     disk.rows = of.rows;
-    disk.restoredFrom = of.state && { epoch: of.state.epoch, number: of.state.number };
+    if (of.state !== undefined) disk.owns(of.state);
     return disk;
   }
 }

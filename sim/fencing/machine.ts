@@ -37,7 +37,7 @@ import { promise } from "../failure.ts";
 import type { Tally } from "../tally.ts";
 import type { Trace } from "../trace.ts";
 import type { Ledger } from "./ledger.ts";
-import { endOf, MachineDisk } from "./machine-disk.ts";
+import { endOf, MachineDisk, stateKey } from "./machine-disk.ts";
 import { StallingStore } from "./stalling-store.ts";
 
 export const STORE_ID = new Uint8Array(16).fill(0xb0);
@@ -154,7 +154,7 @@ export class Machine {
     }
     const startLsn = lineage.endLsn ?? 0;
     promise(startLsn === endLsnOf(ledger.chain(epoch)), "the lineage's end is not the chain's");
-    this.disk.rows = [...this.disk.rows, { epoch, startLsn }];
+    this.disk.begin({ epoch, startLsn });
     const of = { bucket, epoch, random: env.random };
     const wal = new NumberedWriter({ ...of, kind: "wal" });
     const manifest = new NumberedWriter({ ...of, kind: "manifest" });
@@ -172,7 +172,7 @@ export class Machine {
 
   #checkComparison(type: string, of: { readonly epoch: number; readonly lineage: Lineage }): void {
     const { ledger, collects } = this.#in;
-    const { batches, rows, restoredFrom } = this.disk;
+    const { batches, states } = this.disk;
     const chain = ledger.chain(of.epoch);
     let shared = 0;
     while (shared < chain.length && isSame(chain[shared], batches[shared])) shared += 1;
@@ -183,11 +183,8 @@ export class Machine {
     const isOlder = shared === batches.length && shared < chain.length;
     promise(!isOlder || type !== "diverged" || collects, "an older disk is called diverged");
     const { newestState: state } = of.lineage;
-    const isKnown =
-      state === undefined ||
-      (restoredFrom === undefined
-        ? rows.some(({ epoch }) => epoch === state.epoch)
-        : restoredFrom.epoch === state.epoch && restoredFrom.number === state.number);
+    const isKnown = state === undefined || states.includes(stateKey(state));
+    promise(!goesOn || isKnown, () => `${this.#name} goes on over a state that it did not make`);
     const mayGoOn = shared === chain.length && isKnown;
     promise(!mayGoOn || goesOn || collects, () => `a disk that may go on is called ${type}`);
   }
@@ -266,10 +263,10 @@ export class Machine {
     for (const kind of ["base", "batch"] as const) {
       const { number } = manifest;
       const object = { ...marks, kind, number, whole: kind === "batch", rows: [] };
+      if (kind === "batch") this.disk.owns({ epoch, number });
       const body = encodeManifestObject(object);
       await this.#patiently(reign, () => manifest.append(body, reign));
     }
-    this.disk.restoredFrom = undefined;
     tally.add("states published");
   }
 

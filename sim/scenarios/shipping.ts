@@ -10,12 +10,14 @@
  * (3) Whatever garbage collection took, nothing of it was needed by a restore.
  * (4) A service that refuses for a while makes dead letters. Somebody retries or discards them, and then
  *     (1) and (2) hold as ever; what was decided is not asked again.
+ * (5) A store that has begun to ship is never refused by its bucket, however its processes end, until its
+ *     machine is lost or replaced.
  *
  * TIERING: the same with a budget of the disk that is smaller than the data: chunks go, and are fetched
  * when a statement needs them, from a service that fails; machines begin with an empty disk, or with a
  * restore that brings rows and log alone.
  *
- * (5) A statement that cannot have its pages says so, and has done nothing. One that finds them away
+ * (6) A statement that cannot have its pages says so, and has done nothing. One that finds them away
  *     when it has changed some rows does it once.
  */
 import { isStorageError, Manager } from "../../src/index.ts";
@@ -51,6 +53,8 @@ class Places {
   #count = 1;
   /** The next life begins in a directory that is empty. */
   isLost = false;
+  /** The store that lies there has shipped: no writer came after it. */
+  hasShipped = false;
 
   get directory(): string {
     return `/store-${this.#count}`;
@@ -59,6 +63,7 @@ class Places {
   lose(): void {
     this.#count += 1;
     this.isLost = true;
+    this.hasShipped = false;
   }
 }
 
@@ -195,7 +200,7 @@ async function interruptedLife(run: Run): Promise<void> {
   run.isReplaced = survived && end === "replaced";
 }
 
-/** Until the bucket gives what is needed for it. See (5). */
+/** Until the bucket gives what is needed for it. See (6). */
 async function patiently(run: Run, life: Life, look: () => Promise<Found[]>): Promise<Found[]> {
   for (let tries = 1; ; tries++) {
     try {
@@ -239,10 +244,11 @@ async function outages({ simulation, service }: Run, { env }: Life): Promise<voi
 
 /** Letters that are there are decided on, those of lives before too; some are made. See (4). */
 async function letters(
-  { simulation, service, places, decided, ghosts }: Run,
+  run: Run,
   { env, isAlive }: Life,
   { manager, isCalm }: { readonly manager: Manager; readonly isCalm: boolean },
 ): Promise<void> {
+  const { simulation, service, places, decided, ghosts } = run;
   const { random, tally } = simulation;
   const { state } = service.faults;
   const { directory } = places;
@@ -253,6 +259,7 @@ async function letters(
     while (manager.diagnostics().state !== "closed") {
       await env.clock.sleep(random.fraction() * LETTERS_MS);
       if (!isAlive()) return; // It was replaced.
+      noteShipping(run, manager);
       const nowMs = env.clock.monotonicMs();
       state.denied = refuses && nowMs >= fromMs && nowMs < toMs;
       for (const { id, kind, at } of manager.deadLetters()) {
@@ -287,6 +294,7 @@ async function open(run: Run, life: Life): Promise<Manager> {
     try {
       const manager = await openManager(run, life);
       life.manager = manager;
+      noteShipping(run, manager);
       tally.add("openings");
       return manager;
     } catch (error) {
@@ -298,12 +306,18 @@ async function open(run: Run, life: Life): Promise<Manager> {
       const isUnreached = tier?.startsFromSink === true && code === "BOP_SINK_UNAVAILABLE";
       const mayAgain = (isBehind || isUnreached) && simulation.world.alive && tries < OPENS_MAX;
       if (!mayAgain) throw error;
+      promise(!isBehind || !places.hasShipped, () => `refused by its own bucket: ${code}`);
       tally.add(`openings refused: ${code}`);
       simulation.trace.note(`${code} ${JSON.stringify((error as { details?: unknown }).details)}`);
       if (isBehind) places.lose();
       else await life.env.clock.sleep(OUTAGE_MS);
     }
   }
+}
+
+/** From then on its bucket refuses it no more. See (5). */
+function noteShipping({ places }: Run, manager: Manager): void {
+  if (manager.diagnostics().sink?.state === "shipping") places.hasShipped = true;
 }
 
 /** Nothing to restore from, if the machine was lost before anything was shipped. */

@@ -85,6 +85,7 @@ export {
   newManifest,
   readMirror,
   remoteChunksOfRows,
+  withLaterStates,
   withoutShipping,
   writeManifest,
 } from "./opening/rebuild.ts";

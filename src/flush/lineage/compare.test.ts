@@ -6,13 +6,14 @@ const NEW_DISK: DiskHistory = {
   epochs: [],
   durableLsn: 0,
   shipped: undefined,
-  restoredFrom: undefined,
+  nextState: undefined,
 };
 const DISK: DiskHistory = {
   ...NEW_DISK,
   epochs: [{ epoch: 1, startLsn: 0 }],
   durableLsn: 800,
   shipped: { lsn: 500, epoch: 1, number: 4 },
+  nextState: { epoch: 1, number: 4 },
 };
 const state = (epoch: number, number: number) => {
   return { epoch, number, generation: 1, checkpointLsn: 0, maxLsn: 0, baseNumber: 0 };
@@ -47,26 +48,34 @@ describe("a disk", () => {
     ["whose bucket lost what it had confirmed", DISK, upTo(400), 800, "diverged"],
     ["whose bucket was emptied", DISK, NO_LINEAGE, 800, "diverged"],
     [
-      "restored from the newest state",
-      { ...DISK, restoredFrom: { epoch: 1, number: 3 } },
+      "that has begun an epoch since the newest state, and put none in it",
+      { ...DISK, nextState: { epoch: 2, number: 0 } },
       upTo(800),
       800,
       "same",
     ],
     [
-      "restored, and a newer state was published",
-      { ...DISK, restoredFrom: { epoch: 1, number: 2 } },
+      "of whose epoch there is a newer state, as of a copy or of what it was restored from",
+      { ...DISK, nextState: { epoch: 1, number: 3 } },
       upTo(800),
       800,
       "older",
     ],
     [
+      "that has more than the bucket, where there is a newer state",
+      { ...DISK, nextState: { epoch: 1, number: 3 } },
+      upTo(700),
+      800,
+      "diverged",
+    ],
+    [
       "that never heard of the epoch of the newest state",
-      { ...DISK, epochs: [] },
+      { ...DISK, nextState: { epoch: 0, number: 9 } },
       upTo(800),
       800,
       "older",
     ],
+    ["that knows of no state", { ...DISK, nextState: undefined }, upTo(800), 800, "older"],
   ] as const)("%s", async (_, disk, lineage, equalLsn, type) => {
     expect(await compareHistories(disk, lineage, equalUpTo(equalLsn))).toMatchObject({ type });
   });

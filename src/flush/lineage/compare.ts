@@ -16,7 +16,10 @@
  *     nothing about a disk that was copied, and of which one copy or the other went on without
  *     telling; what cannot be compared any more is not called shared.
  * (3) A state of the manifest that this disk does not know makes it older, even with the same log:
- *     what that state gives up may be deleted at any moment.
+ *     what that state gives up may be deleted at any moment. It knows those before the place at which it
+ *     would put its next one: of older epochs there is none that it was not compared with, and of its own
+ *     the place moves on before a state is put. So an older copy of a disk is told from a disk whose
+ *     process died before it could note what it had put.
  */
 import { StorageError } from "../../base/errors.ts";
 import type { Lineage } from "./lineage.ts";
@@ -35,8 +38,8 @@ export interface DiskHistory {
   readonly shipped:
     | { readonly lsn: number; readonly epoch: number; readonly number: number }
     | undefined;
-  /** The state that this disk was made of, until it has published one of its own. */
-  readonly restoredFrom: { readonly epoch: number; readonly number: number } | undefined;
+  /** See (3): states from here on are not known here. Undefined: none is. */
+  readonly nextState: { readonly epoch: number; readonly number: number } | undefined;
 }
 
 export interface Comparison {
@@ -83,7 +86,7 @@ export function assertGoesOn(comparison: Comparison, location: string): void {
     const more =
       bucketLsn > diskLsn
         ? `its log ends at LSN ${bucketLsn}, the one here at ${diskLsn}`
-        : "it has a state of the store that was made elsewhere";
+        : "it has a state of the store that is not known here";
     const message = `${location} is ahead of this disk: ${more}`;
     throw new StorageError("BOP_SINK_AHEAD", message, { details: { bucketLsn, diskLsn } });
   }
@@ -113,11 +116,9 @@ function certain({ epochs, shipped }: DiskHistory, diskLsn: number): number {
 }
 
 /** See (3). */
-function isStateKnown({ epochs, restoredFrom }: DiskHistory, { newestState }: Lineage): boolean {
+function isStateKnown({ nextState }: DiskHistory, { newestState }: Lineage): boolean {
   if (newestState === undefined) return true;
-  if (restoredFrom !== undefined) {
-    const { epoch, number } = restoredFrom;
-    return epoch === newestState.epoch && number === newestState.number;
-  }
-  return epochs.some(({ epoch }) => epoch === newestState.epoch);
+  if (nextState === undefined) return false;
+  const { epoch, number } = newestState;
+  return epoch < nextState.epoch || (epoch === nextState.epoch && number < nextState.number);
 }

@@ -20,7 +20,13 @@
  */
 import { LSN_ZERO, type Lsn, lsn } from "../../base/units.ts";
 import { wallMsOf } from "../../base/wall-ms.ts";
-import type { DeadLetterRow, EpochRow, LostWindowRow, Manifest } from "../../manifest/index.ts";
+import type {
+  DeadLetterRow,
+  EpochRow,
+  LostWindowRow,
+  Manifest,
+  ShippingRow,
+} from "../../manifest/index.ts";
 import { foreignBucket } from "../fetch/chunk-fetcher.ts";
 import { Bucket, readBucketIdentity } from "../lineage/bucket.ts";
 import { type ClaimOptions, claimEpoch } from "../lineage/claim-epoch.ts";
@@ -198,10 +204,11 @@ interface Comparing extends Beginning {
 async function compare(comparing: Comparing, lineage: Lineage): Promise<void> {
   const { options, soFar, bucket, rows, signal } = comparing;
   const { log, store, flushBytes } = options;
-  const restoredFrom = soFar.hasState ? undefined : options.restoredFrom;
-  const shipped = beforeWindow(await confirmed(comparing), comparing.windows);
+  const shipping = await shippingHere(comparing);
+  const shipped = beforeWindow(confirmed(soFar, shipping), comparing.windows);
   const durableLsn = Math.max(log.durableLsn, soFar.shipped?.endLsn ?? 0);
-  const disk: DiskHistory = { epochs: rows, durableLsn, shipped, restoredFrom };
+  const nextState = nextStateOf(soFar, shipping);
+  const disk: DiskHistory = { epochs: rows, durableLsn, shipped, nextState };
   const localBatches = async (fromLsn: number) => {
     const wanted = { fromLsn: lsn(fromLsn), maxBytes: flushBytes, floorLsn: log.durableLsn };
     return (await log.shipping.shippable(wanted))?.range?.batches;
@@ -210,17 +217,34 @@ async function compare(comparing: Comparing, lineage: Lineage): Promise<void> {
   assertGoesOn(await compareHistories(disk, lineage, content), store.location);
 }
 
-/** What the bucket has confirmed to this disk. */
-async function confirmed({ options, soFar, signal }: Comparing): Promise<DiskHistory["shipped"]> {
+/** What the disk remembers of this bucket. */
+async function shippingHere({ options, signal }: Comparing): Promise<ShippingRow | undefined> {
   const { manifest, store } = options;
-  if (soFar.shipped !== undefined) {
-    const { endLsn, epoch, number } = soFar.shipped;
+  return (await isOther({ manifest, store, signal })) ? undefined : manifest.opened.shipping;
+}
+
+/** What the bucket has confirmed to this disk. */
+function confirmed(
+  { shipped }: EpochsSoFar,
+  shipping: ShippingRow | undefined,
+): DiskHistory["shipped"] {
+  if (shipped !== undefined) {
+    const { endLsn, epoch, number } = shipped;
     return { lsn: endLsn, epoch, number };
   }
-  const { shipping } = manifest.opened;
-  if (shipping === undefined || (await isOther({ manifest, store, signal }))) return undefined;
+  if (shipping === undefined) return undefined;
   const { shippedLsn, epoch, walNumber } = shipping;
   return { lsn: shippedLsn, epoch, number: Math.max(0, walNumber - 1) };
+}
+
+/** Nobody but this process has put states of its epochs. */
+function nextStateOf(
+  { rows }: EpochsSoFar,
+  shipping: ShippingRow | undefined,
+): DiskHistory["nextState"] {
+  const own = rows.at(-1);
+  if (own !== undefined) return { epoch: own.epoch + 1, number: 0 };
+  return shipping && { epoch: shipping.epoch, number: shipping.manifestNumber };
 }
 
 /** See (3). */

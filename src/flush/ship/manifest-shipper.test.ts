@@ -148,6 +148,27 @@ describe("states in the bucket", () => {
     expect(remoteChains.map((each) => [each.epoch, each.number])).toEqual(there);
   });
 
+  test("are begun again by the next process with the chunks that are in the bucket already", async () => {
+    const place = new ShippingWorld(105);
+    const chunksThere = () => place.oracle.keys().filter((key) => key.startsWith("chunks/"));
+    await place.world.run(async () => {
+      await place.open();
+      for (let n = 0; n < 3; n++) await place.checkpoint();
+      const wal = { fault: "error-before", keyPattern: /^wal/, operation: "putIfAbsent" } as const;
+      place.service.faults.failNext(wal);
+      await expect(place.shipper.round()).rejects.toMatchObject({ code: "BOP_SINK_UNKNOWN" });
+    });
+    const before = chunksThere();
+    expect(before.length).toBeGreaterThan(2);
+    expect(place.oracle.states()).toEqual([]);
+    place.crash();
+    await place.world.run(() => place.open());
+    await place.world.run(() => place.shipAll());
+    expect(chunksThere()).toEqual(before);
+    expectRestorable(place, 105);
+    expect(place.oracle.states()).not.toEqual([]);
+  });
+
   // evidence: G32
   test("begin anew where the manifest could not be read: none lacks what came behind", async () => {
     const refused = { isNext: false };

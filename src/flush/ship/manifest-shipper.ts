@@ -7,15 +7,15 @@
  *                             └─────────────────────────────┘
  *
  * (1) A state is put after the chunks that it names, and after the log up to the highest LSN that its
- *     rows name. Before it is put, the rows that say so are durable here.
+ *     rows name. Before it is put, the rows that say so are durable here, and so is its number: a disk
+ *     knows which states are its own (compare.ts, 3).
  * (2) Each epoch begins with a base, read while the manifest changes. A new one follows when the
  *     batches outgrow it, when there are many of them, when it is old, and when the feed was stale.
  * (3) A body that was given to the writer of numbers stays what is put next, until it is known to be
  *     there (numbered-writer.ts, 2). All else that fails is begun again with newer rows.
  * (4) A row of a chain is durable here before its first state is put; one whose state never came to be
  *     is found out at the next start, by what the bucket has.
- * (5) What is remembered of another bucket, or of one that is ahead of this disk, counts for nothing:
- *     every chunk is put anew.
+ * (5) What is remembered of another bucket counts for nothing: every chunk is put anew.
  * (6) While a chunk is being read, and until the log is in the bucket up to the checkpoint at which a
  *     chunk died, its file stays: the log may name it (`mayForget`).
  * (7) A base that could not be read to its end is begun anew, or what came behind would be left out.
@@ -47,7 +47,7 @@ import { damaged } from "./chunk-uploads.ts";
 import { onlyRemoteChunk } from "./only-remote.ts";
 import { paced } from "./paced.ts";
 import type { ManifestPump, PumpStart, ShippedState } from "./ports.ts";
-import { type Begun, rememberedOf, shippingRowOf } from "./remembered.ts";
+import { type Begun, shippingRowOf, stale } from "./remembered.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { encodeState, remoteStateOf, type StateContent, type StateMarks } from "./state-object.ts";
 import { withRows } from "./with-rows.ts";
@@ -90,6 +90,8 @@ export class ManifestShipper implements ManifestPump {
   #chain: ChainInMaking | undefined;
   #unsent: Unsent | undefined;
   #shipped: ShippedState | undefined;
+  /** As it was noted last. */
+  #shipping: ShippingRow | undefined;
   /** Of the newest state that is known to be in the bucket, of whatever epoch. */
   #shippedGeneration = 0;
   /** Times of states never go back, whatever the clock does. */
@@ -121,7 +123,7 @@ export class ManifestShipper implements ManifestPump {
     const identity = await readBucketIdentity(store, { signal });
     const name = bucketName(present(identity, "a claimed bucket has an identity"));
     const isFirst = this.#begun === undefined;
-    const { isKnown, change } = rememberedOf(manifest, name, lineage);
+    const change = stale(manifest.opened, name, lineage);
     const removeRemoteChains = this.#unfinished(lineage);
     feed.stop();
     this.#view.clear();
@@ -130,11 +132,9 @@ export class ManifestShipper implements ManifestPump {
     this.#shippedGeneration = lineage.newestState?.generation ?? 0;
     const writer = new NumberedWriter({ bucket, kind: "manifest", epoch, random: env.random });
     const begun = { ...begin, writer, bucketName: name };
-    // What a restored disk was made of stays known until it has put a state of its own.
-    const isRestored = isFirst && isKnown && manifest.opened.shipping?.restored === true;
     await manifest.publish({
       ...(isFirst ? change : { removeRemoteChains }),
-      ...(!isRestored && { putShipping: this.#shippingRow(begun, lineage.reachedLsn ?? 0) }),
+      putShipping: this.#shippingRow(begun, lineage.reachedLsn ?? 0),
     });
     this.#phantoms = [];
     for (const { last } of manifest.opened.remoteChains) this.#notBefore(last.wallMs);
@@ -311,13 +311,15 @@ export class ManifestShipper implements ManifestPump {
     const wallMs = this.#wallMs();
     const whole = chain.row === undefined;
     const own: KeyValuePair[] = [];
+    const shipping = present(this.#shipping, "an epoch has its row");
+    const putShipping = { ...shipping, manifestNumber: writer.number + 1 }; // See (1).
     if (whole) {
       const row = chain.rowWith(this.#stateOf(cut, wallMs), writer.number);
-      const change = { removeRemoteChains: this.#phantoms, putRemoteChains: [row] };
+      const change = { removeRemoteChains: this.#phantoms, putRemoteChains: [row], putShipping };
       const generation = await this.#options.manifest.publish(change);
       this.#phantoms = [];
       own.push(...encodeRemoteRows({ chunks: [], chains: [row] }, generation));
-    }
+    } else await this.#options.manifest.publish({ putShipping });
     await shipped(cut.maxLsn, signal);
     for (const { row, generation } of this.#view.unseen) {
       own.push(...encodeRemoteRows({ chunks: [row], chains: [] }, generation));
@@ -371,7 +373,9 @@ export class ManifestShipper implements ManifestPump {
   /** By default a state of this epoch leads to all of its log: see checkpointLsnMin. */
   #shippingRow(begun: Begun, reachedLsn = Number.POSITIVE_INFINITY): ShippingRow {
     const wallMs = this.#options.env.clock.wallMs();
-    return shippingRowOf(begun, { shippedGeneration: this.#shippedGeneration, wallMs, reachedLsn });
+    const shippedGeneration = this.#shippedGeneration;
+    this.#shipping = shippingRowOf(begun, { shippedGeneration, wallMs, reachedLsn });
+    return this.#shipping;
   }
 
   #notBefore(wallMs: number): void {

@@ -115,8 +115,6 @@ export interface FlushControllerOptions {
   readonly pump: ManifestPump;
   /** Of the newest checkpoint that the manifest durably has. */
   readonly checkpointLsn: () => Lsn;
-  /** The state that this disk was made of, until it has published one of its own. */
-  readonly restoredFrom?: { readonly epoch: number; readonly number: number } | undefined;
   /** This disk was made of the bucket to go on with it, whoever writes there: see begin-epoch.ts. */
   readonly takesOver?: boolean;
   /** Log objects are at most about this large. */

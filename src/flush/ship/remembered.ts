@@ -1,13 +1,13 @@
 /**
  * WHAT THE MANIFEST REMEMBERS OF A BUCKET when an epoch begins, held against what the bucket has. Pure.
  *
- * (1) What is remembered of another bucket, or of one whose newest state is ahead of this disk, counts
- *     for nothing.
+ * (1) What is remembered of another bucket counts for nothing. What is remembered of this one is so,
+ *     also before it has any state: a disk that a state is ahead of begins no epoch (compare.ts, 3).
  * (2) A chain whose first state is not in the bucket never came to be: its row was written before the
  *     object was, and the object is not there.
  */
 import { LSN_ZERO, lsn } from "../../base/units.ts";
-import type { Manifest, ManifestChange, ShippingRow } from "../../manifest/index.ts";
+import type { ManifestChange, ManifestState, ShippingRow } from "../../manifest/index.ts";
 import type { Lineage } from "../lineage/lineage.ts";
 import type { NumberedWriter } from "../lineage/numbered-writer.ts";
 import type { PumpStart } from "./ports.ts";
@@ -18,35 +18,24 @@ export interface Begun extends PumpStart {
   readonly bucketName: string;
 }
 
-export interface Remembered {
-  /** The rows speak of this bucket. */
-  readonly isKnown: boolean;
-  /** Takes out of the manifest what is not so. */
-  readonly change: ManifestChange;
-}
-
-export function rememberedOf(
-  { opened, generation }: Pick<Manifest, "opened" | "generation">,
+/** Takes out of the manifest what is not so. */
+export function stale(
+  opened: ManifestState,
   bucketName: string,
   { newestState }: Lineage,
-): Remembered {
-  const isKnown =
-    opened.shipping?.bucket === bucketName &&
-    newestState !== undefined &&
-    newestState.generation <= generation;
-  if (!isKnown) {
-    const change = {
+): ManifestChange {
+  if (opened.shipping?.bucket !== bucketName) {
+    return {
       removeRemoteChunks: opened.remoteChunks.map(({ chunk }) => chunk),
       removeRemoteGarbage: opened.remoteGarbage.map(({ key }) => key),
       removeRemoteChains: opened.remoteChains,
     };
-    return { isKnown, change };
   }
-  const { epoch, number } = newestState;
+  const { epoch, number } = newestState ?? { epoch: 0, number: 0 };
   const removeRemoteChains = opened.remoteChains.filter((chain) => {
     return chain.epoch > epoch || (chain.epoch === epoch && chain.wholeNumber > number);
   });
-  return { isKnown, change: { removeRemoteChains } };
+  return { removeRemoteChains };
 }
 
 /** How far the epoch is: of the log, what `reachedLsn` has of it, which a state leads to. */

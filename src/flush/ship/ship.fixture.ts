@@ -46,7 +46,7 @@ export interface Commit {
 export class Machine {
   readonly world: SimulatedWorld;
   readonly service: SimulatedService;
-  readonly #stores: MemoryStores;
+  #stores: MemoryStores;
   /** All that were sealed; those that a crash has lost are struck when it is opened again. */
   commits: Commit[] = [];
   #nextId = 1;
@@ -132,6 +132,14 @@ export class Machine {
     const manifest = await this.world.run(() => openManifest({ openStore, ...place }));
     this.world.kill();
     return manifest.opened;
+  }
+
+  /** Makes its manifest what it is now, later, when no process has it: an older copy was put back. */
+  backup(): () => void {
+    const then = this.#stores.copy(seeded(this.world.seed + 2));
+    return () => {
+      this.#stores = then;
+    };
   }
 
   nextId(): number {
@@ -263,6 +271,14 @@ export class RunningStore {
     });
     marks.checkpointLsn = checkpointLsn;
     await log.release(checkpointLsn);
+    this.controller.checkpointed();
+  }
+
+  /** Changes the manifest, and not the log. */
+  async snapshot(name: string): Promise<void> {
+    const { log, manifest } = this.#parts;
+    const row = { stream: streamId(0), name, lsn: log.durableLsn, createdAtMs: 0 };
+    await manifest.publish({ putSnapshots: [row] });
     this.controller.checkpointed();
   }
 

@@ -1,19 +1,12 @@
 /** WHO SHIPS for a store: the flush controller and what it needs of the layers, introduced here. */
 import { present } from "../../base/assert.ts";
 import { FlushController, ManifestShipper } from "../../flush/index.ts";
-import type { ManifestState } from "../../manifest/index.ts";
 import { chunkPath } from "../../page-store/index.ts";
 import type { ShipperOf } from "./shipper.ts";
 
 /** An epoch is followed by the next so often that what it made can become garbage in its time. */
 const EPOCHS_IN_WINDOW = 8;
 const EPOCH_MS_MIN = 60 * 60 * 1000;
-
-/** The state that a store was made of, until it has shipped one of its own. */
-function restoredFrom({ shipping }: ManifestState) {
-  if (shipping?.restored !== true) return undefined;
-  return { epoch: shipping.epoch, number: shipping.manifestNumber - 1 };
-}
 
 export const flushController: ShipperOf = (parts, sink) => {
   const { store, retrier } = sink;
@@ -43,7 +36,6 @@ export const flushController: ShipperOf = (parts, sink) => {
     manifest,
     pump,
     checkpointLsn: () => pages.checkpointLsn,
-    restoredFrom: restoredFrom(manifest.opened),
     takesOver: sink.takesOver === true,
     flushBytes,
     flushIntervalMs,

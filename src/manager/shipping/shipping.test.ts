@@ -1,8 +1,10 @@
 /** Stores that ship to a simulated bucket: whole, lost, fenced, and while the bucket is away. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { decodeObjectHeader } from "../../flush/index.ts";
 import { openBucket, restoreStore } from "../../restore/index.ts";
 import {
   ForwardingStore,
+  type ObjectStore,
   type PutOptions,
   SimulatedStore,
   type StoreCall,
@@ -59,6 +61,25 @@ class OverwritingStore extends ForwardingStore {
 
   protected override around<T>(_call: StoreCall, send: () => Promise<T>): Promise<T> {
     return send();
+  }
+}
+
+/** A bucket that has put the first whole state of a process, and answers nothing more. */
+class SilentStore extends ForwardingStore {
+  readonly #hasPut: () => void;
+
+  constructor(beneath: ObjectStore, hasPut: () => void) {
+    super(beneath);
+    this.#hasPut = hasPut;
+  }
+
+  protected override async around<T>(call: StoreCall, send: () => Promise<T>): Promise<T> {
+    const { key, body } = call;
+    const answer = await send();
+    const found = key.startsWith("manifest/") && body ? decodeObjectHeader(body) : undefined;
+    if (found?.type !== "header" || found.header.kind !== "batch") return answer;
+    this.#hasPut();
+    return new Promise(() => undefined);
   }
 }
 
@@ -138,6 +159,49 @@ describe("a machine that is lost", () => {
         expect(await bodiesIn(manager)).toEqual(expect.arrayContaining(acknowledged));
         await insert(await notesOf(manager), "and on");
         await manager.close();
+      });
+    }
+  });
+});
+
+describe("a restored store", () => {
+  // evidence: G36
+  test("whose first state is in the bucket goes on, though it died before it could note that", async () => {
+    for (const isAhead of [false, true]) {
+      const machines = new ShippingMachines(32);
+      const { world } = machines;
+      const bodies = ["one"];
+      await world.run(async () => {
+        const first = await machines.open("first");
+        await insert(await notesOf(first), "one");
+        await first.close();
+        await machines.restore("second");
+      });
+      world.kill();
+      const process = world.start();
+      let hasPut = false;
+      const sink = new SilentStore(machines.sink(process), () => {
+        hasPut = true;
+      });
+      await world.run(async () => {
+        const second = await machines.open("second", { sink });
+        while (!hasPut) await process.clock.sleep(5);
+        machines.service.faults.state.down = true;
+        if (!isAhead) return;
+        await insert(await second.database("notes"), "not shipped");
+        bodies.push("not shipped");
+      });
+      world.kill();
+      machines.service.faults.state.down = false;
+      await world.run(async () => {
+        const second = await machines.open("second");
+        expect(second.diagnostics().sink).toMatchObject({ state: "shipping" });
+        expect(await bodiesIn(second)).toEqual(bodies);
+        await second.close();
+        await machines.restore("third");
+        const third = await machines.open("third");
+        expect(await bodiesIn(third)).toEqual(bodies);
+        await third.close();
       });
     }
   });

@@ -22,6 +22,7 @@ import {
   type MirrorContents,
   type OpenKeyValueStore,
   readMirror,
+  withLaterStates,
   writeManifest,
 } from "../../manifest/index.ts";
 import { chunkPath, type Superblock, SuperblockFile } from "../../page-store/index.ts";
@@ -167,7 +168,7 @@ async function write(
   const store = await openKeyValueStore(place);
   try {
     const { manifestGeneration, durableLsn } = superblock;
-    await writeManifest(store, mirror, {
+    await writeManifest(store, withLaterStates(mirror, directory), {
       generationFloor: manifestGeneration,
       durableLsn,
       segments,

@@ -6,6 +6,8 @@
  *     rest: a rebuild that was cut off is not taken for a manifest, and is begun anew.
  * (2) The generation is above every one that the superblock has seen.
  * (3) Segments are not taken from the mirror, which may lack the newest, but from what is there.
+ * (4) States that were shipped since the last entry of the mirror are taken for this disk's own, or its
+ *     bucket would refuse it: the log, which that holds too, is compared all the same.
  */
 import type { File, Storage } from "../../base/env.ts";
 import { ioError, StorageError } from "../../base/errors.ts";
@@ -26,6 +28,7 @@ import type { KeyValueOperation, KeyValuePair, KeyValueStore } from "../stores/k
 import { type ChunkRow, chunks } from "../tables/chunks.ts";
 import { type RemoteChunkRow, remoteChunks } from "../tables/remote-chunks.ts";
 import { segments } from "../tables/segments.ts";
+import { shipping } from "../tables/shipping.ts";
 import { decodeState, decodeStore, encodeState, type StateValue } from "../tables/state.ts";
 import { firstRows } from "./first-rows.ts";
 
@@ -105,6 +108,18 @@ export function remoteChunksOfRows(rows: readonly KeyValuePair[], file: string):
 export function withoutShipping(contents: ManifestContents): ManifestContents {
   const isOurs = ({ key }: KeyValuePair) => !OF_SHIPPING.has(key[0] ?? 0);
   return { ...contents, rows: contents.rows.filter(isOurs) };
+}
+
+/** See (4). Not of a disk that was restored, and has put none. */
+export function withLaterStates(mirror: MirrorContents, directory: string): MirrorContents {
+  const file = mirrorPath(directory);
+  const rows = mirror.rows.map(({ key, value }) => {
+    if (key[0] !== TABLE.shipping) return { key, value };
+    const row = shipping.decode({ key, value, file });
+    const manifestNumber = row.restored ? row.manifestNumber : Number.MAX_SAFE_INTEGER;
+    return shipping.encode({ ...row, manifestNumber }, mirror.state.generation);
+  });
+  return { ...mirror, rows };
 }
 
 /** Whatever lies in the store is replaced. */

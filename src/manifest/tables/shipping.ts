@@ -6,9 +6,10 @@
  *   value  bucket text, epoch u64, wal number u64, shipped lsn u64, manifest number u64,
  *          shipped generation u64, fenced below u64, at ms u64, restored u8
  *
- * (1) It may be behind what the bucket holds, and never ahead of it: it is written afterwards.
+ * (1) It may be behind what the bucket holds, and never ahead of it: it is written afterwards. But the
+ *     manifest number is written before: no state from that number on was put by this disk.
  * (2) Restored: this disk was made of the state before the manifest number, in that epoch, and of the
- *     log up to the shipped LSN; it has put no state of its own since.
+ *     log up to the shipped LSN; it has begun no epoch of its own since.
  */
 import { type Lsn, lsn } from "../../base/units.ts";
 import { defineTable } from "../rows/table.ts";
@@ -18,7 +19,7 @@ export interface ShippingRow {
   /** Which bucket it is: what is known of another one is of no use here. */
   readonly bucket: string;
   readonly epoch: number;
-  /** Next numbers of that epoch. */
+  /** Next numbers of that epoch. See (1). */
   readonly walNumber: number;
   readonly manifestNumber: number;
   readonly shippedLsn: Lsn;
@@ -26,7 +27,7 @@ export interface ShippingRow {
   /** Every epoch below is fenced. */
   readonly fencedBelow: number;
   readonly atMs: number;
-  /** The disk was made of what the row says, and has shipped no state of its own since. */
+  /** The disk was made of what the row says, and has not shipped since. */
   readonly restored: boolean;
 }
 
