@@ -10,6 +10,7 @@ import { Alarm } from "./alarm.ts";
 import type { EpochsSoFar } from "./begin-epoch.ts";
 import { letterOf } from "./dead-letters.ts";
 import type { FlushControllerOptions, ShippedState } from "./ports.ts";
+import { waitsFrom } from "./remembered.ts";
 import { RemoteMark } from "./remote-mark.ts";
 import { ShippedWaiters } from "./shipped-waiters.ts";
 import { Troubles, unlessAborted } from "./troubles.ts";
@@ -53,7 +54,8 @@ export class Course {
     const { shipping } = manifest.opened;
     this.options = options;
     const isRestorable = shipping !== undefined && shipping.shippedGeneration > 0;
-    this.mark = new RemoteMark(isRestorable ? shipping.shippedLsn : LSN_ZERO);
+    const remoteLsn = isRestorable ? shipping.shippedLsn : LSN_ZERO;
+    this.mark = new RemoteMark(remoteLsn, waitsFrom(manifest.opened));
     this.schedule = new WalSchedule({ flushBytes, flushIntervalMs }, log.durableLsn);
     const unshippedBytes = () => this.unshippedBytes;
     const mending = { manifest, location: store.location, unshippedBytes, halted };
@@ -63,7 +65,7 @@ export class Course {
   }
 
   get unshippedBytes(): number {
-    return Math.max(0, this.options.log.durableLsn - this.mark.shippedLsn);
+    return Math.max(0, this.options.log.durableLsn - this.mark.waitsFromLsn);
   }
 
   onRemote(listener: (lsn: Lsn) => void): void {

@@ -6,7 +6,7 @@
  * (2) A chain whose first state is not in the bucket never came to be: its row was written before the
  *     object was, and the object is not there.
  */
-import { LSN_ZERO, lsn } from "../../base/units.ts";
+import { LSN_ZERO, type Lsn, laterLsn, lsn } from "../../base/units.ts";
 import type { ManifestChange, ManifestState, ShippingRow } from "../../manifest/index.ts";
 import type { Lineage } from "../lineage/lineage.ts";
 import type { NumberedWriter } from "../lineage/numbered-writer.ts";
@@ -36,6 +36,17 @@ export function stale(
     return chain.epoch > epoch || (chain.epoch === epoch && chain.wholeNumber > number);
   });
   return { removeRemoteChains };
+}
+
+/**
+ * Log from here on waits for the sink, as far as this disk knows: neither what an epoch has begun
+ * behind, which was shipped or given up, nor what was checkpointed before there was a sink.
+ */
+export function waitsFrom(
+  opened: Pick<ManifestState, "shipping" | "epochs" | "checkpointLsn">,
+): Lsn {
+  const { shipping, epochs, checkpointLsn } = opened;
+  return laterLsn(shipping?.shippedLsn ?? checkpointLsn, epochs.at(-1)?.startLsn ?? LSN_ZERO);
 }
 
 /** How far the epoch is: of the log, what `reachedLsn` has of it, which a state leads to. */

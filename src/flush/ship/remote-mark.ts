@@ -15,13 +15,15 @@ import { LSN_ZERO, type Lsn, laterLsn } from "../../base/units.ts";
 export class RemoteMark {
   #remoteLsn: Lsn;
   #shippedLsn: Lsn = LSN_ZERO;
+  #waitsFromLsn: Lsn;
   #settledLsn: Lsn = LSN_ZERO;
   /** A state must have its checkpoint here or above; undefined once one has. */
   #anchorLsn: Lsn | undefined = LSN_ZERO;
 
-  /** What an earlier process is known to have reached. */
-  constructor(remoteLsn: Lsn) {
+  /** What an earlier process is known to have reached, and where the log begins that waits. */
+  constructor(remoteLsn: Lsn, waitsFromLsn: Lsn = LSN_ZERO) {
     this.#remoteLsn = remoteLsn;
+    this.#waitsFromLsn = waitsFromLsn;
   }
 
   get remoteLsn(): Lsn {
@@ -30,6 +32,11 @@ export class RemoteMark {
 
   get shippedLsn(): Lsn {
     return this.#shippedLsn;
+  }
+
+  /** Log from here on waits for the bucket: until an epoch begins, as far as is remembered. */
+  get waitsFromLsn(): Lsn {
+    return this.#waitsFromLsn;
   }
 
   get isAnchored(): boolean {
@@ -43,6 +50,7 @@ export class RemoteMark {
   ): void {
     assert(fromLsn >= this.#shippedLsn, "an epoch begins below what was shipped");
     this.#shippedLsn = fromLsn;
+    this.#waitsFromLsn = fromLsn;
     this.#anchorLsn = isAnchored ? undefined : anchorLsn;
     this.#follow();
   }
@@ -52,6 +60,7 @@ export class RemoteMark {
     if (endLsn !== undefined) {
       assert(endLsn >= this.#shippedLsn, "what was shipped falls");
       this.#shippedLsn = endLsn;
+      this.#waitsFromLsn = endLsn;
     }
     if (settledLsn !== undefined) this.#settledLsn = laterLsn(this.#settledLsn, settledLsn);
     this.#follow();

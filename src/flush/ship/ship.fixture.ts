@@ -32,6 +32,7 @@ import { BucketArchive } from "./bucket-archive.ts";
 import { FlushController } from "./flush-controller.ts";
 import { ManifestShipper } from "./manifest-shipper.ts";
 import type { FlushControllerOptions, ManifestPump } from "./ports.ts";
+import { waitsFrom } from "./remembered.ts";
 
 export const STORE_ID = Uint8Array.from({ length: 16 }, (_, at) => 16 - at);
 export const STREAM = streamId(5);
@@ -115,6 +116,7 @@ export class Machine {
           shipped: opened.shipping,
         }),
         archivedLsn: opened.shipping?.shippedLsn ?? opened.checkpointLsn,
+        shippedLsn: waitsFrom(opened),
         limits: { segmentBytes: 256 * 1024, bufferBytes: 128 * 1024, ...limits },
       },
       (commit) => found.push(commit.lsn),

@@ -348,6 +348,7 @@ function logOptions({ options, env, manifest, hold }: Ground, marks: LogMarks) {
     checkpointLsn,
     ...(hold.archive && { archive: hold.archive }),
     ...(hold.archivedLsn !== undefined && { archivedLsn: hold.archivedLsn }),
+    ...(hold.shippedLsn !== undefined && { shippedLsn: hold.shippedLsn }),
     durableFloorLsn: lsn(Math.max(durableLsn, superblocks.durableLsn)),
     mayWait,
     ...(onProgress && { onProgress }),

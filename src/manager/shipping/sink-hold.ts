@@ -8,10 +8,12 @@
  *
  * (1) A store that has shipped keeps for its sink what is new, also while it is opened without: what
  *     went meanwhile would be a hole in what can be restored. `sink: "none"` gives that up.
+ * (2) More may be held than waits for the sink: until a state leads there, also what the sink has, or
+ *     what was given up. Only what waits counts against `maxUnshippedBytes`.
  */
 import type { Env, Storage } from "../../base/env.ts";
 import type { Lsn } from "../../base/units.ts";
-import { BucketArchive, ChunkFetcher } from "../../flush/index.ts";
+import { BucketArchive, ChunkFetcher, waitsFrom } from "../../flush/index.ts";
 import { type ManifestState, type OpenKeyValueStore, RowFeed } from "../../manifest/index.ts";
 import type { RemoteChunks } from "../../page-store/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
@@ -25,6 +27,7 @@ export class SinkHold {
   readonly #isGivenUp: boolean;
   readonly #sink: ObjectStore | undefined;
   #heldLsn: Lsn | undefined;
+  #waitsFromLsn: Lsn | undefined;
   #archive: BucketArchive | undefined;
   readonly #clock: Env["clock"];
   #remote: ChunkFetcher | undefined;
@@ -47,6 +50,11 @@ export class SinkHold {
   /** Log from here on is held; undefined: none is. */
   get archivedLsn(): Lsn | undefined {
     return this.#heldLsn;
+  }
+
+  /** Log up to here does not wait for the sink, though it may be held; undefined: none is. */
+  get shippedLsn(): Lsn | undefined {
+    return this.#waitsFromLsn;
   }
 
   /** Log that was shipped mends what is damaged here; undefined without a sink. */
@@ -89,6 +97,7 @@ export class SinkHold {
     }
     if (this.#isGivenUp || (shipping === undefined && this.feed === undefined)) return;
     this.#heldLsn = shipping?.shippedLsn ?? checkpointLsn;
+    this.#waitsFromLsn = waitsFrom(opened);
   }
 
   /** From now on whoever ships says what may go. */

@@ -69,6 +69,8 @@ export interface RecoverOptions extends CheckOptions {
    * go until `archived` has passed it. Default: there is no sink.
    */
   readonly archivedLsn?: Lsn;
+  /** Likewise: log up to here does not wait for the sink. Default: `archivedLsn`. */
+  readonly shippedLsn?: Lsn;
   /**
    * Whether the commits of a stream may wait in the backlog until somebody wants them. Asked once
    * the catalogue's commits have been handed out. Default: none may.
@@ -168,7 +170,7 @@ async function start({
   isAnchored,
 }: Recovered): Promise<StoredLog> {
   const { env, driver, directory, storeId, register, unregister, checkpointLsn } = options;
-  const { horizonLsn, archivedLsn, history = [] } = options;
+  const { horizonLsn, archivedLsn, shippedLsn = archivedLsn, history = [] } = options;
   const { endLsn, unproven } = walked;
   const wallMs = Math.max(walked.wallMs, wallMsOf(env.clock));
   await removeUnusable({ options, found, walked });
@@ -190,7 +192,7 @@ async function start({
   const segments = new SegmentStore(
     {
       ...{ env: watched, driver, watch, directory, storeId, limits },
-      ...{ register, unregister, trail, archivedLsn },
+      ...{ register, unregister, trail, archivedLsn, shippedLsn },
     },
     {
       sealed,

@@ -54,7 +54,7 @@ export class HeldSegments {
     this.#used = used;
     this.#reuse = reuse;
     this.#archivedLsn = options.archivedLsn;
-    this.#shippedLsn = options.archivedLsn;
+    this.#shippedLsn = options.shippedLsn;
     const { env, directory, limits } = options;
     const place = { storage: env.storage, directory, segmentBytes: limits.segmentBytes };
     this.#history = new HistoryFiles(place, history);
@@ -78,9 +78,10 @@ export class HeldSegments {
     return this.#archivedLsn;
   }
 
-  /** Up to where the sink has the log; undefined in a store without one. */
+  /** Log from here on waits for the sink, as far as it is here; undefined in a store without one. */
   get shippedLsn(): Lsn | undefined {
-    return this.#shippedLsn;
+    if (this.#shippedLsn === undefined) return undefined;
+    return laterLsn(this.#shippedLsn, this.#inflightLsn);
   }
 
   /** Segments that hold log which somebody may need, the sink included; oldest first. */

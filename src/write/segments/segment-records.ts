@@ -28,6 +28,8 @@ export interface SegmentStoreOptions {
   readonly trail: CommitTrail;
   /** Up to where the sink has the log; undefined in a store without one. See held-segments.ts (2). */
   readonly archivedLsn: Lsn | undefined;
+  /** Log from here on waits for the sink; undefined likewise. */
+  readonly shippedLsn: Lsn | undefined;
 }
 
 /** What recovery found. */

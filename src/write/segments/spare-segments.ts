@@ -31,7 +31,10 @@ import {
 } from "./segment-records.ts";
 
 export interface SpareParts {
-  readonly options: Omit<SegmentStoreOptions, "unregister" | "trail" | "archivedLsn">;
+  readonly options: Omit<
+    SegmentStoreOptions,
+    "unregister" | "trail" | "archivedLsn" | "shippedLsn"
+  >;
   /** See (3). */
   readonly turns: Turns;
   /** See (4). Called in a turn; resolves whether a file was let go. */
