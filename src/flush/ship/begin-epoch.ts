@@ -8,7 +8,9 @@
  * (3) The log goes on where it ends in the bucket. Where the disk has not kept what follows there, or
  *     an operator gave it up, there is a gap: then no older state leads to the new log, and the
  *     bucket restores only what a new base leads to. What was given up is a lost window, which is
- *     known in the commit that makes the decision final: it stays given up, whatever comes then.
+ *     known in the commit that makes the decision final: it stays given up, whatever comes then. Of two
+ *     that begin at one place the longer one counts. It ends with the newest batch that has frames: what
+ *     has none may be cut off by the next start, which writes there anew.
  * (4) It may fail anywhere, and is then begun again: with the same number until that has a row, so that
  *     a bucket that does not get further gathers no claims. To whoever has claimed a higher one
  *     meanwhile this process looks like one that slept between two steps.
@@ -18,7 +20,8 @@
  *     compared: what that one had put meanwhile makes this disk older, and it is made once more, of a
  *     bucket that is quiet now.
  */
-import { LSN_ZERO, type Lsn, lsn } from "../../base/units.ts";
+import { isStorageError } from "../../base/errors.ts";
+import { LSN_ZERO, type Lsn, laterLsn, lsn } from "../../base/units.ts";
 import { wallMsOf } from "../../base/wall-ms.ts";
 import type {
   DeadLetterRow,
@@ -27,6 +30,7 @@ import type {
   Manifest,
   ShippingRow,
 } from "../../manifest/index.ts";
+import { batchBytes } from "../../wal/index.ts";
 import { foreignBucket } from "../fetch/chunk-fetcher.ts";
 import { Bucket, readBucketIdentity } from "../lineage/bucket.ts";
 import { type ClaimOptions, claimEpoch } from "../lineage/claim-epoch.ts";
@@ -37,7 +41,7 @@ import { surveyLineage, takeOver } from "../lineage/take-over.ts";
 import { bucketName } from "./bucket-name.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { FlushState } from "./flush-state.ts";
-import type { FlushControllerOptions, WalPosition } from "./ports.ts";
+import type { FlushControllerOptions, LogToShip, WalPosition } from "./ports.ts";
 
 /** What this process knows of the epochs before. */
 export interface EpochsSoFar {
@@ -256,7 +260,8 @@ async function beginningOf(
   const { endLsn } = lineage;
   const bucketLsn = endLsn === undefined ? undefined : lsn(endLsn);
   const behind = behindWindow(windows, bucketLsn) ?? bucketLsn ?? checkpointLsn();
-  const wantedLsn = letters.discarded !== undefined ? log.durableLsn : behind;
+  const isGivenUp = letters.discarded !== undefined;
+  const wantedLsn = isGivenUp ? laterLsn(behind, await endOfFrames(log)) : behind;
   const { durableLsn } = log;
   const wanted = { fromLsn: wantedLsn, maxBytes: 1, floorLsn: LSN_ZERO };
   const found = await log.shipping.shippable(wanted);
@@ -279,8 +284,29 @@ function beforeWindow(
   return shipped && window ? { ...shipped, lsn: window.fromLsn } : shipped;
 }
 
-/** The end of a window that was given up, where the log in the bucket has not come behind it yet. */
+/** Of the newest batch that has frames; of all that is durable where that cannot be told. See (3). */
+async function endOfFrames({ durableLsn, shipping }: LogToShip): Promise<Lsn> {
+  const emptyBytes = batchBytes(0);
+  for (let endLsn = durableLsn; endLsn >= emptyBytes; endLsn = lsn(endLsn - emptyBytes)) {
+    const wanted = { fromLsn: lsn(endLsn - 1), maxBytes: 1, floorLsn: LSN_ZERO };
+    const found = await shipping.shippable(wanted).catch((error: unknown) => {
+      if (!isStorageError(error, "BOP_CORRUPT")) throw error;
+      return undefined; // What is given up may be what is damaged.
+    });
+    if (found === undefined) break;
+    if (found.range !== undefined) return found.range.endLsn;
+  }
+  return durableLsn;
+}
+
+/**
+ * The end of what was given up, where the log in the bucket has not come behind it yet. Windows share
+ * their beginning if nothing was put behind one before more was given up: the farthest counts.
+ */
 function behindWindow(windows: Known["windows"], bucketLsn: Lsn | undefined): Lsn | undefined {
   if (bucketLsn === undefined) return undefined;
-  return windows.find(({ fromLsn, toLsn }) => fromLsn <= bucketLsn && bucketLsn < toLsn)?.toLsn;
+  const ends = windows
+    .filter(({ fromLsn, toLsn }) => fromLsn <= bucketLsn && bucketLsn < toLsn)
+    .map(({ toLsn }) => toLsn);
+  return ends.length === 0 ? undefined : ends.reduce(laterLsn);
 }

@@ -11,6 +11,7 @@ import {
   commitsInBucket,
   Machine,
   type OpenOptions,
+  pumpOver,
   type RunningStore,
   STORE_ID,
 } from "./ship.fixture.ts";
@@ -46,6 +47,45 @@ async function refused(machine: Machine): Promise<{ readonly id: number; readonl
   });
   machine.world.kill();
   return found;
+}
+
+/** The pump as it is, but for what `mayShip` says of its rounds. */
+const refusing =
+  (mayShip: () => boolean) =>
+  (real: ManifestPump): ManifestPump =>
+    pumpOver(real, {
+      round: (signal) => {
+        if (mayShip()) return real.round(signal);
+        const at = { store: "bucket", operation: "put", key: "manifest/1", status: 413 };
+        const details = at as never;
+        return Promise.reject(new StorageError("BOP_SINK_REFUSED", "too large", { details }));
+      },
+    });
+
+/** A store that has given up log, and more of it when nothing was put behind that. */
+async function givenUpTwice(
+  machine: Machine,
+  work: (store: RunningStore) => Promise<void>,
+  options: OpenOptions = {},
+): Promise<void> {
+  const { id } = await refused(machine);
+  const { state } = machine.service.faults;
+  await machine.live(async (env) => {
+    const store = await machine.open(env, options);
+    const { controller } = store;
+    await controller.start();
+    state.denied = false;
+    await controller.discardDeadLetter(id);
+    await env.clock.sleep(1000);
+    state.denied = true;
+    await store.commit(3000);
+    await env.clock.sleep(2000);
+    state.denied = false;
+    await controller.discardDeadLetter(controller.deadLetters[0]?.id ?? 0);
+    await env.clock.sleep(1000);
+    expect(controller.facts).toMatchObject({ state: "shipping", lostWindows: [{}, {}] });
+    await work(store);
+  });
 }
 
 describe("a dead letter of the log", () => {
@@ -161,6 +201,70 @@ describe("a dead letter of the log", () => {
   });
 
   // evidence: G42
+  test("that is discarded where nothing was put behind the window before counts alone, for the next process too", async () => {
+    const machine = new Machine(84);
+    await givenUpTwice(machine, async ({ env }) => {
+      await env.clock.sleep(1000);
+    });
+    machine.world.kill();
+    await machine.live(async (env) => {
+      const store = await opened(machine, env);
+      const [first, second] = store.controller.facts.lostWindows;
+      expect(second?.fromLsn).toBe(first?.fromLsn);
+      expect(second?.toLsn).toBeGreaterThan(first?.toLsn ?? Number.POSITIVE_INFINITY);
+      await store.remote(await store.commit(10));
+      const shipped = batchesInBucket(machine.service).map(({ startLsn }) => startLsn);
+      expect(shipped.find((startLsn) => startLsn >= (first?.fromLsn ?? 0))).toBe(second?.toLsn);
+      await store.close();
+    });
+  });
+
+  // evidence: G42
+  test("that is discarded where nothing was put behind the window before counts alone, for the next epoch too", async () => {
+    const machine = new Machine(85);
+    const work = async (store: RunningStore): Promise<void> => {
+      const { controller, env } = store;
+      await store.checkpoint();
+      await env.clock.sleep(5000);
+      const [letter] = controller.deadLetters;
+      expect(letter).toMatchObject({ kind: "manifest" });
+      const { epoch = 0 } = controller;
+      await controller.discardDeadLetter(letter?.id ?? 0);
+      await env.clock.sleep(60_000);
+      expect(controller.epoch).toBe(epoch + 1);
+    };
+    await givenUpTwice(machine, work, { pump: refusing(() => false) });
+  });
+
+  // evidence: G42
+  test("that is discarded in a quiet store gives up nothing that the next process writes", async () => {
+    const machine = new Machine(86);
+    const { state } = machine.service.faults;
+    await machine.live(async (env) => {
+      const store = await opened(machine, env);
+      await store.remote(await store.commit(100));
+      // The process ends before the checkpoint that is asked for.
+      store.checkpoint = () => Promise.resolve();
+      state.denied = true;
+      await store.commit(3000);
+      await env.clock.sleep(60_000);
+      state.denied = false;
+      await store.controller.discardDeadLetter(store.controller.deadLetters[0]?.id ?? 0);
+      await env.clock.sleep(1000);
+      expect(store.controller.facts).toMatchObject({ state: "shipping", lostWindows: [{}] });
+    });
+    machine.world.kill();
+    await machine.live(async (env) => {
+      const store = await opened(machine, env);
+      const lsn = await store.commit(10);
+      const [window] = store.controller.facts.lostWindows;
+      expect(window?.toLsn).toBeLessThanOrEqual(lsn);
+      await store.remote(lsn);
+      await store.close();
+    });
+  });
+
+  // evidence: G42
   test("is held or given up for good wherever its process dies, and its window is told once", async () => {
     const outcomes = new Set<string>();
     for (let seed = 0; seed < 10; seed++) {
@@ -198,31 +302,6 @@ describe("a dead letter of the log", () => {
 });
 
 describe("a dead letter of states", () => {
-  /** The pump as it is, but for what `mayShip` says of its rounds. */
-  const refusing =
-    (mayShip: () => boolean) =>
-    (real: ManifestPump): ManifestPump => ({
-      start: (begin) => real.start(begin),
-      isDue: (nowMs) => real.isDue(nowMs),
-      newBase: () => real.newBase(),
-      get nextDueMs() {
-        return real.nextDueMs;
-      },
-      isSafe: (chunk) => real.isSafe(chunk),
-      onlyRemote: () => real.onlyRemote(),
-      ensureChunks: (chunks, upToLsn, signal) => real.ensureChunks(chunks, upToLsn, signal),
-      round: (signal) => {
-        if (mayShip()) return real.round(signal);
-        const details = {
-          store: "bucket",
-          operation: "put",
-          key: "manifest/1",
-          status: 413,
-        } as never;
-        return Promise.reject(new StorageError("BOP_SINK_REFUSED", "too large", { details }));
-      },
-    });
-
   // evidence: G42
   test("holds up states in the next process too, and the log goes on", async () => {
     const machine = new Machine(90);
