@@ -330,6 +330,39 @@ describe("a dead letter of states", () => {
   });
 });
 
+describe("a dead letter of states and one of the log", () => {
+  // evidence: G42
+  test("are decided each for itself: nothing of the log goes on before its own is", async () => {
+    const machine = new Machine(91);
+    const { state } = machine.service.faults;
+    await machine.live(async (env) => {
+      const store = await opened(machine, env, { pump: refusing(() => !state.denied) });
+      const { controller } = store;
+      await store.remote(await store.commit(100));
+      state.denied = true;
+      await store.commit(3000);
+      await store.checkpoint();
+      await env.clock.sleep(5000);
+      const idOf = (wanted: string): number =>
+        controller.deadLetters.find(({ kind }) => kind === wanted)?.id ?? 0;
+      const log = idOf("log");
+      state.denied = false;
+      const before = batchesInBucket(machine.service).length;
+      await controller.discardDeadLetter(idOf("manifest"));
+      await store.commit(100);
+      await env.clock.sleep(HOUR / 2);
+      expect(batchesInBucket(machine.service)).toHaveLength(before);
+      expect(controller.deadLetters).toMatchObject([{ id: log, kind: "log" }]);
+      expect(controller.facts).toMatchObject({ state: "halted" });
+      await controller.retryDeadLetter(log);
+      await store.remote(store.log.durableLsn);
+      expect(commitsInBucket(machine.service)).toEqual(sealed(machine));
+      expect(controller.facts).toMatchObject({ state: "shipping", lostWindows: [] });
+      await store.close();
+    });
+  });
+});
+
 describe("letters", () => {
   async function manifestOf(work: (open: () => Promise<Manifest>) => Promise<void>): Promise<void> {
     const world = simulatedWorld({ seed: 3 });

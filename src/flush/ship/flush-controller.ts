@@ -10,6 +10,8 @@
  * (2) Two loops run in an epoch, one for the log and one for states. What ends the epoch for one of
  *     them ends it for both; the next begins when both have stopped.
  * (3) It is called for every flush of the log, and does no more then than compare two numbers.
+ * (4) No epoch begins before a dead letter of the log is decided, whoever left it: an earlier process,
+ *     or the epoch before, which ended for another reason.
  */
 import type { Disposer } from "../../base/env.ts";
 import { isStorageError, StorageError } from "../../base/errors.ts";
@@ -205,6 +207,7 @@ export class FlushController {
         if (ending.type === "lost") this.#lose(ending.error);
         if (ending.type !== "next") return;
         this.#followedBy(session);
+        await this.#left();
       } catch (error) {
         if (signal.aborted) break;
         if (!(await this.#beginsAgain(error, { attempt, signal }))) return;
@@ -263,7 +266,7 @@ export class FlushController {
     };
   }
 
-  /** What an earlier process left of the log is decided before the bucket is asked for anything. */
+  /** See (4). */
   async #left(): Promise<void> {
     const decision = this.#course.troubles.left("log");
     if (this.#course.troubles.letters.left("log") !== undefined) {
