@@ -39,7 +39,8 @@ export function deadLettersCommand(): Command {
     .description(
       "What the sink, or this disk, refused for a reason that waiting cannot mend. Shipping of its\n" +
         "kind rests until it is retried or discarded, also when the store is opened again; nothing\n" +
-        "of it is lost here.",
+        "of it is lost here. One of the kind log holds up the log of all databases: to discard it\n" +
+        "gives up whatever was not shipped. For a chunk or a manifest the next state is made anew.",
     )
     .addCommand(listCommand())
     .addCommand(retryCommand())
@@ -150,9 +151,9 @@ function known(manager: Manager, id: number): DeadLetterInfo {
   throw new CommandError(`there is no dead letter ${id}`, "`bop dead-letters list` shows them");
 }
 
-/** Nothing was given up, and nothing was won. */
+/** Nothing was given up, and nothing was won: the log rests again, or states and chunks do. */
 function refuseIfStill(manager: Manager, kind: DeadLetterInfo["kind"]): void {
-  const again = manager.deadLetters().find((letter) => letter.kind === kind);
+  const again = manager.deadLetters().find((each) => (each.kind === "log") === (kind === "log"));
   if (again === undefined) return;
   throw new CommandError(
     `it was refused again, and is dead letter ${again.id} now: ${again.reason}`,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Env } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
-import { LSN_ZERO } from "../../base/units.ts";
+import { chunkId, LSN_ZERO } from "../../base/units.ts";
 import { seeded, simulatedWorld } from "../../io/index.ts";
 import { type Manifest, memoryStores, openManifest } from "../../manifest/index.ts";
 import { DeadLetters, type Refused } from "./dead-letters.ts";
@@ -260,6 +260,27 @@ describe("a dead letter of the log", () => {
       const [window] = store.controller.facts.lostWindows;
       expect(window?.toLsn).toBeLessThanOrEqual(lsn);
       await store.remote(lsn);
+      await store.close();
+    });
+  });
+
+  // evidence: G42
+  test("names the log also where a chunk that a commit names is damaged: discarding it gives up the log", async () => {
+    const machine = new Machine(87);
+    await machine.live(async (env) => {
+      const store = await opened(machine, env);
+      await store.remote(await store.commit(100));
+      const lsn = await store.commit(100, { spilled: chunkId(7) });
+      await env.clock.sleep(5000);
+      const [letter] = store.controller.deadLetters;
+      expect(letter).toMatchObject({
+        kind: "log",
+        reason: expect.stringContaining("/store/chunks/7"),
+      });
+      await store.controller.discardDeadLetter(letter?.id ?? 0);
+      await env.clock.sleep(5000);
+      const [window] = store.controller.facts.lostWindows;
+      expect(window?.toLsn).toBeGreaterThanOrEqual(lsn);
       await store.close();
     });
   });

@@ -3,8 +3,9 @@
  * waits until somebody decides; the bytes stay on this disk.
  *
  *   retry     it is tried again as it was
- *   discard   log: what was not shipped is given up, a new epoch begins with its own base;
- *             chunk, manifest: the next state is made anew
+ *   discard   log: what was not shipped is given up, of all databases;
+ *             chunk, manifest: the next state is made anew;
+ *             in either case a new epoch begins, with its own base
  *
  *              refused              retry                   tried again
  *     (none) ─────────► row, held ─────────► row struck ─────────────────► (none), or a new letter
@@ -18,11 +19,14 @@
  *     was shipped is asked again by each opening, and needs no row.
  * (3) A decision is durable before it takes effect.
  * (4) Letters of another place than this one count for nothing here.
+ * (5) The kind says what rests, and what discarding costs: `log` is every letter that holds up the log,
+ *     also where the reason is a chunk that a commit names; `chunk` is one that a state names.
  *
  * The body of a row: part u8 (1 log, 2 manifest), discarded u8.
  */
-import { StorageError } from "../../base/errors.ts";
+import { isStorageError } from "../../base/errors.ts";
 import type { DeadLetterRow, Manifest } from "../../manifest/index.ts";
+import { PREFIXES } from "../../sink/index.ts";
 
 export type LetterKind = "log" | "chunk" | "manifest";
 export type LetterPart = "log" | "manifest";
@@ -188,24 +192,12 @@ function rowOf(
 
 const clipped = (text: string): string => text.slice(0, TEXT_MAX);
 
-/** Which part it concerns; undefined for what may pass by waiting. */
+/** What rests for it, see (5); undefined for what may pass by waiting. */
 export function letterOf(error: unknown, part: LetterPart): LetterKind | undefined {
-  if (!(error instanceof StorageError)) return undefined;
-  switch (error.code) {
-    case "BOP_CORRUPT":
-      return part === "manifest" || isChunk(fileOf(error)) ? "chunk" : "log";
-    case "BOP_SINK_REFUSED":
-      return isChunk(fileOf(error)) ? "chunk" : part;
-    case "BOP_FORMAT":
-      return part;
-    default:
-      return undefined;
+  if (isStorageError(error, "BOP_CORRUPT")) return part === "log" ? "log" : "chunk";
+  if (isStorageError(error, "BOP_SINK_REFUSED")) {
+    const isChunk = error.details.key.startsWith(PREFIXES.chunk);
+    return part === "manifest" && isChunk ? "chunk" : part;
   }
+  return isStorageError(error, "BOP_FORMAT") ? part : undefined;
 }
-
-function fileOf({ details }: StorageError): string {
-  const { file, key } = details as { readonly file?: string; readonly key?: string };
-  return file ?? key ?? "";
-}
-
-const isChunk = (name: string): boolean => /(^|\/)chunks\//.test(name);

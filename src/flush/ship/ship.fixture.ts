@@ -4,7 +4,7 @@
  */
 import type { Env } from "../../base/env.ts";
 import { StorageError } from "../../base/errors.ts";
-import { LSN_ZERO, type Lsn, streamId } from "../../base/units.ts";
+import { type ChunkId, LSN_ZERO, type Lsn, streamId } from "../../base/units.ts";
 import { DeadProcessError, type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
 import {
   type Manifest,
@@ -241,13 +241,16 @@ export class RunningStore {
   }
 
   /** Durable on return. */
-  async commit(bytes: number): Promise<Lsn> {
+  async commit(bytes: number, { spilled }: { readonly spilled?: ChunkId } = {}): Promise<Lsn> {
     const { machine, log } = this.#parts;
     const staged = log.stage(STREAM);
     const entry = new Uint8Array(8 + bytes);
     const id = machine.nextId();
     new DataView(entry.buffer).setFloat64(0, id);
     staged.entry(entry);
+    if (spilled !== undefined) {
+      staged.spill({ chunk: spilled, fileBytes: 8192, pageCount: 1, directoryCrc: 7 });
+    }
     const commitLsn = staged.seal({ pageCount: 0, pageBytes: 0 });
     machine.commits.push({ lsn: commitLsn, id });
     await log.durable(commitLsn);
