@@ -11,7 +11,9 @@
  *     others of the log of each epoch.
  * (4) A list may lag. What it does not show yet, the next look finds.
  * (5) A chain is deleted before anything that its states need: who finds a state can have it.
- * (6) Nobody waits for deletes: a bucket that refuses them is full sooner, and shipping goes on.
+ * (6) Nobody waits for deletes: a bucket that refuses them, or does not answer, is full sooner, and
+ *     shipping goes on. One run of them goes on at a time; it ends with its epoch. What is announced
+ *     meanwhile is for the run behind a later state: the rows that go are news for one.
  */
 import type { Clock } from "../../base/env.ts";
 import { nextTurn } from "../../base/next-turn.ts";
@@ -74,6 +76,13 @@ const LOOK_MS_MAX = 60 * 60 * 1000;
 const LOOK_MS_MIN = 60 * 1000;
 const LOOKS_IN_WINDOW = 64;
 
+interface StateTold {
+  /** Ends the run. */
+  readonly signal: AbortSignal | undefined;
+  /** Rows went. */
+  readonly struck: () => void;
+}
+
 interface Run {
   readonly row: RemoteGarbageRow;
   /** Of the last object in it. */
@@ -87,6 +96,9 @@ export class BucketGarbage {
   #isAnnounced = false;
   #deleted = 0;
   #fault: string | undefined;
+  #run: Promise<void> | undefined;
+  /** Keys of rows that are struck, and that the view may still show. */
+  readonly #struck = new Set<string>();
 
   constructor(options: BucketGarbageOptions) {
     this.#options = options;
@@ -141,17 +153,62 @@ export class BucketGarbage {
     this.#isAnnounced = true;
   }
 
-  /** Deletes what the newest state has announced. Returns the keys of rows that are done with. */
-  async delete(signal?: AbortSignal): Promise<string[]> {
+  /** A state was put: what it has announced is deleted from now on, behind the back of who calls. */
+  told({ signal, struck }: StateTold): void {
     this.#isAnnounced = false;
+    if (this.#run !== undefined) return;
+    const rows = this.#rowsToDelete();
+    if (rows.length === 0) return;
+    this.#run = this.#delete(rows, signal).then((isChanged) => {
+      this.#run = undefined;
+      if (isChanged) struck();
+    });
+  }
+
+  /** Resolves when nothing is being deleted. */
+  async settled(): Promise<void> {
+    await this.#run;
+  }
+
+  #rowsToDelete(): RemoteGarbageRow[] {
     const announced = [...this.#options.view.garbage].filter(({ state }) => state === "announced");
+    const keys = new Set(announced.map(({ key }) => key));
+    for (const key of this.#struck) if (!keys.has(key)) this.#struck.delete(key);
     const rows: RemoteGarbageRow[] = [];
     let objects = 0;
     for (const row of announced.sort(inOrderOfDeletes)) {
+      if (this.#struck.has(row.key)) continue;
       objects += row.count;
       if (rows.length > 0 && objects > OBJECTS_MAX) break;
       rows.push(row);
     }
+    return rows;
+  }
+
+  /** Never rejects. True if rows were struck. */
+  async #delete(
+    rows: readonly RemoteGarbageRow[],
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { manifest, clock } = this.#options;
+    const removeRemoteGarbage = await this.#deleteRows(rows, signal);
+    if (removeRemoteGarbage.length === 0) return false;
+    try {
+      await manifest.publish({ removeRemoteGarbage });
+      for (const key of removeRemoteGarbage) this.#struck.add(key);
+      await nextTurn(clock); // It is noted by whoever ships.
+      return true;
+    } catch (error) {
+      this.#failed(error, signal);
+      return false;
+    }
+  }
+
+  /** Keys of rows that are done with. See (6): the others stay, and a later state tries again. */
+  async #deleteRows(
+    rows: readonly RemoteGarbageRow[],
+    signal: AbortSignal | undefined,
+  ): Promise<string[]> {
     const done: string[] = [];
     try {
       for (const row of rows) {
@@ -160,7 +217,7 @@ export class BucketGarbage {
       }
       this.#fault = undefined;
     } catch (error) {
-      this.#failed(error, signal); // See (6): the rows stay, and the next state tries again.
+      this.#failed(error, signal);
     }
     return done;
   }

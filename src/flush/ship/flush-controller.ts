@@ -262,6 +262,7 @@ export class FlushController {
       ...{ bucket, epoch, lineage },
       checkpointLsnMin: isAnchored ? LSN_ZERO : anchorLsn,
       wal: () => pump.newest,
+      hasNews: () => this.#course.stateAlarm.ring(),
       shipped: (upToLsn, signal = this.#closing.signal) => this.#course.shipped(upToLsn, signal),
     };
   }
@@ -318,6 +319,7 @@ export class FlushController {
       shipLog(this.#course, session, signal).then(end),
       shipStates(this.#course, session.pump, signal).then(end),
     ]);
+    await this.#options.pump.settled();
     closing.removeEventListener("abort", stop);
     return first ?? { type: "closed" };
   }

@@ -170,6 +170,10 @@ export class ManifestShipper implements ManifestPump {
     }
   }
 
+  settled(): Promise<void> {
+    return this.#garbage.settled();
+  }
+
   async ensureChunks(
     chunks: readonly ChunkId[],
     upToLsn: Lsn,
@@ -366,8 +370,7 @@ export class ManifestShipper implements ManifestPump {
     this.#shipped = { generation, checkpointLsn, maxLsn };
     this.#shippedGeneration = generation;
     await manifest.publish({ putRemoteChains: [row], putShipping: this.#shippingRow(begun) });
-    const removeRemoteGarbage = await this.#garbage.delete(signal);
-    if (removeRemoteGarbage.length > 0) await manifest.publish({ removeRemoteGarbage });
+    this.#garbage.told({ signal, struck: begun.hasNews });
   }
 
   /** By default a state of this epoch leads to all of its log: see checkpointLsnMin. */

@@ -60,6 +60,8 @@ export interface ManifestPump {
    * BOP_CORRUPT is a chunk on this disk that is not what was written.
    */
   round(signal?: AbortSignal): Promise<ShippedState>;
+  /** Resolves when nothing is being deleted there, which no round waits for. Its signal ends that. */
+  settled(): Promise<void>;
   /** Its file may go here: a state of this epoch that names it is in the bucket, and so is the chunk. */
   isSafe(chunk: ChunkId): boolean;
   /** A chunk that lies only in the bucket that this disk remembers; undefined if there is none. */
@@ -85,6 +87,8 @@ export interface PumpStart {
   shipped(lsn: Lsn, signal?: AbortSignal): Promise<void>;
   /** The newest log object; undefined if there is none. */
   wal(): WalPosition | undefined;
+  /** A round may be due, though nobody else knows of a reason. */
+  hasNews(): void;
 }
 
 export interface WalPosition {

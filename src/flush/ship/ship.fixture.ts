@@ -176,6 +176,7 @@ export function pumpOver(real: ManifestPump, other: Partial<ManifestPump>): Mani
     },
     newBase: () => real.newBase(),
     round: (signal) => real.round(signal),
+    settled: () => real.settled(),
     isSafe: (chunk) => real.isSafe(chunk),
     onlyRemote: () => real.onlyRemote(),
     ensureChunks: (chunks, upToLsn, signal) => real.ensureChunks(chunks, upToLsn, signal),

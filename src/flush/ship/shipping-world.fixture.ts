@@ -122,6 +122,7 @@ export class ShippingWorld {
   /** The next epoch. */
   async begin(): Promise<void> {
     const { env } = this;
+    await this.shipper.settled();
     const random = this.random.fork();
     this.bucket = new Bucket(this.store, STORE_ID);
     const dice = { random, wallMs: Math.floor(env.clock.wallMs()) };
@@ -150,6 +151,7 @@ export class ShippingWorld {
         while (this.shippedLsn < upTo) await this.shipLog();
       },
       wal: () => this.wal,
+      hasNews: () => undefined,
     });
   }
 
@@ -241,8 +243,10 @@ export class ShippingWorld {
 
   /** Rounds, however often they fail, until nothing is due. */
   async shipAll(): Promise<void> {
-    do await this.shipper.round();
-    while (this.shipper.isDue(0));
+    do {
+      await this.shipper.round();
+      await this.shipper.settled();
+    } while (this.shipper.isDue(0));
   }
 
   /** The process ends; a new one has the disk. */
