@@ -4,7 +4,13 @@
  */
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Env } from "../../src/base/env.ts";
-import { type Database, isStorageError, Manager, type ManagerOptions } from "../../src/index.ts";
+import {
+  type Connection,
+  type Database,
+  isStorageError,
+  Manager,
+  type ManagerOptions,
+} from "../../src/index.ts";
 import { type SimulatedWorld, seeded, simulatedWorld } from "../../src/io/index.ts";
 import { memoryStores } from "../../src/manifest/index.ts";
 import { prepareEngines } from "../../src/sqlite/index.ts";
@@ -94,6 +100,66 @@ describe.each(DRIVERS)("a store whose device hangs, %s", (io) => {
         "durable ends",
         "durable sees 1",
       ]);
+      await manager.close();
+    });
+  });
+
+  // evidence: G2
+  test("keeps what errors and counts of connections show of commits that may yet be lost", async () => {
+    const limits = { writeTimeoutMs: 60_000 };
+    await within({ io, limits, inlineFlushMs: 0 }, async ({ world, env, manager, notes }) => {
+      await notes.exec("create table old (id)");
+      const insert = (or = "") => `insert ${or} into note values (7, 'mine')`;
+      const committed = { mode: "deferred", reveal: "committed" } as const;
+      const calls: Record<string, (own: Connection) => Promise<unknown>> = {
+        script: (own) => own.exec(insert()),
+        "script that goes on": (own) => own.exec(`${insert("or ignore")}; select 1`),
+        statement: (own) => own.prepare(insert()).run(),
+        "statement that does nothing": async (own) => {
+          const { changes } = await own.prepare(insert("or ignore")).run();
+          return changes;
+        },
+        "transaction of a script": (own) =>
+          own.exec(`begin immediate; ${insert("or ignore")}; commit`),
+        "transaction that is rolled back": (own) => own.exec(`begin; ${insert("or rollback")}`),
+        "transaction of a function": (own) =>
+          own.transaction((tx) => tx.exec(insert("or ignore")), committed),
+        "transaction that throws": (own) =>
+          own.transaction((tx) => tx.prepare(insert()).run(), committed),
+        "table that is gone": (own) => own.exec("insert into old values (1)"),
+      };
+      const connections: Connection[] = [];
+      for (const _ of Object.keys(calls)) connections.push(await notes.connect());
+      for (const own of connections) await own.exec("select 1"); // From now on it has its own place.
+      world.disk.hangNext({ operation: FLUSH[io], pathPattern: WAL, ms: 5000 });
+      const writing = notes.exec("insert into note values (7, 'first'); drop table old");
+      await env.clock.sleep(100);
+      const heard: Record<string, unknown> = {};
+      const running = Object.entries(calls).map(([name, call], index) =>
+        call(connections[index] as Connection).then(
+          (answer) => {
+            heard[name] = answer ?? "done";
+          },
+          (error) => {
+            heard[name] = error.sqliteCode ?? error;
+          },
+        ),
+      );
+      await env.clock.sleep(1000);
+      expect(heard).toEqual({});
+      await Promise.all([writing, ...running]);
+      const refused = "SQLITE_CONSTRAINT_PRIMARYKEY";
+      expect(heard).toEqual({
+        script: refused,
+        "script that goes on": "done",
+        statement: refused,
+        "statement that does nothing": 0,
+        "transaction of a script": "done",
+        "transaction that is rolled back": refused,
+        "transaction of a function": "done",
+        "transaction that throws": refused,
+        "table that is gone": "SQLITE_ERROR",
+      });
       await manager.close();
     });
   });

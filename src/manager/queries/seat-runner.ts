@@ -9,14 +9,14 @@
  *     the writer. One that has nothing to wait for runs before `run` returns.
  * (2) A statement that may write waits for the writer in its turn with everybody else. Who made the
  *     call may have lost his right to it meanwhile: then he is refused (`Permit`).
- * (3) What a statement returns or throws waits for the LSN of what it saw: its own commit, or the
- *     snapshot of its transaction. Where a transaction asked for it (`revealsCommitted`), only its
- *     end waits. It waits at the gate of the transaction's level (`level`), else the database's.
+ * (3) What a statement or a script returns or throws waits for the LSN of what it saw
+ *     (seat-transaction.ts (5)). Where a transaction asked for it (`revealsCommitted`), only its end
+ *     waits. It waits at the gate of the transaction's level (`level`), else the database's.
  * (4) A statement that finds pages away keeps its place, and the writer, until they are here. If they
  *     cannot be had, it fails, and the transaction stays open.
  */
 import type { StorageError } from "../../base/errors.ts";
-import type { Lsn } from "../../base/units.ts";
+import { LSN_ZERO, type Lsn, laterLsn } from "../../base/units.ts";
 import { PagesAway } from "../../page-store/index.ts";
 import type { StatementDescription } from "../api/queryable.ts";
 import { acquireWriter } from "./acquire-writer.ts";
@@ -27,6 +27,7 @@ import { type Permit, RowIterator } from "./iterator.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
 import {
   type CallOutcome,
+  type Ran,
   SeatTransaction,
   type SeatTransactionOptions,
 } from "./seat-transaction.ts";
@@ -63,9 +64,9 @@ export class SeatRunner implements Runner {
     return this.#last ?? Promise.resolve();
   }
 
-  /** Resolves when everything that the session has seen or done here is durable. */
-  durable(seenLsn?: Lsn): Promise<void> {
-    return this.#gate({ answer: undefined }, seenLsn);
+  /** Resolves when all that the function's transaction has seen or done is durable. */
+  durable(): Promise<void> {
+    return this.#passed({ answer: undefined, seenLsn: this.transaction.seenLsn });
   }
 
   run<T>(call: Call<T>, permit?: Permit): Promise<T> {
@@ -92,23 +93,8 @@ export class SeatRunner implements Runner {
   }
 
   script(sql: string, timeoutMs?: number, permit?: Permit): Promise<void> {
-    const { database, seat } = this.transaction;
-    const running = this.#inTurn(async () => {
-      const deadlineMs = database.deadlineMs(timeoutMs);
-      for (let rest = sql; rest.trim() !== ""; ) {
-        rest = await this.#waits.withPages({ timeoutMs, deadlineMs }, () => {
-          permit?.();
-          if (timeoutMs !== undefined) seat.connection.deadline(deadlineMs);
-          return this.#runFirst(rest, permit);
-        });
-      }
-    }).finally(() => {
-      if (timeoutMs !== undefined && seat.connection.open) seat.connection.deadline(undefined);
-    });
-    return running.then(
-      () => this.#gate({ answer: undefined }),
-      (error) => this.#gate({ error: interrupted(error, timeoutMs) }),
-    );
+    const running = this.#inTurn(() => this.#runAll(sql, timeoutMs, permit));
+    return running.then((ran) => this.#gate(ran));
   }
 
   /** The rows are taken at the first step, and ask for the permit at every one. */
@@ -154,7 +140,7 @@ export class SeatRunner implements Runner {
   #runNow<T>(call: Call<T>): Promise<T> {
     const ran = this.transaction.run(call);
     if ("error" in ran && isOfTheDevice(ran.error)) return settle(ran);
-    return this.#gate(ran, ran.seenLsn);
+    return this.#gate(ran);
   }
 
   /** Once more, when the pages are here that it missed. It has been its turn already. */
@@ -167,6 +153,34 @@ export class SeatRunner implements Runner {
       return this.#runNow({ ...call, deadlineMs });
     };
     return this.#waits.withPages({ timeoutMs, deadlineMs }, run, missed);
+  }
+
+  /** Runs a script. What it shows is what any of its statements saw. */
+  async #runAll(
+    sql: string,
+    timeoutMs: number | undefined,
+    permit: Permit | undefined,
+  ): Promise<Ran<undefined>> {
+    const { transaction } = this;
+    const { connection } = transaction.seat;
+    const deadlineMs = transaction.database.deadlineMs(timeoutMs);
+    let seenLsn = LSN_ZERO;
+    try {
+      for (let rest = sql; rest.trim() !== ""; ) {
+        rest = await this.#waits.withPages({ timeoutMs, deadlineMs }, () => {
+          permit?.();
+          if (timeoutMs !== undefined) connection.deadline(deadlineMs);
+          return this.#runFirst(rest, permit);
+        });
+        seenLsn = laterLsn(seenLsn, transaction.seenLsn);
+      }
+      return { answer: undefined, seenLsn };
+    } catch (error) {
+      if (!isOfTheDevice(error)) seenLsn = laterLsn(seenLsn, transaction.seenLsn);
+      return { error: interrupted(error, timeoutMs), seenLsn };
+    } finally {
+      if (timeoutMs !== undefined && connection.open) connection.deadline(undefined);
+    }
   }
 
   /** Runs the first statement of a script; returns what follows it. */
@@ -213,29 +227,34 @@ export class SeatRunner implements Runner {
   }
 
   /** See (3). */
-  #gate<T>(outcome: CallOutcome<T>, seenLsn = this.transaction.seenLsn): Promise<T> {
+  #gate<T>(ran: Ran<T>): Promise<T> {
     const { transaction } = this;
+    return transaction.revealsCommitted && transaction.isOpen ? settle(ran) : this.#passed(ran);
+  }
+
+  #passed<T>(ran: Ran<T>): Promise<T> {
+    const { transaction } = this;
+    const { seenLsn } = ran;
     const { level, database } = transaction;
     const gate = level ?? database.gate;
-    if (gate.isOpen(seenLsn)) return settle(outcome);
-    if (transaction.revealsCommitted && transaction.isOpen) return settle(outcome);
-    if (transaction.hasWriter) return this.#waitWithWriter(outcome, seenLsn);
+    if (gate.isOpen(seenLsn)) return settle(ran);
+    if (transaction.hasWriter) return this.#waitWithWriter(ran);
     database.options.kick();
-    return gate.passed(seenLsn).then(() => settle(outcome));
+    return gate.passed(seenLsn).then(() => settle(ran));
   }
 
   /** Nobody who shares its database can go on, so that the flush may as well happen at once. */
-  async #waitWithWriter<T>(outcome: CallOutcome<T>, seenLsn: Lsn): Promise<T> {
+  async #waitWithWriter<T>(ran: Ran<T>): Promise<T> {
     const { database, level } = this.transaction;
     const { kick, countHold } = database.options;
     countHold(-1);
     kick();
     try {
-      await (level ?? database.gate).passed(seenLsn);
+      await (level ?? database.gate).passed(ran.seenLsn);
     } finally {
       countHold(1);
     }
-    return settle(outcome);
+    return settle(ran);
   }
 }
 

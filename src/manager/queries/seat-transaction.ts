@@ -19,9 +19,11 @@
  *     function's transaction is lost then: it keeps the writer to its end.
  * (4) When it has given the writer back, the writer's seat is somebody else's, and is not touched; nor
  *     is a seat that was taken away (`refuse`).
+ * (5) Whoever has the writer sees the newest state, durable or not. What a statement saw is noted before
+ *     the writer goes back (`seenLsn`): an error shows it, and so does a write that changes nothing.
  */
 import type { StorageError } from "../../base/errors.ts";
-import type { Lsn } from "../../base/units.ts";
+import { LSN_ZERO, type Lsn, laterLsn } from "../../base/units.ts";
 import { PagesAway } from "../../page-store/index.ts";
 import type { PreparedStatement } from "../../sqlite/index.ts";
 import type { StatementDescription } from "../api/queryable.ts";
@@ -62,6 +64,7 @@ export class SeatTransaction {
   #refusal: StorageError | undefined;
   /** See (3). */
   #lost: Failed | undefined;
+  #seenLsn: Lsn = LSN_ZERO;
   /** A function's transaction is open: it is the function that ends it, by returning. */
   isScoped = false;
   /** What would write is refused with SQLITE_READONLY. */
@@ -89,11 +92,15 @@ export class SeatTransaction {
     return this.#releaseWriter !== undefined;
   }
 
-  /** Inside of a transaction its snapshot, which is newer than durable where it is to write. */
+  /** What the last statement saw; of a function's transaction, the newest that any of it saw. See (5). */
   get seenLsn(): Lsn {
-    const { connection } = this.seat;
-    if (!connection.open) return this.session.lastCommitLsn;
-    return connection.snapshotLsn ?? this.database.awaitedBy(this.session, this.level);
+    return this.#seenLsn;
+  }
+
+  /** The function of a transaction begins, with what its BEGIN saw. */
+  enterScope(): void {
+    this.#see();
+    this.isScoped = true;
   }
 
   /** It keeps the writer by (2), and gives it back by this. */
@@ -226,6 +233,7 @@ export class SeatTransaction {
       isOver = !(error instanceof PagesAway);
       throw error;
     } finally {
+      if (isOver && this.hasWriter) this.#see();
       if (isOver) this.#ended();
     }
   }
@@ -256,18 +264,33 @@ export class SeatTransaction {
     failure?: Failed,
   ): Lsn {
     const { seat, session } = this;
-    if (this.#refusal !== undefined || !seat.connection.open) return this.seenLsn;
+    if (this.#refusal !== undefined || !seat.connection.open) return session.lastCommitLsn;
     if (timeoutMs !== undefined) seat.connection.deadline(undefined);
     if (statement?.traits.changesSchema) this.database.schemaChanged();
-    const { seenLsn } = this;
-    this.#afterStep(failure);
+    const seenLsn = this.#afterStep(failure);
     return seenLsn > session.lastCommitLsn || this.isOpen ? seenLsn : session.lastCommitLsn;
   }
 
-  /** What a statement may have ended. See (3). */
-  #afterStep(failure: Failed | undefined): void {
+  /** Notes what a statement saw, and what it may have ended. Returns the former. See (3), (5). */
+  #afterStep(failure: Failed | undefined): Lsn {
+    const seenLsn = this.#see();
     if (!this.isScoped) this.#ended();
     else if (this.seat.connection.open && !this.isOpen) this.#lost ??= failure;
+    return seenLsn;
+  }
+
+  /** See (5). */
+  #see(): Lsn {
+    const seenLsn = this.#shownLsn();
+    this.#seenLsn = this.isScoped ? laterLsn(this.#seenLsn, seenLsn) : seenLsn;
+    return seenLsn;
+  }
+
+  #shownLsn(): Lsn {
+    const { database, session, seat } = this;
+    if (!seat.connection.open) return session.lastCommitLsn;
+    if (this.hasWriter) return database.space.newestLsn;
+    return seat.connection.snapshotLsn ?? database.awaitedBy(session, this.level);
   }
 
   /** The commit, if there was one, is the session's; and the writer goes back with it. */

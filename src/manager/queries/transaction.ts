@@ -11,7 +11,6 @@
  *     has run out is told at once, whatever the sink does: it shows nothing of the database.
  * (2) What comes of one, also what its function throws, is told when all that it saw is durable.
  */
-import { laterLsn } from "../../base/units.ts";
 import type { TransactionOptions } from "../api/connection.ts";
 import { transactionClosed } from "./closed.ts";
 import { isOfTheDevice } from "./group.ts";
@@ -76,8 +75,7 @@ async function runScoped<T>(
 ): Promise<T> {
   const { transaction } = runner;
   const scope = new Scope(runner);
-  const { seenLsn } = transaction;
-  transaction.isScoped = true;
+  transaction.enterScope();
   const guard = new TransactionGuard(scope, { ...limits, database: transaction.database });
   if (mode !== "immediate") guard.watchAge(runner);
   try {
@@ -88,12 +86,12 @@ async function runScoped<T>(
     scope.end(transactionClosed);
     const waiting = runner.commit();
     if (waiting !== undefined) await waiting;
-    await runner.durable(laterLsn(seenLsn, transaction.seenLsn));
+    await runner.durable();
     return result;
   } catch (error) {
     scope.end(transactionClosed);
     runner.abandon();
-    if (guard.reason === undefined && !isOfTheDevice(error)) await runner.durable(seenLsn);
+    if (guard.reason === undefined && !isOfTheDevice(error)) await runner.durable();
     throw guard.reason ?? error;
   } finally {
     transaction.isScoped = false;
