@@ -90,3 +90,12 @@ test("a COMMIT of a script is freed that finds pages away before it has begun, a
     expect(connection.autocommit).toBe(true);
   });
 });
+
+test("a statement of a script that does not compile gives the writer back that it was to have", async () => {
+  await withSeat((place) => {
+    const transaction = new SeatTransaction(place);
+    transaction.giveWriter(() => {});
+    expect(() => transaction.compileFirst("insert into gone values (1)")).toThrow("no such table");
+    expect(transaction.hasWriter).toBe(false);
+  });
+});

@@ -182,7 +182,12 @@ export class SeatTransaction {
   compileFirst(sql: string): ReturnType<Seat["connection"]["prepare"]> {
     this.assertUsable();
     this.#setHorizon();
-    return this.seat.connection.prepare(sql);
+    try {
+      return this.seat.connection.prepare(sql);
+    } catch (error) {
+      if (!(error instanceof PagesAway)) this.#afterStep({ error });
+      throw error;
+    }
   }
 
   /** Runs a statement of a script, drops its rows, and frees it. Throws PagesAway: see (1). */
