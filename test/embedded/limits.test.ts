@@ -164,6 +164,24 @@ describe.each(DRIVERS)("a store whose device hangs, %s", (io) => {
     });
   });
 
+  // evidence: G2
+  test("shows nobody what a connection committed that was closed before it was durable", async () => {
+    await within({ io, inlineFlushMs: 0 }, async ({ world, env, manager, notes }) => {
+      const own = await notes.connect();
+      await own.exec("select 1"); // From now on it has its own place.
+      world.disk.hangNext({ operation: FLUSH[io], pathPattern: WAL, ms: 5000 });
+      const writing = own.exec("insert into note (body) values ('one')");
+      await env.clock.sleep(100);
+      await own.close();
+      const other = await manager.database("notes");
+      const select = other.prepare("select body from note").pluck();
+      expect(await select.iterate().next()).toEqual({ done: true, value: undefined });
+      await writing;
+      expect(await select.iterate().next()).toEqual({ done: false, value: "one" });
+      await manager.close();
+    });
+  });
+
   // evidence: G17
   test("keeps callers waiting who are in, and those at the door until their time is up", async () => {
     const limits = { writeTimeoutMs: 200, admissionTimeoutMs: 3000 };

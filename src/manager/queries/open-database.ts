@@ -16,7 +16,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Env } from "../../base/env.ts";
 import type { StorageError } from "../../base/errors.ts";
-import { earlierLsn, type Lsn, laterLsn, type StreamId } from "../../base/units.ts";
+import { earlierLsn, LSN_ZERO, type Lsn, laterLsn, type StreamId } from "../../base/units.ts";
 import type { PageSpace } from "../../page-store/index.ts";
 import {
   type EngineKind,
@@ -247,10 +247,15 @@ export class OpenDatabase {
     return seat.connection;
   }
 
-  /** `reusable` says that its connection is as it was: no changed pragmas, no temp tables. */
+  /**
+   * `reusable` says that its connection is as it was: no changed pragmas, no temp tables. One that shows
+   * a commit of its own before that is durable is not for others.
+   */
   giveBack(seat: Seat, { reusable }: { readonly reusable: boolean }): void {
     if (!this.#lentSpares.delete(seat)) return;
-    const keep = reusable && seat.connection.autocommit && this.#closed === undefined;
+    const { autocommit, lastCommitLsn = LSN_ZERO } = seat.connection;
+    const isDurable = this.options.levels.local.isOpen(lastCommitLsn);
+    const keep = reusable && autocommit && isDurable && this.#closed === undefined;
     if (keep && this.#idleSpares.length < IDLE_SPARES_MAX) this.#idleSpares.push(seat);
     else seat.close();
   }
