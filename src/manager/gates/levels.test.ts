@@ -232,9 +232,46 @@ describe("a transaction", () => {
       const before = notes.exec(INSERT);
       const late = notes.transaction((tx) => tx.exec(INSERT), { timeoutMs: 500 });
       expect(await outcome(late)).toBe("BOP_TIMEOUT");
+      const own = await notes.connect();
+      const later = own.transaction((tx) => tx.exec(INSERT), { timeoutMs: 500 });
+      expect(await outcome(later)).toBe("BOP_TIMEOUT");
+      const signal = new AbortController();
+      const given = own.transaction((tx) => tx.exec(INSERT), { signal: signal.signal });
+      expect(await outcome(given)).toBe("open");
+      signal.abort(new Error("enough"));
+      expect(await outcome(given)).toBe("enough");
       shipper.ship();
       await before;
       expect(await count(notes)).toBe(2);
+    }));
+
+  // evidence: G34
+  test("that a connection begins by itself is begun at once; what it shows waits for the sink", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const notes = await begin({ manager, shipper }, "notes", "remote");
+      const own = await notes.connect();
+      for (const begins of [
+        () => own.exec("begin immediate"),
+        () => own.execute("begin immediate").then(({ rows }) => rows),
+        () => own.exec("begin; savepoint s"),
+      ]) {
+        const before = notes.exec(INSERT);
+        expect(await outcome(before)).toBe("open");
+        expect(await outcome(begins())).toMatch(/done|\[\]/);
+        const counted = count(own);
+        expect(await outcome(counted)).toBe("open");
+        shipper.ship();
+        await counted;
+        await own.exec("rollback");
+        await before;
+      }
+      const before = notes.exec(INSERT);
+      expect(await outcome(before)).toBe("open");
+      await own.exec("begin immediate");
+      const nothing = own.exec("commit"); // It saw what it was begun on.
+      expect(await outcome(nothing)).toBe("open");
+      shipper.ship();
+      await Promise.all([before, nothing]);
     }));
 });
 

@@ -21,11 +21,13 @@
  *     is a seat that was taken away (`refuse`).
  * (5) Whoever has the writer sees the newest state, durable or not. What a statement saw is noted before
  *     the writer goes back (`seenLsn`): an error shows it, and so does a write that changes nothing.
+ * (6) What begins a transaction or a savepoint shows nothing of what it was begun on. What follows does,
+ *     its end as well.
  */
 import type { StorageError } from "../../base/errors.ts";
 import { LSN_ZERO, type Lsn, laterLsn } from "../../base/units.ts";
 import { PagesAway } from "../../page-store/index.ts";
-import type { PreparedStatement } from "../../sqlite/index.ts";
+import type { PreparedStatement, StatementTraits } from "../../sqlite/index.ts";
 import type { StatementDescription } from "../api/queryable.ts";
 import type { OutputGate } from "../gates/gate.ts";
 import { interrupted } from "./interrupted.ts";
@@ -193,7 +195,7 @@ export class SeatTransaction {
   /** Runs a statement of a script, drops its rows, and frees it. Throws PagesAway: see (1). */
   runFirst(statement: PreparedStatement): void {
     // Asked now, since the statement is gone after its run.
-    const { sessionBound, changesSchema } = statement.traits;
+    const { sessionBound, changesSchema, kind } = statement.traits;
     const { seat, session, database } = this;
     let failure: Failed | undefined;
     try {
@@ -208,7 +210,7 @@ export class SeatTransaction {
     } finally {
       if (sessionBound) this.hasChangedSeat = true;
       if (changesSchema) database.schemaChanged();
-      if (!(failure?.error instanceof PagesAway)) this.#afterStep(failure);
+      if (!(failure?.error instanceof PagesAway)) this.#afterStep(failure, kind);
     }
   }
 
@@ -272,21 +274,21 @@ export class SeatTransaction {
     if (this.#refusal !== undefined || !seat.connection.open) return session.lastCommitLsn;
     if (timeoutMs !== undefined) seat.connection.deadline(undefined);
     if (statement?.traits.changesSchema) this.database.schemaChanged();
-    const seenLsn = this.#afterStep(failure);
+    const seenLsn = this.#afterStep(failure, statement?.traits.kind);
     return seenLsn > session.lastCommitLsn || this.isOpen ? seenLsn : session.lastCommitLsn;
   }
 
-  /** Notes what a statement saw, and what it may have ended. Returns the former. See (3), (5). */
-  #afterStep(failure: Failed | undefined): Lsn {
-    const seenLsn = this.#see();
+  /** Notes what a statement saw, and what it may have ended. Returns the former. See (3), (5), (6). */
+  #afterStep(failure: Failed | undefined, kind?: StatementTraits["kind"]): Lsn {
+    const isBegun = failure === undefined && kind === "transaction" && this.isOpen;
+    const seenLsn = this.#see(isBegun ? LSN_ZERO : this.#shownLsn());
     if (!this.isScoped) this.#ended();
     else if (this.seat.connection.open && !this.isOpen) this.#lost ??= failure;
     return seenLsn;
   }
 
   /** See (5). */
-  #see(): Lsn {
-    const seenLsn = this.#shownLsn();
+  #see(seenLsn = this.#shownLsn()): Lsn {
     this.#seenLsn = this.isScoped ? laterLsn(this.#seenLsn, seenLsn) : seenLsn;
     return seenLsn;
   }
