@@ -182,6 +182,52 @@ describe.each(DRIVERS)("a store whose device hangs, %s", (io) => {
     });
   });
 
+  // evidence: G2
+  test("describes a table to a transaction when it is durable that there is one", async () => {
+    const limits = { writeTimeoutMs: 60_000 };
+    await within({ io, limits, inlineFlushMs: 0 }, async ({ world, env, manager, notes }) => {
+      world.disk.hangNext({ operation: FLUSH[io], pathPattern: WAL, ms: 4000 });
+      const creating = notes.exec("create table young (id)");
+      await env.clock.sleep(100);
+      const heard: unknown[] = [];
+      const looking = notes.transaction(async (tx) => {
+        const hear = (columns: readonly { name: string }[]) =>
+          heard.push(columns.map(({ name }) => name));
+        const sql = "select * from young";
+        const described = tx.describe(sql).then(({ columns }) => hear(columns));
+        await Promise.all([described, tx.prepare(sql).columns().then(hear)]);
+      });
+      await env.clock.sleep(1000);
+      expect(heard).toEqual([]);
+      await Promise.all([creating, looking]);
+      expect(heard).toEqual([["id"], ["id"]]);
+      await manager.close();
+    });
+  });
+
+  test("lets a handle write behind a connection, whatever a transaction of it left unawaited", async () => {
+    const limits = { writeTimeoutMs: 60_000 };
+    await within({ io, limits, inlineFlushMs: 0 }, async ({ world, env, manager, notes }) => {
+      const own = await notes.connect();
+      await own.exec("select 1"); // From now on it has its own place.
+      const left: Promise<unknown>[] = [];
+      const failing = notes.transaction((tx) => {
+        left.push(tx.exec("select 1; select 2").catch((error) => error.code));
+        left.push(tx.describe("select 1").catch((error) => error.code));
+        throw new Error("changed my mind");
+      });
+      await expect(failing).rejects.toThrow("changed my mind");
+      expect(await Promise.all(left)).toEqual(["BOP_CLOSED", "BOP_CLOSED"]);
+      world.disk.hangNext({ operation: FLUSH[io], pathPattern: WAL, ms: 5000 });
+      const insert = "insert into note (body) values ('one')";
+      const first = own.exec(insert);
+      await env.clock.sleep(100);
+      expect((await notes.prepare(insert).run()).changes).toBe(1);
+      await first;
+      await manager.close();
+    });
+  });
+
   // evidence: G17
   test("keeps callers waiting who are in, and those at the door until their time is up", async () => {
     const limits = { writeTimeoutMs: 200, admissionTimeoutMs: 3000 };

@@ -38,7 +38,7 @@ export class Scope extends QueryableBase implements Transaction {
         return seatRunner.iterate(call, this.#permit);
       },
       script: (sql, timeoutMs) => this.#guarded(() => this.#script(sql, timeoutMs)),
-      describe: (sql) => this.#guarded(() => seatRunner.describe(sql)),
+      describe: (sql) => this.#guarded(() => seatRunner.describe(sql, this.#permit)),
     };
   }
 

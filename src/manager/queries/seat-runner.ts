@@ -108,8 +108,15 @@ export class SeatRunner implements Runner {
     });
   }
 
-  describe(sql: string): Promise<StatementDescription> {
-    return this.#inTurn(() => this.#waits.withPages({}, () => this.transaction.describe(sql)));
+  describe(sql: string, permit?: Permit): Promise<StatementDescription> {
+    const { transaction } = this;
+    const running = this.#inTurn(() =>
+      this.#waits.withPages({}, () => {
+        permit?.();
+        return transaction.describe(sql);
+      }),
+    );
+    return running.then((ran) => this.#gate(ran));
   }
 
   /** The end of a function's transaction. Undefined: it has ended; else it does when pages are here. */

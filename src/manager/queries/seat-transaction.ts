@@ -24,6 +24,7 @@
  * (6) What begins a transaction or a savepoint shows nothing of what it was begun on. What follows does,
  *     its end as well.
  */
+import { assert } from "../../base/assert.ts";
 import type { StorageError } from "../../base/errors.ts";
 import { LSN_ZERO, type Lsn, laterLsn } from "../../base/units.ts";
 import { PagesAway } from "../../page-store/index.ts";
@@ -214,11 +215,20 @@ export class SeatTransaction {
     }
   }
 
-  describe(sql: string): StatementDescription {
-    this.assertUsable();
-    this.#setHorizon();
-    const { columns, parameterNames, readonly, explain } = this.seat.statement(sql);
-    return { columns, parameterNames, isReadonly: readonly, isExplain: explain > 0 };
+  /** What a statement is shows the schema. Throws PagesAway. */
+  describe(sql: string): Ran<StatementDescription> {
+    let outcome: CallOutcome<StatementDescription>;
+    try {
+      this.assertUsable();
+      this.#setHorizon();
+      const { columns, parameterNames, readonly, explain } = this.seat.statement(sql);
+      const isExplain = explain > 0;
+      outcome = { answer: { columns, parameterNames, isReadonly: readonly, isExplain } };
+    } catch (error) {
+      if (error instanceof PagesAway) throw error;
+      outcome = { error };
+    }
+    return { ...outcome, seenLsn: this.#see() };
   }
 
   /** Runs `COMMIT` and the like, without the check that keeps users from it. */
@@ -260,6 +270,7 @@ export class SeatTransaction {
   }
 
   #setHorizon(): void {
+    assert(!this.#isShared || this.hasWriter, "the writer's seat is used by who has the writer");
     const holding = this.#releaseWriter !== undefined;
     this.seat.horizon = holding ? NEWEST : this.database.horizonOf(this.session);
   }
@@ -295,7 +306,7 @@ export class SeatTransaction {
 
   #shownLsn(): Lsn {
     const { database, session, seat } = this;
-    if (!seat.connection.open) return session.lastCommitLsn;
+    if (this.#refusal !== undefined || !seat.connection.open) return session.lastCommitLsn;
     if (this.hasWriter) return database.space.newestLsn;
     return seat.connection.snapshotLsn ?? database.awaitedBy(session, this.level);
   }
