@@ -8,9 +8,11 @@
  *     exports its past, too, as far as no large transaction lies on the way: see past-fork.ts (3).
  * (2) Memory is a slice of pages, however much was changed: a delta is put on what the file has.
  * (3) A page that a commit cut off reads as zeros when the database has grown again, as the file does.
+ * (4) The file is written when the database's level has all that it shows. For a time, that is no more
+ *     than the database has: what others committed is not waited for.
  */
 import type { Env, File } from "../../base/env.ts";
-import type { Lsn } from "../../base/units.ts";
+import { earlierLsn, type Lsn } from "../../base/units.ts";
 import type { PageStore, Snapshot } from "../../page-store/index.ts";
 import type { ReplayedCommit, ReplayedFrame } from "../../write/index.ts";
 import type { OpenDatabase } from "../queries/open-database.ts";
@@ -39,6 +41,7 @@ export async function exportPast(
   database.assertOpen();
   const { stream } = database.options;
   const upTo = await momentIn(ground, { at, stream, what: "export" });
+  await ground.durable(earlierLsn(upTo, database.space.newestLsn)); // See (4).
   for (const isLast of [false, true]) {
     const outcome = await attempt(ground, { database, path, upTo }, options);
     if (outcome === "done") return;

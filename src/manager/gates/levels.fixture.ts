@@ -1,5 +1,5 @@
 /** A store whose sink takes what a test lets through: for tests of what answers wait for. */
-import type { Env } from "../../base/env.ts";
+import type { Clock, Env } from "../../base/env.ts";
 import type { StorageError } from "../../base/errors.ts";
 import { LSN_ZERO, type Lsn } from "../../base/units.ts";
 import { type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
@@ -105,6 +105,7 @@ export interface HandShipped {
   readonly manager: StoreManager;
   readonly shipper: HandShipper;
   readonly world: SimulatedWorld;
+  readonly clock: Clock;
   /** "open" if it has not settled a second from now, else what came of it. */
   outcome(promise: Promise<unknown>): Promise<string>;
 }
@@ -168,5 +169,5 @@ async function openIn(place: Place, env: Env, options: Options): Promise<HandShi
     );
     return Promise.race([settled, clock.sleep(1000).then(() => "open")]);
   };
-  return { manager: new StoreManager(store), shipper, world, outcome };
+  return { manager: new StoreManager(store), shipper, world, clock, outcome };
 }

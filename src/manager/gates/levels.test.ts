@@ -87,12 +87,22 @@ describe("at level remote", () => {
       await first;
     }));
 
+  // evidence: G34
   test("a copy, a snapshot and a fork wait for the sink; the fork goes on at that level", () =>
-    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+    shippedByHand({}, async ({ manager, shipper, outcome, clock }) => {
       const notes = await begin({ manager, shipper }, "notes", "remote");
+      const quiet = await begin({ manager, shipper }, "quiet", "remote");
       const writing = notes.exec(INSERT);
-      const waiting = [notes.export("/copy.sqlite"), notes.snapshot("s"), notes.fork("fork")];
+      expect(await outcome(writing)).toBe("open");
+      const at = new Date(clock.wallMs());
+      const waiting = [
+        notes.export("/copy.sqlite"),
+        notes.export("/past.sqlite", { at }),
+        notes.snapshot("s"),
+        notes.fork("fork"),
+      ];
       for (const one of waiting) expect(await outcome(one)).toBe("open");
+      expect(await outcome(quiet.export("/quiet.sqlite", { at }))).toBe("done");
       shipper.ship();
       await Promise.all([writing, ...waiting]);
       const fork = await manager.database("fork");
