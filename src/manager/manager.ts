@@ -6,7 +6,7 @@
  * (3) Nobody is shown a database whose creation is not durable, except who created it.
  */
 import type { Env } from "../base/env.ts";
-import { CATALOGUE_STREAM, type StreamId } from "../base/units.ts";
+import { CATALOGUE_STREAM, type Lsn, type StreamId } from "../base/units.ts";
 import type { LogMember, LogWritten, RecordLog } from "../record-log/index.ts";
 import type { RestorePoints } from "../restore/index.ts";
 import type { ObjectStore } from "../sink/index.ts";
@@ -343,17 +343,18 @@ export class StoreManager implements Manager {
     options: TransferOptions,
   ): Promise<void> {
     const store = this.#store;
+    let publishedLsn: Lsn;
     try {
       const target = await store.importTarget(stream);
       await importFile(source, target, options);
-      store.lifecycle.assertWritable();
+      const opened = store.door.enter();
+      if (opened !== undefined) await opened;
+      publishedLsn = store.catalogue.publish(stream);
     } catch (error) {
       if (store.lifecycle.state === "open") store.drop(stream, "");
       throw error;
     }
-    const opened = store.door.enter();
-    if (opened !== undefined) await opened;
-    await store.durable(store.catalogue.publish(stream));
+    await store.durable(publishedLsn);
   }
 
   #live(name: DatabaseName): CatalogueRow {

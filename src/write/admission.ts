@@ -10,6 +10,8 @@
  *   sink                 `maxUnshippedBytes` of log wait for the sink
  *
  * (1) Who was let in is refused at its commit only for what memory or disk cannot hold.
+ * (2) What gives back what others took, as the end of an import that came to nothing, is never refused
+ *     for want of room: it is some bytes, and waits with the backlog until there is.
  */
 import { isStorageError, StorageError } from "../base/errors.ts";
 import type { Lsn, StreamId } from "../base/units.ts";

@@ -142,10 +142,10 @@ export class LogController implements StoredLog {
     this.#streams.limit(stream, maxBacklogBytes);
   }
 
-  stage(stream: StreamId): StagedFrames {
+  stage(stream: StreamId, options?: { readonly givesBack: boolean }): StagedFrames {
     if (!this.#core.inGroup) {
       this.#assertTakes();
-      this.#admission.checkRoom();
+      if (options?.givesBack !== true) this.#admission.checkRoom();
     }
     this.#core.begin(stream);
     return this.#streams.counted(stream, this.#core);

@@ -70,6 +70,16 @@ describe("a log that is full", () => {
     });
   });
 
+  test("what gives back what others took is taken at once, and everything else is refused", async () => {
+    await within({ maxBacklogBytes: 128 * 1024 }, async ({ log, store }) => {
+      store.commit(log, 200_000);
+      expect(refusal(() => log.stage(OTHER))?.full).toBe("log backlog");
+      const staged = log.stage(OTHER, { givesBack: true });
+      staged.entry(new Uint8Array(10));
+      await log.durable(staged.seal({ pageCount: 0, pageBytes: 0 }));
+    });
+  });
+
   test("segments that no checkpoint lets go are bounded, until one does", async () => {
     await within({ maxInflightSegments: 3 }, async ({ log, store, env }) => {
       for (let n = 0; n < 12; n++) await store.commitDurably(log, 100_000);

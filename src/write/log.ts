@@ -47,8 +47,11 @@ export interface Log {
    */
   limitStream(stream: StreamId, maxBacklogBytes: number | undefined): void;
 
-  /** Opens a commit of one stream. See (1). Throws as `admit` does, but for limits of room only. */
-  stage(stream: StreamId): StagedFrames;
+  /**
+   * Opens a commit of one stream. See (1). Throws as `admit` does, but for limits of room only; not for
+   * those either where it is small and gives back what others took.
+   */
+  stage(stream: StreamId, options?: { readonly givesBack: boolean }): StagedFrames;
 
   /**
    * Asks that what is sealed be written: at once if no write is in flight, else when that one is

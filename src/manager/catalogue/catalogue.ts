@@ -130,9 +130,9 @@ export class Catalogue {
     return present(this.databases.row(stream), "a fork has a row");
   }
 
-  /** Returns the LSN at which it is gone. */
+  /** Returns the LSN at which it is gone. A log without room takes it too. */
   drop(stream: StreamId): Lsn {
-    return this.#append({ type: "drop", stream });
+    return this.#appendAll([{ type: "drop", stream }], { givesBack: true });
   }
 
   rename(stream: StreamId, name: DatabaseName): Lsn {
@@ -208,9 +208,9 @@ export class Catalogue {
   }
 
   /** As one commit. */
-  #appendAll(entries: readonly CatalogueEntry[]): Lsn {
+  #appendAll(entries: readonly CatalogueEntry[], options?: { readonly givesBack: boolean }): Lsn {
     const log = present(this.#log, "the catalogue is changed after the log was attached");
-    const frames = log.stage(CATALOGUE_STREAM);
+    const frames = log.stage(CATALOGUE_STREAM, options);
     for (const entry of entries) frames.entry(encodeCatalogueEntry(entry));
     const lsn = frames.seal({ pageCount: 0, pageBytes: 0 });
     this.databases.settle(log.durableLsn);

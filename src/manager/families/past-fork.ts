@@ -175,6 +175,7 @@ async function fill(
 ): Promise<StreamId | "spilled"> {
   const { catalogue, log, clock, door, durable, discard, assertWritable } = ground;
   const { after: afterLsn, upTo: upToLsn } = chosen;
+  let publishedLsn: Lsn;
   try {
     const { space, pages } = await ground.targetOf(stream);
     const commits = log.history.commits(from, { afterLsn, upToLsn });
@@ -182,14 +183,14 @@ async function fill(
       discard(stream);
       return "spilled";
     }
-    assertWritable();
+    const opened = door.enter();
+    if (opened !== undefined) await opened;
+    publishedLsn = catalogue.publish(stream);
   } catch (error) {
     discard(stream);
     throw error;
   }
-  const opened = door.enter();
-  if (opened !== undefined) await opened;
-  await durable(catalogue.publish(stream));
+  await durable(publishedLsn);
   return stream;
 }
 

@@ -3,8 +3,8 @@
  *
  * (1) Nothing of it can be seen before it is complete and checked: it is written under a catalogue
  *     row in state `importing`, and becomes live by one entry of the catalogue at the end.
- * (2) An import that fails, or that a crash cuts off, leaves nothing: its row is dropped, at once or
- *     when the store opens.
+ * (2) An import that fails, or that a crash cuts off, leaves nothing: its row is dropped, at once (also
+ *     while the log takes nothing else) or when the store opens.
  * (3) What is more than a transaction may keep in memory goes to chunks of its own and not through
  *     the log: it is written once.
  * (4) Pages are copied as they are. What the engine could not work with (a module that it lacks,
