@@ -107,6 +107,7 @@ export interface SessionCounters {
 
 export interface PreparedStatement {
   readonly sql: string;
+  /** Of its last run from the first step on. Before any, as the schema was when it was compiled. */
   readonly columns: readonly ColumnInfo[];
   /** The engine's build knows which table a column is of (libSQL's does not). */
   readonly tellsTables: boolean;

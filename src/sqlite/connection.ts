@@ -48,6 +48,7 @@ interface Prepared {
 export class Connection implements SqliteConnection, CalledConnection, StatementOwner {
   readonly core: EngineCore;
   readonly db: Pointer;
+  authorizations = 0;
   readonly #id: number;
   readonly #file: MainFile;
   readonly #profile: "embedded" | "server";
@@ -318,6 +319,7 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
   }
 
   authorize(action: number, names: AuthorizerNames): number {
+    this.authorizations += 1;
     return this.#recorder.see(action, names);
   }
 

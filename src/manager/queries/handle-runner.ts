@@ -225,11 +225,13 @@ export class HandleRunner implements Runner {
     const { database, session } = this;
     if (session.calls.isWaiting) return session.calls.inOrder(() => this.describe(sql));
     if (session.queuedCount > 0) this.#catchUp();
-    const { columns, parameterNames, readonly, explain } = await withPages(database.pages, () =>
-      database.readSeat(session).statement(sql),
-    );
+    const description = await withPages(database.pages, () => {
+      const seat = database.readSeat(session);
+      seat.endHold(); // What it holds may be older than what the session may see.
+      return seat.describe(sql);
+    });
     await this.#gated(database.awaitedBy(session));
-    return { columns, parameterNames, isReadonly: readonly, isExplain: explain > 0 };
+    return description;
   }
 
   /**

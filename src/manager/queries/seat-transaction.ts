@@ -221,9 +221,7 @@ export class SeatTransaction {
     try {
       this.assertUsable();
       this.#setHorizon();
-      const { columns, parameterNames, readonly, explain } = this.seat.statement(sql);
-      const isExplain = explain > 0;
-      outcome = { answer: { columns, parameterNames, isReadonly: readonly, isExplain } };
+      outcome = { answer: this.seat.describe(sql) };
     } catch (error) {
       if (error instanceof PagesAway) throw error;
       outcome = { error };

@@ -9,13 +9,24 @@
  * (4) Reads that follow one another on one snapshot share a read transaction, which saves SQLite the
  *     lock and the look at the header for each. It is begun by the second of them, and ended before
  *     the seat is used for anything else: see `holdRead`.
+ * (5) SQLite finds out that the schema is another one now when a statement runs, or when it compiles a
+ *     text with a name that it does not know; a text that compiles may do so by an old schema. Whoever
+ *     is told what a text is, and does not run it (`describe`), is told behind such a look.
  */
 import { LSN_ZERO, type Lsn, laterLsn, lsn } from "../../base/units.ts";
-import type { PreparedStatement, SessionCounters, SqliteConnection } from "../../sqlite/index.ts";
+import {
+  type PreparedStatement,
+  type SessionCounters,
+  type SqliteConnection,
+  SqliteError,
+} from "../../sqlite/index.ts";
+import type { StatementDescription } from "../api/queryable.ts";
 import type { Session } from "./session.ts";
 
 /** The horizon of who may see all that there is. */
 export const NEWEST = lsn(Number.MAX_SAFE_INTEGER);
+/** Nobody can have a table of this name. See (5). */
+const UNKNOWN_TABLE = "select * from sqlite_bop_unknown";
 /** Compiled statements kept by a connection. */
 const STATEMENTS_MAX = 128;
 
@@ -77,6 +88,26 @@ export class Seat {
   /** One that nobody else uses. The caller finalizes it. */
   lease(sql: string): PreparedStatement {
     return compileOne(this.connection, sql);
+  }
+
+  /** See (5). It takes no snapshot that a transaction would keep. */
+  describe(sql: string): StatementDescription {
+    this.#lookAtSchema();
+    const statement = this.lease(sql);
+    try {
+      const { columns, parameterNames, readonly, explain } = statement;
+      return { columns, parameterNames, isReadonly: readonly, isExplain: explain > 0 };
+    } finally {
+      statement.finalize();
+    }
+  }
+
+  #lookAtSchema(): void {
+    try {
+      this.connection.prepare(UNKNOWN_TABLE).statement?.finalize();
+    } catch (error) {
+      if (!(error instanceof SqliteError)) throw error;
+    }
   }
 
   /** Forgets compiled statements, whose traits may be out of date since the schema changed. */

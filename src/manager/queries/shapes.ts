@@ -113,9 +113,10 @@ export interface ExecuteForm {
 export function executeShape(form: ExecuteForm): Shape<ExecuteResult> {
   return {
     collect(statement, { connection }: Seat) {
+      const rows = collectArrays(statement, form);
       return {
-        columns: statement.columns,
-        rows: collectArrays(statement, form),
+        columns: statement.columns, // Behind the first step, which may have found another schema.
+        rows,
         changes: statement.traits.changesRows ? connection.changes : 0,
         lastInsertRowid: connection.lastInsertRowid,
       };

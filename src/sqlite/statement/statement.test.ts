@@ -173,6 +173,26 @@ describe.each(KINDS)("a statement of %s", async (kind) => {
       expect(statement.columns.map(({ name }) => name)).toEqual(["b", "c"]);
     });
 
+    test("have the names of now, behind a run without one and behind a run that failed", () => {
+      const database = new TestDatabase(engine);
+      const [connection, other] = [database.connect(), database.connect()];
+      connection.exec("create table t (a)");
+      const none = other.prepare("select * from t");
+      const failing = other.prepare("select json(a), * from t");
+      const names = ({ columns }: Pick<typeof none, "columns">) => columns.map(({ name }) => name);
+      expect([names(none), names(failing)]).toEqual([["a"], ["json(a)", "a"]]);
+      connection.exec("alter table t add b");
+      expect(none.step()).toBe(false);
+      expect(names(none)).toEqual(["a", "b"]);
+      none.reset();
+      connection.exec("insert into t values ('{', 2); alter table t add c");
+      expect(() => failing.step()).toThrow("malformed JSON");
+      connection.exec("update t set a = '3'");
+      expect(failing.step()).toBe(true);
+      expect(failing.object("number")).toEqual({ "json(a)": "3", a: "3", b: 2, c: null });
+      expect(names(failing)).toEqual(["json(a)", "a", "b", "c"]);
+    });
+
     test("are refused where there is none", () => {
       const statement = open().prepare("select 1");
       expect(() => statement.array("number")).toThrow("not on a row");

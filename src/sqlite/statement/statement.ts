@@ -6,8 +6,10 @@
  *     └──────── reset ───────┴──────────────────────────────┘
  *
  * (1) A statement that failed is reset at once, so that it holds no lock.
- * (2) SQLite compiles a statement anew when the schema changed under it. Names and number of its
- *     columns are looked up again then, before its first row is read.
+ * (2) SQLite compiles a statement anew when the schema changed under it, at the first step of a run.
+ *     Names and number of its columns are looked up again then: from that step on they are those of the
+ *     rows, also of none. It asks the authorizer whenever it compiles, so that a run in which that is
+ *     not asked costs no call to find out.
  * (3) Of columns with the same name an object has the last one.
  * (4) What a read answers without pages that are away, or that the device refused to read, is no
  *     answer: it throws, to be run again.
@@ -43,6 +45,8 @@ export interface StatementOwner {
   readonly db: Pointer;
   /** Why the authorizer refused last. */
   readonly refusal: string | undefined;
+  /** How often the authorizer was asked. See (2). */
+  readonly authorizations: number;
   forget(statement: Statement): void;
   /** It may have been loaded in part: see Connection (3). */
   forgetSchema(): void;
@@ -159,14 +163,14 @@ export class Statement implements PreparedStatement {
     if (breakdown.cause !== undefined) throw breakdown.error();
     const pointer = this.#live();
     vfs.faults.clear();
-    const isFirst = this.#isReset;
     this.#isReset = false;
+    const { authorizations } = this.#owner;
     const code = c.sqlite3_step(pointer);
     heap.fresh();
+    if (this.#owner.authorizations !== authorizations) this.#lookAgain(pointer);
     this.#inRow = code === SQLITE_ROW;
     if (code === SQLITE_ROW || code === SQLITE_DONE) {
       if (vfs.faults.error !== undefined) this.#settleFault();
-      if (isFirst && code === SQLITE_ROW) this.#lookAgain(pointer);
       return code === SQLITE_ROW;
     }
     const { db, refusal } = this.#owner;
