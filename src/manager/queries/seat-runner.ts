@@ -59,6 +59,13 @@ export class SeatRunner implements Runner {
     return this.#last !== undefined;
   }
 
+  /** Runs it when the calls that were made so far are done, before those to come. Undefined: it has run. */
+  behindCalls(task: () => void): Promise<void> | undefined {
+    if (this.#last !== undefined) return this.#inTurn(async () => task());
+    task();
+    return undefined;
+  }
+
   /** Resolves when the calls that were made so far are done. */
   settled(): Promise<void> {
     return this.#last ?? Promise.resolve();

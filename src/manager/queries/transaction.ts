@@ -80,6 +80,7 @@ async function runScoped<T>(
   if (mode !== "immediate") guard.watchAge(runner);
   try {
     const result = await guard.race(fn, scope);
+    scope.leave();
     if (runner.busy) await runner.settled();
     guard.assertIntact();
     transaction.assertNotLost();
