@@ -1,6 +1,6 @@
 /**
  * A LOST MANIFEST MADE AGAIN, offline: from its mirror, the superblock, and the segments and chunks
- * that lie in the store. What happened since the mirror's last entry is in the log, which the next
+ * that lie in the store. What happened since the mirror's last commit is in the log, which the next
  * open replays as after any crash.
  *
  *   owner → superblock → mirror → checks → manifest written → (next open) log replayed
@@ -42,7 +42,7 @@ export interface RebuildReport {
   readonly rows: number;
   readonly chunks: number;
   readonly segments: number;
-  /** Bytes of the mirror behind its last whole entry: what a crash cut off. */
+  /** Bytes of the mirror behind its last whole commit: what a crash cut off. */
   readonly tornBytes: number;
   /** Where the manifest that was there lies now. */
   readonly movedTo?: string;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type SimulatedWorld, simulatedWorld } from "../../io/index.ts";
 import { firstRows } from "../opening/first-rows.ts";
 import { readMirror } from "../opening/rebuild.ts";
-import { STATE_KEY, STORE_KEY, TABLE } from "../rows/keys.ts";
+import { TABLE } from "../rows/keys.ts";
 import { auditMirror } from "./audit-mirror.ts";
 import { mirrorPath } from "./mirror.ts";
 import { MirrorFile } from "./mirror-file.ts";
@@ -10,6 +10,7 @@ import { MIRROR_BLOCK_BYTES } from "./mirror-format.ts";
 
 const DIRECTORY = "/store";
 const PATH = mirrorPath(DIRECTORY);
+const [STORE, MARKS] = firstRows(new Uint8Array(16));
 const rowKey = (n: number) => Uint8Array.of(TABLE.databases, n);
 
 async function withBase(
@@ -18,11 +19,7 @@ async function withBase(
 ) {
   await storage.mkdir(DIRECTORY);
   const file = await MirrorFile.create(storage, PATH, random);
-  const [store, state] = firstRows(new Uint8Array(16));
-  await file.add([
-    { key: STORE_KEY, value: store.value },
-    { key: STATE_KEY, value: state.value },
-  ]);
+  await file.add([STORE, MARKS]);
   await file.endBase();
   return file;
 }
@@ -35,7 +32,8 @@ describe("a file of the mirror", () => {
       const { storage } = world.start();
       await world.run(async () => {
         const file = await withBase(world, storage);
-        await file.add([{ key: rowKey(1), value: world.random.bytes(world.random.below(700)) }]);
+        const value = world.random.bytes(world.random.below(700));
+        await file.add([{ key: rowKey(1), value }, MARKS]);
         await file.sync();
         await storage.syncDirectory(DIRECTORY);
         await storage.syncDirectory("/");

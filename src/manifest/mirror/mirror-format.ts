@@ -29,7 +29,9 @@
  *
  * (1) The rows of a base are read while the manifest changes. Each is of some moment between the
  *     beginning of the base and `whole`, and what changed meanwhile is among the entries: applied in
- *     order, they give one moment at `whole` and after every entry behind it, and none before.
+ *     order, they give one moment at `whole`, and none before. Behind it a commit may be several
+ *     entries; the row of the marks (STATE_KEY) comes last in it, and with that the rows give one moment
+ *     again. Rows that no marks follow are of a commit that was cut off: they are a torn tail, too.
  * (2) The first invalid entry ends the mirror: it is a torn tail. What was lost there is younger than
  *     the last superblock, and the log still holds it.
  * (3) The offset is in the seed: an entry that lies in another place, or in a file of before, is

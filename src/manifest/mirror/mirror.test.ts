@@ -20,6 +20,8 @@ const DIRECTORY = "/store";
 const PLACE = `${DIRECTORY}/manifest`;
 /** A key of the table of cursors. */
 const CURSOR = Uint8Array.of(TABLE.cursors, 99);
+/** Between two places where a file is cut off. */
+const CUT_BYTES = 5 * MIRROR_BLOCK_BYTES;
 const STORE_ID = Uint8Array.from({ length: 16 }, (_, index) => index);
 
 type KeyOf = (n: number) => Uint8Array;
@@ -227,6 +229,38 @@ describe("the mirror of a manifest", () => {
       expect(rig.mirror.stats.current).toBe(true);
       await rig.expectSame(store);
       await store.close();
+    });
+  });
+
+  // evidence: G4, G12
+  test("that was cut off anywhere in a large commit gives the rows of before or of after, and no mixture", async () => {
+    const rig = new Rig(5);
+    const path = mirrorPath(DIRECTORY);
+    const row = (n: number, byte: number) => ({
+      key: pageMap.encodeKey({ stream: streamId(1), rowIndex: n, fromLsn: lsn(byte) }),
+      value: new Uint8Array(4096).fill(byte),
+    });
+    const numbers = Array.from({ length: 100 }, (_, n) => n);
+    await rig.world.run(async () => {
+      const store = await rig.open();
+      await store.commit([...numbers.map((n) => row(n, 2)), marks(2)]);
+      await rig.mirror.settle();
+      const { bytes: baseBytes } = rig.mirror.stats;
+      const removed = numbers.map((n) => ({ key: row(n, 2).key }));
+      await store.commit([...removed, ...numbers.map((n) => row(n, 3)), marks(3)]);
+      await rig.mirror.settle();
+      await store.close();
+      const whole = rig.world.disk.contents(path) ?? new Uint8Array();
+      const generations = new Set<number>();
+      for (let bytes = baseBytes; bytes < whole.length + CUT_BYTES; bytes += CUT_BYTES) {
+        rig.world.disk.replace(path, whole.subarray(0, bytes));
+        const { rows, state, readBytes } = await readMirror(rig.env.storage, DIRECTORY);
+        generations.add(state.generation);
+        const values = rows.map(({ value }) => value[0]);
+        expect(values, `cut at ${bytes}`).toEqual(numbers.map(() => state.generation));
+        if (state.generation === 2) expect(readBytes).toBe(baseBytes);
+      }
+      expect(generations).toEqual(new Set([2, 3]));
     });
   });
 

@@ -224,7 +224,7 @@ export class ManifestMirror {
   }
 
   async #write(file: MirrorFile): Promise<void> {
-    // In the entry of the last rows, or behind them: marks never come before what they speak of.
+    // In the entry of the last rows, or behind them: they end the commits, see mirror-format.ts (1).
     const operations = this.#marks === undefined ? this.#waiting : [...this.#waiting, this.#marks];
     this.#clear();
     await file.add(operations);

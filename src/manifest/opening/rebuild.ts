@@ -1,6 +1,6 @@
 /**
- * A MANIFEST MADE AGAIN from its mirror (mirror.ts): all its rows, as they were at the last entry of
- * the mirror that can be read.
+ * A MANIFEST MADE AGAIN from its mirror (mirror.ts): all its rows, as they were at the last commit that
+ * can be read in the mirror to its end (mirror-format.ts, 1).
  *
  * (1) The row that makes a store one (STORE_KEY) is written last, in the commit that completes the
  *     rest: a rebuild that was cut off is not taken for a manifest, and is begun anew.
@@ -42,7 +42,7 @@ export interface ManifestContents {
 }
 
 export interface MirrorContents extends ManifestContents {
-  /** How far it could be read, and how much there is. A torn tail is normal after a crash. */
+  /** Where the last commit that was read ends, and how much there is. A torn tail is normal after a crash. */
   readonly readBytes: number;
   readonly fileBytes: number;
 }
@@ -168,19 +168,35 @@ async function contentsOf(file: File, path: string): Promise<MirrorContents> {
   if (nonce === undefined) throw unusable(path, "its header is damaged");
   if (typeof nonce === "number") throw unknownVersion({ file: path, found: nonce, supported: 1 });
   const rows = new Map<string, KeyValuePair>();
+  /** Of a commit of which the end was not read yet. */
+  let begun: KeyValueOperation[] = [];
   let isWhole = false;
   let offset = header.length;
+  let readBytes = offset;
   while (true) {
     const found = await readEntry(file, { nonce, offset }, fileBytes);
     if (found === undefined) break;
-    if (found.entry.kind === "whole") isWhole = true;
-    if (found.entry.kind === "rows") apply(rows, found.entry.operations);
-    offset += found.bytes;
+    const { entry, bytes } = found;
+    offset += bytes;
+    if (entry.kind === "rows") for (const operation of entry.operations) begun.push(operation);
+    if (entry.kind === "whole") isWhole = true;
+    if (endsCommit(entry)) {
+      apply(rows, begun);
+      begun = [];
+    }
+    if (begun.length === 0) readBytes = offset;
   }
   if (!isWhole) throw unusable(path, `its base ends at byte ${offset} and is not whole`);
   const contents = contentsOfRows(rows, path);
   if (contents === undefined) throw unusable(path, "a row is missing");
-  return { ...contents, readBytes: offset, fileBytes };
+  return { ...contents, readBytes, fileBytes };
+}
+
+/** See mirror-format.ts (1). */
+function endsCommit(entry: MirrorEntry): boolean {
+  if (entry.kind !== "rows") return entry.kind === "whole";
+  const last = entry.operations.at(-1);
+  return last !== undefined && Buffer.compare(last.key, STATE_KEY) === 0;
 }
 
 /** All rows of a manifest, wherever they come from. Throws BOP_CORRUPT with `file`. */
