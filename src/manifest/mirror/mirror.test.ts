@@ -264,6 +264,29 @@ describe("the mirror of a manifest", () => {
     });
   });
 
+  test("of which not even the file is made keeps no rows for it in memory, and leaves no file behind", async () => {
+    const rig = new Rig(6);
+    await rig.world.run(async () => {
+      const store = await rig.open();
+      await rig.mirror.settle();
+      const path = mirrorPath(DIRECTORY);
+      for (const operation of ["create", "write"] as const) {
+        for (let n = 0; n < 4; n++) {
+          rig.world.disk.failNext({ operation, pathPattern: /\/tmp\// });
+          await rig.mirror.renew();
+          expect(rig.mirror.stats.current).toBe(false);
+          await rig.change(store);
+          expect(rig.mirror.waitingBytes).toBe(0);
+        }
+      }
+      expect(rig.mirror.stats.failures).toBe(8);
+      expect(rig.world.disk.files(/\.mirror$/)).toEqual([path]);
+      await rig.mirror.settle();
+      await rig.expectSame(store);
+      await store.close();
+    });
+  });
+
   // evidence: G12
   test("after a power cut at any moment gives a state that it had when it last settled, or a later one", async () => {
     for (let seed = 0; seed < 60; seed++) {

@@ -122,6 +122,11 @@ export class ManifestMirror {
     return { current, bytes, bases: this.#bases, failures: this.#failures, lastFailure };
   }
 
+  /** Of rows that were committed and are not written yet. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   /** Of the store beneath. */
   get readers(): ReaderFacts {
     return this.#store?.readers() ?? { count: 0, lagMax: 0 };
@@ -238,8 +243,9 @@ export class ManifestMirror {
     const temporary = `${directory}/tmp/${Buffer.from(env.random.bytes(8)).toString("hex")}.mirror`;
     this.#forget();
     this.#basing = true;
-    const file = await MirrorFile.create(env.storage, temporary, env.random);
+    let file: MirrorFile | undefined;
     try {
+      file = await MirrorFile.create(env.storage, temporary, env.random);
       for (const rows of slices(store)) {
         await file.add(rows);
         await nextTurn(env.clock);
@@ -252,7 +258,7 @@ export class ManifestMirror {
       await env.storage.rename(temporary, mirrorPath(directory));
       await env.storage.syncDirectory(directory);
     } catch (error) {
-      await file.close().catch(() => undefined);
+      await file?.close().catch(() => undefined);
       await env.storage.unlink(temporary).catch(() => undefined); // Else the next open does.
       throw error;
     } finally {
