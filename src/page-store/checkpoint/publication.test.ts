@@ -1,10 +1,13 @@
 import { expect, test } from "vitest";
+import { nextTurn } from "../../base/next-turn.ts";
 import { type Lsn, pageNumber, type StreamId } from "../../base/units.ts";
 import { Rig } from "../rig.fixture.ts";
 
 const PAGE_BYTES = 512;
-/** Continuations of promises that may run between two of the checkpoint's own. */
+/** Continuations of promises in one turn of the event loop that are looked behind. */
 const STEPS = 40;
+/** Of the event loop, behind each commit: more than what is installed is cut into. */
+const TURNS = 5;
 
 function write(rig: Rig, stream: StreamId, fill: number): Lsn {
   const space = rig.store.space(stream);
@@ -30,29 +33,43 @@ interface Pinned {
   readonly byte: number;
 }
 
-/** Reads them at every step behind each commit of the manifest while `work` goes on. */
-async function lookingAt(
+/** Looks at every step behind each commit of the manifest while `work` goes on. */
+async function looking(rig: Rig, look: () => void, work: () => Promise<unknown>): Promise<void> {
+  const { manifest } = rig;
+  const { clock } = rig.world.start();
+  const failures: unknown[] = [];
+  let looks = 0;
+  async function lookOn(): Promise<void> {
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (let step = 0; step < STEPS; step++) {
+        look();
+        looks += 1;
+        await Promise.resolve();
+      }
+      await nextTurn(clock);
+    }
+  }
+  const publish = manifest.publish.bind(manifest);
+  manifest.publish = async (change) => {
+    const generation = await publish(change);
+    void lookOn().catch((error: unknown) => failures.push(error));
+    return generation;
+  };
+  await work();
+  manifest.publish = publish;
+  if (failures.length > 0) throw failures[0];
+  expect(looks).toBeGreaterThan(STEPS);
+}
+
+function lookingAt(
   rig: Rig,
   moments: readonly Pinned[],
   work: () => Promise<unknown>,
 ): Promise<void> {
-  const looks: Promise<void>[] = [];
-  const { manifest } = rig;
-  const publish = manifest.publish.bind(manifest);
-  manifest.publish = async (change) => {
-    const generation = await publish(change);
-    looks.push(look());
-    return generation;
+  const look = () => {
+    for (const { stream, lsn, byte } of moments) expect(seen(rig, stream, lsn)).toBe(byte);
   };
-  async function look(): Promise<void> {
-    for (let step = 0; step < STEPS; step++) {
-      for (const { stream, lsn, byte } of moments) expect(seen(rig, stream, lsn)).toBe(byte);
-      await Promise.resolve();
-    }
-  }
-  await work();
-  expect(looks.length).toBeGreaterThan(0);
-  await Promise.all(looks);
+  return looking(rig, look, work);
 }
 
 // evidence: G21
@@ -88,4 +105,47 @@ test("so can the moment of a dropped database whose newest state a collection le
   for (const view of views) view.close();
   const moments = streams.map((stream) => ({ stream, lsn, byte: 1 }));
   await lookingAt(rig, moments, () => rig.world.run(rig.store.collect({ dryRun: false })));
+});
+
+/** Commits that a state of the past is said to reach beyond while the horizon moves. */
+async function reachedBeyond(seed: number): Promise<string[]> {
+  const rig = await Rig.open({ seed });
+  let horizonLsn = 0 as Lsn;
+  rig.historyLsn = () => horizonLsn;
+  const streams = Array.from({ length: 4 }, () => rig.catalogue.create());
+  const commits = new Map<StreamId, Lsn[]>(streams.map((stream) => [stream, []]));
+  const round = async (byte: number) => {
+    for (const stream of streams) commits.get(stream)?.push(write(rig, stream, byte));
+    if (byte === 1) rig.catalogue.snapshot(0, "oldest");
+    await rig.checkpoint();
+    return rig.store.checkpointLsn;
+  };
+  const found = new Set<string>();
+  const lookIn = (work: string) => () => {
+    for (const [stream, of] of commits) {
+      for (const { lsn, upToLsn } of rig.store.versions(stream)) {
+        const beyond = of.some((commit) => commit > lsn && commit <= upToLsn);
+        if (beyond) found.add(`${work}: ${stream} from ${lsn} to ${upToLsn}`);
+      }
+    }
+  };
+  const checkpoints: Lsn[] = [];
+  for (const byte of [1, 2, 3, 4]) checkpoints.push(await round(byte));
+  horizonLsn = checkpoints[2] ?? horizonLsn;
+  await looking(rig, lookIn("checkpoint"), () => round(5));
+  horizonLsn = checkpoints[3] ?? horizonLsn;
+  const collect = () => rig.world.run(rig.store.collect({ dryRun: false }));
+  await looking(rig, lookIn("collection"), collect);
+  for (const [stream, [first, , , ...last]] of commits) {
+    const kept = [first, ...last]; // The snapshot keeps the first of them.
+    expect(rig.store.versions(stream).map(({ lsn }) => lsn)).toEqual(kept);
+  }
+  return [...found];
+}
+
+// evidence: G23
+test("a state of the past reaches no further than its next commit at every step in which the horizon moves", async () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    expect(await reachedBeyond(seed), `seed ${seed}`).toEqual([]);
+  }
 });

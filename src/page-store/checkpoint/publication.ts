@@ -12,6 +12,8 @@
  * (3) What somebody came to need since the checkpoint began is removed another time.
  * (4) A moment that was kept in memory is let go by the maps that have it: in the same go these are known
  *     as versions, since who comes between two slices may ask for it.
+ * (5) Checkpoints of the store that go, go before the versions: one that stays reaches up to the last
+ *     checkpoint before the next one (databases.ts, 2), and beyond commits if one between is gone.
  */
 import { CATALOGUE_STREAM, type ChunkId, type Lsn, type StreamId } from "../../base/units.ts";
 import {
@@ -195,6 +197,7 @@ export class Publication {
     const { commons, table, databases, flattening, slices } = this.#ground;
     const { lsn, parts, draft, drops, shares, chunks, uses, flattened } = this.#written;
     const { pins, versions } = databases;
+    versions.put(CATALOGUE_STREAM, this.#checkpoints().kept); // See (5).
     for (const part of parts.values()) {
       await slices.aside();
       const { stream, database, layers, isDropped, maps } = part;
@@ -211,7 +214,6 @@ export class Publication {
     table.uses.adopt(uses);
     table.apply(chunks);
     await drops.published();
-    versions.put(CATALOGUE_STREAM, this.#checkpoints().kept);
     for (const part of parts.values()) {
       if (!part.isFlattened) continue;
       pins.flatten(part.stream);

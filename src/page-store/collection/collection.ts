@@ -152,8 +152,8 @@ export class Collection {
       table.apply(this.#chunks);
       // First: where one version is left it is the newest map's, for who looks between two slices.
       for (const row of putDatabases) this.#stepBack(row);
+      databases.versions.put(CATALOGUE_STREAM, rest); // Before versions go: publication.ts (5).
       await this.#drops.published();
-      databases.versions.put(CATALOGUE_STREAM, rest);
     } finally {
       if (!isPublished) databases.versions.doubtAll();
     }
