@@ -73,7 +73,7 @@ export {
 export type { Manifest, ManifestState } from "./manifest.ts";
 export type { ManifestChange } from "./manifest-change.ts";
 export { auditMirror, auditMirrorInSteps, type MirrorAudit } from "./mirror/audit-mirror.ts";
-export { ManifestMirror, type MirrorStats } from "./mirror/mirror.ts";
+export { ManifestMirror, type MirrorStats, mirrorPath } from "./mirror/mirror.ts";
 export { type ManifestOptions, openManifest } from "./opening/open-manifest.ts";
 export {
   chunksOfMirror,

@@ -16,8 +16,9 @@ export interface PageStoreOptions {
   readonly storeId: Uint8Array;
   readonly manifest: Manifest;
   /**
-   * Called before files go that a process left which has died: resolves when the mirror has what the
-   * manifest has. Absent: there is no mirror.
+   * Called before files go that a process left which has died, that were written for a commit which was
+   * refused, or that the bucket has: resolves when the mirror has what the manifest has. Absent: there
+   * is no mirror.
    */
   readonly settle?: () => Promise<void>;
   readonly limits?: PageStoreLimits;

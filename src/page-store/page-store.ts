@@ -340,6 +340,7 @@ export class PageStore {
       directory,
       storeId,
       remote,
+      settle: options.settle ?? (() => Promise.resolve()),
       pathOf: (chunk) => chunkPath(directory, chunk),
       named: manifest.opened.chunks,
       isMissing: (chunk) => missing.has(chunk),

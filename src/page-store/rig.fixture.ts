@@ -42,6 +42,7 @@ export class Rig {
   readonly catalogue: CatalogueRig;
   /** See PageStoreOptions. */
   historyLsn: (() => Lsn) | undefined;
+  settle: () => Promise<void> = () => Promise.resolve();
   #published = new Set<StreamId>();
   /** Of the processes that are started from now on. */
   limits: PageStoreLimits;
@@ -113,6 +114,7 @@ export class Rig {
       const store = await openPageStore({
         ...{ env, directory: DIRECTORY, storeId, manifest, limits },
         historyLsn: history,
+        settle: () => this.settle(),
         onHealed,
         ...(remote && { remote }),
       });

@@ -42,8 +42,10 @@ async function run(options: RebuildCommandOptions): Promise<void> {
   else output.write(reportText(report));
 }
 
-function reportText({ rows, chunks, segments, checkpointLsn, movedTo }: RebuildReport): string {
-  const what = `${rows} rows, ${chunks} chunks, ${segments} segments`;
+function reportText(report: RebuildReport): string {
+  const { rows, chunks, awayChunks, segments, checkpointLsn, movedTo } = report;
+  const away = awayChunks === 0 ? "" : ` (${awayChunks} in the sink only)`;
+  const what = `${rows} rows, ${chunks} chunks${away}, ${segments} segments`;
   const moved = movedTo === undefined ? "" : `the old one is in ${visible(movedTo)}\n`;
   return `rebuilt the manifest as of LSN ${checkpointLsn}: ${what}\n${moved}`;
 }

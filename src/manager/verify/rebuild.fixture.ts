@@ -7,10 +7,13 @@ import { type SeededRandom, type SimulatedWorld, simulatedWorld } from "../../io
 import { memoryStores } from "../../manifest/index.ts";
 import { prepareReusedEngine } from "../../sqlite/index.ts";
 import { Manager } from "../manager.ts";
+import type { ManagerOptions } from "../options.ts";
 import { rebuildManifest } from "./rebuild.ts";
 
 export const STORE = "/store";
 export const MANIFEST = `${STORE}/manifest`;
+
+type Settings = Omit<ManagerOptions, "directory" | "env" | "openKeyValueStore">;
 
 export class Place {
   readonly world: SimulatedWorld;
@@ -25,7 +28,7 @@ export class Place {
     this.env = this.world.start();
   }
 
-  async open(settings: { readonly historyMs?: number } = {}): Promise<Manager> {
+  async open(settings: Settings = {}): Promise<Manager> {
     await prepareReusedEngine("sqlite");
     const options = { ...this.#options(), segmentBytes: 2 ** 20, ...settings };
     return this.world.run(() => Manager.open(options));

@@ -6,7 +6,8 @@
  *   owner → superblock → mirror → checks → manifest written → (next open) log replayed
  *
  * (1) Nothing is changed before everything was checked: identity, that the mirror is not behind the
- *     superblock (what lies between would be gone from the log), that every chunk is there whole.
+ *     superblock (what lies between would be gone from the log), that every chunk is there whole, or
+ *     else in the bucket, as its row says: then it is away, as for any open.
  * (2) A manifest that is there is never written over. With `replace` it is moved aside first.
  * (3) Registered are the segments that may hold log above the checkpoint, and one sequence ahead of
  *     all files; the rest are leftovers, which the next open removes.
@@ -20,8 +21,10 @@ import {
   claimOwnership,
   hasManifest,
   type MirrorContents,
+  mirrorPath,
   type OpenKeyValueStore,
   readMirror,
+  remoteChunksOfRows,
   withLaterStates,
   writeManifest,
 } from "../../manifest/index.ts";
@@ -41,6 +44,8 @@ export interface RebuildReport {
   readonly checkpointLsn: Lsn;
   readonly rows: number;
   readonly chunks: number;
+  /** Of them, those that are in the bucket and not here. */
+  readonly awayChunks: number;
   readonly segments: number;
   /** Bytes of the mirror behind its last whole commit: what a crash cut off. */
   readonly tornBytes: number;
@@ -60,7 +65,7 @@ export async function rebuildManifest(options: RebuildOptions): Promise<RebuildR
   try {
     const mirror = await readMirror(env.storage, directory);
     compare(mirror, found.superblock, directory);
-    const chunks = await checkChunks(options, mirror);
+    const counts = await checkChunks(options, mirror);
     const segments = await segmentsFor(options, mirror);
     const movedTo = await moveAside(options);
     await write(options, { mirror, superblock: found.superblock, segments });
@@ -68,7 +73,7 @@ export async function rebuildManifest(options: RebuildOptions): Promise<RebuildR
       directory,
       checkpointLsn: mirror.state.checkpointLsn,
       rows: mirror.rows.length,
-      chunks,
+      ...counts,
       segments: segments.length,
       tornBytes: mirror.fileBytes - mirror.readBytes,
       ...(movedTo !== undefined && { movedTo }),
@@ -90,16 +95,26 @@ function compare(mirror: MirrorContents, superblock: Superblock, directory: stri
   throw corrupt(file, `it is older than the last checkpoint: it ends at LSN ${marks}`);
 }
 
-async function checkChunks(options: RebuildOptions, mirror: MirrorContents): Promise<number> {
-  const { env, directory } = options;
+/** See (1). */
+async function checkChunks(
+  { env, directory }: RebuildOptions,
+  mirror: MirrorContents,
+): Promise<Pick<RebuildReport, "chunks" | "awayChunks">> {
   const chunks = chunksOfMirror(mirror, directory);
+  const inBucket = remoteChunksOfRows(mirror.rows, mirrorPath(directory));
+  const awayBytes = new Map(inBucket.map((row) => [row.chunk, row.fileBytes]));
+  let awayChunks = 0;
   for (const { chunk, fileBytes } of chunks) {
     const path = chunkPath(directory, chunk as ChunkId);
     const bytes = (await env.storage.stat(path).catch(failed("look at", path)))?.bytes;
-    if (bytes === undefined) throw corrupt(path, "a chunk of the manifest is missing");
-    if (bytes !== fileBytes) throw corrupt(path, `it has ${bytes} bytes, and had ${fileBytes}`);
+    if (bytes === fileBytes) continue;
+    if (bytes !== undefined) throw corrupt(path, `it has ${bytes} bytes, and had ${fileBytes}`);
+    if (awayBytes.get(chunk) !== fileBytes) {
+      throw corrupt(path, "a chunk of the manifest is missing, and the bucket does not have it");
+    }
+    awayChunks += 1;
   }
-  return chunks.length;
+  return { chunks: chunks.length, awayChunks };
 }
 
 /** See (3). */

@@ -7,7 +7,9 @@
  * (2) Evicted is what was used longest ago, of those that the bucket has for sure (`isSafe`) and that
  *     nobody holds. What was fetched in part is no loss at all.
  * (3) A healing whose bucket does not answer is owed, and tried again by `tend`.
- * (4) Nothing here rejects, since nobody waits for it: who needs a page hears why it cannot be had.
+ * (4) Before a file goes the mirror of the manifest has it too that the bucket has the chunk: a manifest
+ *     that is made again from the mirror finds each chunk here or there.
+ * (5) Nothing here rejects, since nobody waits for it: who needs a page hears why it cannot be had.
  */
 import type { Clock, Storage } from "../../base/env.ts";
 import { systemCode } from "../../base/errors.ts";
@@ -29,6 +31,8 @@ export interface KeeperGround {
   readonly fetcher: Fetcher;
   readonly places: ChunkPlaces;
   readonly diskBytes: number | undefined;
+  /** See (4). Does not reject. */
+  readonly settle: () => Promise<void>;
   readonly pathOf: (chunk: ChunkId) => string;
   /** Open files of a chunk are closed: its place is another one. */
   readonly moved: (chunk: ChunkId) => Promise<void>;
@@ -196,12 +200,13 @@ export class Keeper {
   async #evictWhile(goesOn: (freed: number) => boolean, which: "all" | "parts"): Promise<number> {
     const { places, open, clock, fetcher } = this.#ground;
     let freed = 0;
+    const settled = which === "all" && goesOn(freed) ? await this.#settled() : NONE;
     const hot = new Set(open());
     const order = [...places.order].filter((chunk) => !hot.has(chunk));
     for (const chunk of [...order, ...hot]) {
       if (!goesOn(freed) || fetcher.isClosed) break;
       if (places.isHeld(chunk) || this.#healing.has(chunk)) continue;
-      const ofFile = which === "all" ? await this.#evictFile(chunk) : 0;
+      const ofFile = settled.has(chunk) ? await this.#evictFile(chunk) : 0;
       const freedNow = ofFile + (await this.#evictPart(chunk));
       if (freedNow === 0) continue;
       this.#evictedChunks += 1;
@@ -209,6 +214,14 @@ export class Keeper {
       await nextTurn(clock);
     }
     return freed;
+  }
+
+  /** Files that may go: see (4). */
+  async #settled(): Promise<ReadonlySet<ChunkId>> {
+    const { places, remote, settle } = this.#ground;
+    const safe = new Set([...places.local].filter((chunk) => remote.isSafe(chunk)));
+    if (safe.size > 0) await settle();
+    return safe;
   }
 
   async #evictPart(chunk: ChunkId): Promise<number> {
@@ -244,4 +257,5 @@ export class Keeper {
   }
 }
 
+const NONE: ReadonlySet<ChunkId> = new Set();
 const SPAN_BLOCKS = SPAN_BYTES_MAX / BLOCK_BYTES;

@@ -64,6 +64,18 @@ describe("a chunk that was evicted", () => {
     expect((await readPages(rig, 1)).misses).toBe(0);
   });
 
+  // evidence: G12
+  test("goes when the mirror of the manifest has it that the bucket has it, and not before", async () => {
+    const { rig } = await shipped(64, NOTHING);
+    let filesThen: readonly string[] = [];
+    rig.settle = async () => {
+      filesThen = rig.world.disk.files(/\/chunks\//);
+    };
+    await evict(rig);
+    expect(filesThen).toHaveLength(1);
+    expect(await rig.chunkFiles()).toEqual([]);
+  });
+
   test("stays if the bucket does not have it for sure", async () => {
     const { rig, bucket } = await shipped(64, NOTHING);
     bucket.safe.clear();

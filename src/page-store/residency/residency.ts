@@ -42,6 +42,8 @@ export interface ResidencyOptions {
   readonly storeId: Uint8Array;
   readonly remote: RemoteChunks | undefined;
   readonly diskBytes: number | undefined;
+  /** The mirror of the manifest has what that has; does not reject. */
+  readonly settle: () => Promise<void>;
   readonly reserveBytes: number;
   readonly pathOf: (chunk: ChunkId) => string;
   /** Rows name these when the store is opened; `isMissing`: there is no file. */
