@@ -13,6 +13,9 @@
  *     and after the last snapshot that reads it without asking a map: one of a transaction that spilled.
  * (4) While the manifest is ahead of the superblock, the superblock is owed: the next checkpoint
  *     writes it, though nothing else may have changed.
+ * (5) While chunks are doubted (dead-files.ts), a checkpoint, or a round of compaction, first asks the
+ *     manifest for a commit of almost nothing, and writes no page before it succeeds. So what is
+ *     written for commits that are refused is on the disk once, however often they are tried.
  */
 import type { Env } from "../base/env.ts";
 import { Turns } from "../base/turns.ts";
@@ -158,6 +161,7 @@ export class Maintenance {
     const slices = new Slices(env.clock, () => this.#closing);
     slices.check();
     await this.#parts.replays.allReady();
+    await this.#settleDoubts();
     const compactionRoomBytes = await this.#findRoom(request, slices);
     const ground = { ...this.#ground(slices), compactionRoomBytes };
     const checkpoint = new Checkpoint(ground, request);
@@ -307,9 +311,20 @@ export class Maintenance {
     this.#deadFiles.settled(generation);
   }
 
+  /** See (5). Rejects with what the manifest says. */
+  async #settleDoubts(): Promise<void> {
+    if (!this.#deadFiles.hasDoubts) return;
+    const { manifest, settle } = this.#parts.options;
+    const { durableLsn } = this.#parts.commons.log;
+    await this.#publishing.run(() => manifest.publish({ durableLsn }));
+    await this.#settle(settle);
+    await this.#deadFiles.remove();
+  }
+
   /** Returns how many chunks went. */
-  #compactAll(slices: Slices, remove: RoundsGround["remove"]): Promise<number> {
+  async #compactAll(slices: Slices, remove: RoundsGround["remove"]): Promise<number> {
     const { limits } = this.#parts;
+    await this.#settleDoubts();
     return compactInRounds({
       ...this.#ground(slices),
       asOf: this.#catalogueLsn,

@@ -89,16 +89,26 @@ const named = (rig: Rig) => rig.manifest.opened.chunks.map(({ chunk }) => chunk 
 describe("a chunk that was written for a commit of the manifest that was refused, yet made", () => {
   // evidence: G21
   test.each(["EIO", "ENOSPC"] as const)(
-    "(%s) outlives a collection that has nothing to commit, and whoever opens the store reads it",
+    "(%s) outlives a collection while more is refused, and whoever opens the store reads it",
     async (error) => {
       const { rig, stream } = await refused(3, error);
-      await collect(rig);
+      rig.stores.failNextCommit({ applied: false, error });
+      await expect(collect(rig)).rejects.toThrow(error);
       expect(await chunksThere(rig)).toEqual([1]);
       await rig.restart("kill");
       expect(named(rig)).toEqual([1]);
       expect(firstByte(rig, stream)).toBe(1);
     },
   );
+
+  test("goes with a collection that the manifest answers, and the log has what was in it", async () => {
+    const { rig, stream } = await refused(5, "EIO");
+    await collect(rig);
+    expect(await chunksThere(rig)).toEqual([]);
+    await rig.restart("kill");
+    expect(named(rig)).toEqual([]);
+    expect(firstByte(rig, stream)).toBe(1);
+  });
 
   test("goes with the next checkpoint that is published, which takes the refused commit back", async () => {
     const { rig, stream } = await refused(4, "ENOSPC");
@@ -108,4 +118,31 @@ describe("a chunk that was written for a commit of the manifest that was refused
     expect(named(rig)).toEqual([2]);
     expect(firstByte(rig, stream)).toBe(1);
   });
+});
+
+describe("a manifest that refuses commits for long", () => {
+  // What is asked first is refused too, or only the commit behind the pages.
+  test.each([0, 1])(
+    "has what was written for one of them on the disk, and no more (%i)",
+    async (behind) => {
+      const rig = await Rig.open({ seed: 6 });
+      const stream = rig.catalogue.create();
+      commit(rig, stream, 1);
+      await rig.checkpoint();
+      const kept = await chunksThere(rig);
+      for (let n = 0; n < 10; n++) {
+        commit(rig, stream, 2 + n);
+        const after = n === 0 ? 0 : behind;
+        rig.stores.failNextCommit({ applied: false, error: "EIO", after });
+        await expect(rig.checkpoint()).rejects.toThrow("EIO");
+        const written = (await chunksThere(rig)).filter((chunk) => !kept.includes(chunk));
+        expect(written).toHaveLength(1);
+      }
+      await rig.checkpoint();
+      expect(await chunksThere(rig)).toHaveLength(1);
+      await rig.restart("kill");
+      expect(named(rig)).toEqual(await chunksThere(rig));
+      expect(firstByte(rig, stream)).toBe(11);
+    },
+  );
 });

@@ -7,7 +7,8 @@
  *
  * (1) A refused commit may have been made all the same: then the manifest that is opened next names its
  *     chunks. When a later one has succeeded it was not made, or was taken back. Where none succeeds any
- *     more, the chunks stay, and the next open knows.
+ *     more, the chunks stay, and the next open knows. Nothing more is written meanwhile: see
+ *     maintenance.ts (5).
  * (2) A commit is settled when the mirror of the manifest has it too, so that a manifest that is made
  *     again from the mirror finds every chunk that it names.
  * (3) A snapshot that reads from the chunks of a commit that spilled does not ask a map: its chunks
@@ -62,6 +63,11 @@ export class DeadFiles {
     for (const chunk of chunks) this.#dead.push({ chunk, diedAtLsn, doubtedAt });
   }
 
+  /** Some wait for a later commit. */
+  get hasDoubts(): boolean {
+    return this.#dead.some((dead) => this.#isDoubted(dead));
+  }
+
   /** See (2). */
   settled(generation: number): void {
     this.#settledGeneration = Math.max(this.#settledGeneration, generation);
@@ -72,10 +78,8 @@ export class DeadFiles {
     const { files, spillers, residency } = this.#commons;
     const inUse = new Set<ChunkId>();
     for (const spilled of spillers) for (const chunk of spilled.chunks()) inUse.add(chunk);
-    const isDoubted = ({ doubtedAt }: DeadFile): boolean =>
-      doubtedAt !== undefined && doubtedAt >= this.#settledGeneration;
     const stays = (dead: DeadFile): boolean =>
-      isDoubted(dead) || inUse.has(dead.chunk) || mayForget?.(dead.diedAtLsn) === false;
+      this.#isDoubted(dead) || inUse.has(dead.chunk) || mayForget?.(dead.diedAtLsn) === false;
     const removable = this.#dead.filter((dead) => !stays(dead));
     this.#dead = this.#dead.filter(stays);
     for (const { chunk } of removable) {
@@ -84,5 +88,9 @@ export class DeadFiles {
       // A file that cannot be removed is a leftover, which the next open removes.
       await storage.unlink(chunkPath(directory, chunk)).catch(() => undefined);
     }
+  }
+
+  #isDoubted({ doubtedAt }: DeadFile): boolean {
+    return doubtedAt !== undefined && doubtedAt >= this.#settledGeneration;
   }
 }
