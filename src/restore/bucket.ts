@@ -55,6 +55,13 @@ export interface LogEnd {
   readonly wallMs: number;
 }
 
+/** Where log begins. */
+export interface LogStart {
+  readonly lsn: number;
+  /** What lay before it was given up; otherwise it is there, or not kept any more. */
+  readonly isGivenUp: boolean;
+}
+
 export interface ReadableBucket {
   /** Without secrets, for messages. */
   readonly location: string;
@@ -63,6 +70,8 @@ export interface ReadableBucket {
   logEnd(): Promise<LogEnd | undefined>;
   /** How far the log goes without a hole from an LSN on; undefined if it does not begin there. */
   reach(fromLsn: number): Promise<LogEnd | undefined>;
+  /** Where the log goes on from an LSN: there, or behind a hole; undefined if nowhere. */
+  goesOnAt(lsn: number): Promise<LogStart | undefined>;
   /** Newest first. */
   states(): AsyncIterable<BucketState>;
   /** The newest of which no row names an LSN above this one. */
@@ -76,7 +85,10 @@ export interface ReadableBucket {
     readonly fromLsn: number;
     readonly toLsn: number;
   }): Promise<readonly ChunkKey[]>;
-  /** End of the last batch that was written at that time or before. */
+  /**
+   * End of the last batch that is there of that time or before; undefined if none is. Behind it there
+   * may be a hole: see `goesOnAt`.
+   */
   lsnAt(wallMs: number): Promise<number | undefined>;
   /** The commits of a stream, above one LSN and at or below another, in order. */
   commits(stream: number, range: CommitRange): Promise<readonly CommitSpan[]>;

@@ -8,10 +8,13 @@
  * (1) No row of the state names an LSN above the moment: nothing that was done later is in it.
  * (2) Commits at or below the moment are in it; those of a time are those of its millisecond and
  *     before. A time behind the newest commit is the newest moment, an LSN behind it is refused.
+ *     So is a time in a hole of the log: whoever asks for it wants commits that are not there. The
+ *     time of the last batch before it is that batch's.
  * (3) Of a store that was lost before its first state was shipped the log is enough, if it is there
  *     from its beginning.
  * (4) A state that lacks nothing up to its checkpoint, and names nothing above it, is a moment by
- *     itself: the newest, where the log was given up before it and nothing has been shipped since.
+ *     itself: the newest, where the log was given up before it and nothing has been shipped since;
+ *     and at any time from which on no commit was made before the log that goes on behind it.
  */
 import { assert } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
@@ -125,10 +128,26 @@ interface Asked {
 /** See (2). Undefined if it is out of reach. */
 async function momentOf(bucket: ReadableBucket, { at, end }: Asked): Promise<number | undefined> {
   if (at === undefined) return end.lsn;
-  if (at instanceof Date) {
-    return at.getTime() >= end.wallMs ? end.lsn : bucket.lsnAt(at.getTime());
-  }
+  if (at instanceof Date) return momentAt(bucket, { wallMs: at.getTime(), end });
   return at.lsn <= end.lsn ? at.lsn : undefined;
+}
+
+async function momentAt(
+  bucket: ReadableBucket,
+  { wallMs, end }: { readonly wallMs: number; readonly end: LogEnd },
+): Promise<number | undefined> {
+  if (wallMs >= end.wallMs) return end.lsn;
+  const found = await bucket.lsnAt(wallMs);
+  const nextLsn = (await bucket.goesOnAt(found ?? 0))?.lsn ?? end.lsn;
+  if (found === nextLsn) return found;
+  // In a hole.
+  const isEnd = found !== undefined && (await bucket.reach(found))?.wallMs === wallMs;
+  if (isEnd) return found;
+  for await (const { checkpointLsn, maxLsn, wallMs: madeMs } of bucket.states()) {
+    if (madeMs > wallMs) continue;
+    return checkpointLsn === nextLsn && maxLsn === nextLsn ? nextLsn : undefined; // See (4).
+  }
+  return undefined;
 }
 
 /** Says what there is instead. */

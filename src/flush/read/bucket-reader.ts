@@ -17,7 +17,7 @@ import type { ObjectStore } from "../../sink/index.ts";
 import type { SpilledChunk } from "../format/log-object.ts";
 import type { ManifestHeader } from "../format/object-header.ts";
 import { readBucketIdentity } from "../lineage/bucket.ts";
-import { type LogEnd, LogMap, type LogRange } from "./log-map.ts";
+import { type LogEnd, LogMap, type LogRange, type LogStart } from "./log-map.ts";
 import { type CommitRange, type CommitSpan, type LogPart, LogReader } from "./log-reader.ts";
 import { ObjectReader, type ReadCounts } from "./object-reader.ts";
 import { StateMap } from "./state-map.ts";
@@ -88,7 +88,15 @@ export class BucketReader {
     return (await this.#logPlace()).map.reach(fromLsn);
   }
 
-  /** End of the last batch that was written at that time or before; undefined if none was. */
+  /** Where the log goes on from an LSN: there, or behind a hole; undefined if nowhere. */
+  async goesOnAt(lsn: number): Promise<LogStart | undefined> {
+    return (await this.#logPlace()).map.goesOnAt(lsn);
+  }
+
+  /**
+   * End of the last batch that is there of that time or before; undefined if none is. What was written
+   * behind it until then may not be there: see `goesOnAt`.
+   */
   async lsnAt(wallMs: number): Promise<number | undefined> {
     return (await this.#logPlace()).reader.lsnAt(wallMs);
   }

@@ -49,6 +49,7 @@ export class TestBucket {
   #baseNumber = 0;
   #generation = 0;
   #wallMs = 1000;
+  #shippedLsn = 0;
   #batches: ShippedBatch[] = [];
   readonly #spilled: SpilledChunk[] = [];
   readonly #core = new LogCore({
@@ -152,7 +153,10 @@ export class TestBucket {
     const body = encodeLogObject(object);
     await this.put(bucketKey({ kind: "wal", epoch: this.epoch, number }), body);
     const tables = decodeLogTables(body, body.length);
-    if (tables.type === "log") this.#index.add(tables.header, tables.streams);
+    if (tables.type === "log") {
+      this.#index.add(tables.header, tables.streams);
+      this.#shippedLsn = tables.header.endLsn;
+    }
     return number;
   }
 
@@ -207,7 +211,7 @@ export class TestBucket {
       fencedBelow: this.epoch,
       walEpoch: this.epoch,
       walNumber: Math.max(0, this.#numbers.wal - 1),
-      walEndLsn: this.endLsn,
+      walEndLsn: this.#shippedLsn,
     });
     await this.put(bucketKey({ kind: "manifest", epoch: this.epoch, number }), body);
     return number;

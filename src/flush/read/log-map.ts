@@ -4,6 +4,8 @@
  * (1) Over all objects and epochs LSNs and times ascend, so that a few headers find any of them.
  * (2) Consecutive numbers of an epoch hold log without a hole. Where a number is missing, and where
  *     an epoch begins, the ends are compared: there the log may have been deleted, or lost.
+ * (3) A hole was given up if the object behind it says so, and the epoch before it has all its objects
+ *     up to its fence. Any other is of log that is not there any more.
  */
 import { INDEXED_OBJECTS, isIndexNumber } from "../format/index-object.ts";
 import type { LogHeader, ObjectHeader } from "../format/object-header.ts";
@@ -20,6 +22,13 @@ export interface LogEnd {
   readonly lsn: number;
   /** When that was written. */
   readonly wallMs: number;
+}
+
+/** Where log begins. */
+export interface LogStart {
+  readonly lsn: number;
+  /** See (3). */
+  readonly isGivenUp: boolean;
 }
 
 export class LogMap {
@@ -61,6 +70,20 @@ export class LogMap {
     while (await this.#goesOn(at)) at += 1;
     const { endLsn, lastWallMs } = await this.#headerAt(at);
     return { lsn: endLsn, wallMs: lastWallMs };
+  }
+
+  /** Where the log goes on from an LSN: there, or behind a hole; undefined if nowhere. */
+  async goesOnAt(lsn: number): Promise<LogStart | undefined> {
+    const before = await this.lastFrom(lsn);
+    if (before !== undefined && lsn < before.endLsn) return { lsn, isGivenUp: false };
+    let at = before === undefined ? 0 : this.map.indexOf(refOf(before)) + 1;
+    for (; at < this.map.refs.length; at += 1) {
+      const header = await this.map.header(this.map.refs[at] as ObjectRef);
+      if (header?.kind !== "log") continue; // Deleted since it was listed.
+      const isGivenUp = header.gap && before !== undefined && (await this.#isLast(before));
+      return { lsn: header.firstLsn, isGivenUp };
+    }
+    return undefined;
   }
 
   /**
@@ -108,6 +131,13 @@ export class LogMap {
     const [before, after] = [await this.#headerAt(at), await this.map.header(next)];
     if (after === undefined) return false;
     return asLog(after).firstLsn === before.endLsn;
+  }
+
+  /** Whether the fence of its epoch stands behind an object. */
+  async #isLast({ epoch, number }: LogHeader): Promise<boolean> {
+    const next = await this.map.header(refOf({ epoch, number: number + 1 }));
+    if (next?.kind !== "index") return next?.kind === "fence";
+    return (await this.map.header(refOf({ epoch, number: number + 2 })))?.kind === "fence";
   }
 
   async #headerAt(at: number): Promise<LogHeader> {

@@ -75,7 +75,7 @@ export class LogReader {
     this.#map = map;
   }
 
-  /** End of the last batch that was written at this time or before; undefined if none was. */
+  /** End of the last batch that is there of this time or before; undefined if none is. */
   async lsnAt(wallMs: number): Promise<number | undefined> {
     const header = await this.#map.lastAt(wallMs);
     if (header === undefined || header.lastWallMs <= wallMs) return header?.endLsn;
