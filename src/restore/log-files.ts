@@ -3,6 +3,8 @@
  *
  * (1) When it resolves, every file is synced, and so are their names.
  * (2) One segment is open at a time, and one part of the log is in memory.
+ * (3) It ends where the log of the store is to go on (points.ts (5)). A log of which nothing is needed
+ *     begins there.
  */
 import type { File, Storage } from "../base/env.ts";
 import { ioError } from "../base/errors.ts";
@@ -47,8 +49,9 @@ export async function writeLog(
   const { segmentBytes } = place;
   const files = new SegmentFiles(place);
   let planner: SegmentPlanner | undefined;
-  let firstLsn = roundUp(point.fromLsn, BLOCK_BYTES);
-  let wallMs = point.state?.wallMs ?? 0;
+  const goesOnLsn = roundUp(point.goesOn.lsn, BLOCK_BYTES);
+  let firstLsn = goesOnLsn; // See (3).
+  let wallMs = Math.max(point.state?.wallMs ?? 0, point.goesOn.wallMs);
   try {
     for await (const part of partsOf(bucket, point)) {
       options.signal?.throwIfAborted();
@@ -63,6 +66,7 @@ export async function writeLog(
       }
     }
     planner ??= new SegmentPlanner({ storeId, segmentBytes }, firstLsn);
+    for (const write of planner.idle(goesOnLsn, wallMs)) await files.write([write]);
     await files.write(planner.end(wallMs));
     await files.finish();
     return { sequences: planner.sequence, firstLsn, endLsn: planner.endLsn };

@@ -15,6 +15,9 @@
  * (4) A state that lacks nothing up to its checkpoint, and names nothing above it, is a moment by
  *     itself: the newest, where the log was given up before it and nothing has been shipped since;
  *     and at any time from which on no commit was made before the log that goes on behind it.
+ * (5) Log behind a window that was given up, to which no state leads yet, was never called remote. The
+ *     newest moment is the end of what the newest state leads to then, and no time behind that is
+ *     known. What goes on from there does so above that log: its LSNs are not used again.
  */
 import { assert } from "../base/assert.ts";
 import { StorageError } from "../base/errors.ts";
@@ -31,6 +34,8 @@ export interface RestorePoint {
   readonly fromLsn: Lsn;
   readonly upToLsn: Lsn;
   readonly isNewest: boolean;
+  /** The log of a store that is made of it goes on here at the earliest, behind all that is there: (5). */
+  readonly goesOn: LogEnd;
 }
 
 export interface ListedPoint {
@@ -67,7 +72,8 @@ export async function findPoint(
   const reach = fromLsn === upToLsn ? fromLsn : (await bucket.reach(fromLsn))?.lsn;
   if (reach === undefined || reach < upToLsn) throw await outside(bucket, at);
   const isNewest = upToLsn === end.lsn;
-  return { state, fromLsn: lsn(fromLsn), upToLsn: lsn(upToLsn), isNewest };
+  const goesOn = isNewest ? end.goesOn : { lsn: fromLsn, wallMs: 0 };
+  return { state, fromLsn: lsn(fromLsn), upToLsn: lsn(upToLsn), isNewest, goesOn };
 }
 
 /** The newest moment; also that of a store that has claimed its bucket and never committed anything. */
@@ -76,7 +82,8 @@ export async function findNewest(bucket: ReadableBucket): Promise<RestorePoint> 
   let state: BucketState | undefined;
   for await (state of bucket.states()) break;
   if (state !== undefined && state.maxLsn > 0) throw await outside(bucket, undefined);
-  return { state, fromLsn: lsn(0), upToLsn: lsn(0), isNewest: true };
+  const none = { lsn: lsn(0), wallMs: 0 };
+  return { state, fromLsn: none.lsn, upToLsn: none.lsn, isNewest: true, goesOn: none };
 }
 
 /** All that can be asked for. */
@@ -108,21 +115,49 @@ const pointOf = ({ lsn: at, wallMs }: LogEnd): ListedPoint => ({
   at: new Date(wallMs),
 });
 
-/** See (4). */
-async function newestOf(bucket: ReadableBucket): Promise<LogEnd | undefined> {
+interface Newest extends LogEnd {
+  /** Otherwise the log goes on behind it, and no state leads there: see (5). */
+  readonly isEnd: boolean;
+  readonly goesOn: LogEnd;
+}
+
+/** See (4) and (5). */
+async function newestOf(bucket: ReadableBucket): Promise<Newest | undefined> {
   const end = await bucket.logEnd();
+  let state: BucketState | undefined;
+  for await (state of bucket.states()) break;
+  const alone = aloneIn(state, end);
+  if (alone !== undefined) return { ...alone, isEnd: true, goesOn: alone };
+  if (end === undefined) return undefined;
+  const reached = await reachOf(bucket, state);
+  const isGivenUp = reached !== undefined && (await bucket.goesOnAt(reached.lsn))?.isGivenUp;
+  if (isGivenUp !== true) return { ...end, isEnd: true, goesOn: end };
+  return { ...reached, isEnd: false, goesOn: end };
+}
+
+function aloneIn(state: BucketState | undefined, end: LogEnd | undefined): LogEnd | undefined {
+  if (state === undefined) return undefined;
+  const { checkpointLsn, maxLsn, walEndLsn, wallMs } = state;
   const endLsn = end?.lsn ?? 0;
-  for await (const { checkpointLsn, maxLsn, walEndLsn, wallMs } of bucket.states()) {
-    // Log that was there when the state was put, and is not, is missing and was not given up.
-    const isAlone = checkpointLsn === maxLsn && maxLsn > endLsn && walEndLsn <= endLsn;
-    return isAlone ? { lsn: maxLsn, wallMs: Math.max(wallMs, end?.wallMs ?? 0) } : end;
-  }
-  return end;
+  // Log that was there when the state was put, and is not, is missing and was not given up.
+  const isAlone = checkpointLsn === maxLsn && maxLsn > endLsn && walEndLsn <= endLsn;
+  return isAlone ? { lsn: maxLsn, wallMs: Math.max(wallMs, end?.wallMs ?? 0) } : undefined;
+}
+
+/** How far a state leads, or the beginning of the log without one; undefined if not even to itself. */
+async function reachOf(
+  bucket: ReadableBucket,
+  state: BucketState | undefined,
+): Promise<LogEnd | undefined> {
+  const { checkpointLsn = 0, maxLsn = 0, wallMs = 0 } = state ?? {};
+  const reached = await bucket.reach(checkpointLsn);
+  if (reached !== undefined) return reached.lsn < maxLsn ? undefined : reached;
+  return checkpointLsn === maxLsn ? { lsn: maxLsn, wallMs } : undefined;
 }
 
 interface Asked {
   readonly at: RestoreMoment | undefined;
-  readonly end: LogEnd;
+  readonly end: Newest;
 }
 
 /** See (2). Undefined if it is out of reach. */
@@ -134,9 +169,9 @@ async function momentOf(bucket: ReadableBucket, { at, end }: Asked): Promise<num
 
 async function momentAt(
   bucket: ReadableBucket,
-  { wallMs, end }: { readonly wallMs: number; readonly end: LogEnd },
+  { wallMs, end }: { readonly wallMs: number; readonly end: Newest },
 ): Promise<number | undefined> {
-  if (wallMs >= end.wallMs) return end.lsn;
+  if (wallMs >= end.wallMs && end.isEnd) return end.lsn;
   const found = await bucket.lsnAt(wallMs);
   const nextLsn = (await bucket.goesOnAt(found ?? 0))?.lsn ?? end.lsn;
   if (found === nextLsn) return found;

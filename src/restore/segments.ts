@@ -7,8 +7,10 @@
  * (2) Sequences are dense from 1. A segment is at most `segmentBytes` long and never empty, but for
  *     the only one of a log without batches.
  * (3) Everything here was durable once, so that each batch says that the one before it is.
+ * (4) LSNs that a log goes on behind are filled with batches without frames: no commit is there.
  */
 import { assert } from "../base/assert.ts";
+import { MIB } from "../base/units.ts";
 import {
   BATCH_HEADER,
   BLOCK_BYTES,
@@ -29,6 +31,9 @@ export interface SegmentWrite {
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
+
+/** Of these, what is written at a time. */
+const IDLE_BYTES = MIB;
 
 export class SegmentPlanner {
   readonly #shape: SegmentShape;
@@ -67,6 +72,28 @@ export class SegmentPlanner {
     this.#offset += length;
     this.#endLsn += length;
     return writes;
+  }
+
+  /** Up to an LSN, the start of a block: see (4). */
+  *idle(toLsn: number, wallMs: number): Generator<SegmentWrite> {
+    const { storeId, segmentBytes } = this.#shape;
+    while (this.#endLsn < toLsn) {
+      if (this.#sequence === 0 || this.#offset + BLOCK_BYTES > segmentBytes) {
+        yield this.#begin(wallMs);
+      }
+      const sequence = this.#sequence;
+      const room = segmentBytes - this.#offset;
+      const length = Math.min(toLsn - this.#endLsn, room - (room % BLOCK_BYTES), IDLE_BYTES);
+      const bytes = new Uint8Array(length);
+      for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
+        const startLsn = this.#endLsn + at;
+        const stamp = { startLsn, durableLsn: startLsn, wallMs, payloadBytes: 0 };
+        stampBatch(bytes.subarray(at), { ...stamp, storeId, sequence, copied: false });
+      }
+      yield { sequence, offset: this.#offset, bytes };
+      this.#offset += length;
+      this.#endLsn += length;
+    }
   }
 
   /** What a log without batches consists of; nothing for any other. */

@@ -11,8 +11,8 @@
  * (3) Everything is checked on the way: objects against their SHA-256, batches, blocks of rows and
  *     pages against their own checksums.
  * (4) A store that is restored to the newest moment goes on in its bucket, as if its machine had
- *     crashed. One of an earlier moment does not know of it: what the bucket has since is not to be
- *     shipped over.
+ *     crashed: behind all log that is there, also what no state leads to (points.ts (5)). One of an
+ *     earlier moment does not know of it: what the bucket has since is not to be shipped over.
  * (5) A lazy one leaves the chunks in the bucket that rows name: whoever opens the store fetches what
  *     is read (residency, in the page store). Those that only the log names come along: to replay it
  *     needs them.
@@ -294,19 +294,20 @@ async function shippingSoFar(
   const { epochs, lastWal } = await surveyLineage(place, { epoch: newest + 1, signal });
   const known = new Set(of.known.map(({ epoch }) => epoch));
   const claimedAtMs = wallMsOf(env.clock);
-  const putEpochs = epochs.flatMap(({ epoch, shipped }) =>
-    shipped === undefined || known.has(epoch)
-      ? []
-      : [{ epoch, startLsn: lsn(shipped.firstLsn), claimedAtMs }],
-  );
-  const { state } = of.point;
+  const { state, upToLsn, goesOn } = of.point;
+  const putEpochs = epochs.flatMap(({ epoch, shipped }) => {
+    if (shipped === undefined || known.has(epoch)) return [];
+    // Log that no state leads to is not this disk's, which meets the bucket where that ends.
+    const startLsn = lsn(shipped.firstLsn > upToLsn ? goesOn.lsn : shipped.firstLsn);
+    return [{ epoch, startLsn, claimedAtMs }];
+  });
   const epoch = state?.epoch ?? lastWal?.epoch ?? 1;
   const putShipping = {
     bucket: bucketName(identity),
     epoch,
     walNumber: lastWal?.epoch === epoch ? lastWal.number + 1 : 0,
     // A state may be alone: it stands for log that the bucket never had, or has let go.
-    shippedLsn: earlierLsn(lsn(of.log.endLsn), lsn(lastWal?.endLsn ?? LSN_ZERO)),
+    shippedLsn: earlierLsn(upToLsn, lsn(lastWal?.endLsn ?? LSN_ZERO)),
     manifestNumber: (state?.number ?? -1) + 1,
     shippedGeneration: state?.generation ?? 0,
     fencedBelow: epoch,

@@ -1,8 +1,13 @@
 /** Which moments a bucket gives back whose log has holes: given up, or not kept any more. */
 import { describe, expect, test } from "vitest";
 import { row, TestBucket } from "../../src/flush/read/bucket.fixture.ts";
+import {
+  findNewest,
+  findPoint,
+  type RestoreMoment,
+  restorePoints,
+} from "../../src/restore/points.ts";
 import { bucketKey } from "../../src/sink/index.ts";
-import { findPoint, type RestoreMoment, restorePoints } from "../../src/restore/points.ts";
 
 const REFUSED = { code: "BOP_NO_RESTORE_POINT" };
 
@@ -54,7 +59,7 @@ describe("a time", () => {
     expect(await pointAt(bucket, nowOf(bucket))).toMatchObject({ upToLsn: three.lsn });
   });
 
-  // evidence: G36 G42
+  // evidence: G36, G42
   test("in a window that was given up is refused, and so is one behind it while no state follows", async () => {
     const { bucket, kept, lost, inWindow } = await givenUp();
     const behind = await shipOne(bucket, "behind", true);
@@ -112,5 +117,44 @@ describe("a time", () => {
     expect(await pointAt(bucket, first.at)).toMatchObject({ upToLsn: first.lsn });
     expect(await pointAt(bucket, late)).toMatchObject({ upToLsn: stateLsn });
     expect(await pointAt(bucket, last.at)).toMatchObject({ upToLsn: last.lsn, isNewest: true });
+  });
+});
+
+describe("the newest moment behind a window that was given up", () => {
+  // evidence: G34, G36
+  test("is the end of what a state leads to, until one is there behind the window", async () => {
+    const { bucket, kept } = await givenUp();
+    const behind = await shipOne(bucket, "behind", true);
+    const newest = { upToLsn: kept.lsn, isNewest: true, goesOn: { lsn: behind.lsn } };
+    expect(await pointAt(bucket)).toMatchObject(newest);
+    expect(await findNewest(await bucket.reader())).toMatchObject(newest);
+    expect(await pointAt(bucket, { lsn: kept.lsn })).toMatchObject(newest);
+    for (const at of [{ lsn: kept.lsn + 1 }, { lsn: behind.lsn }]) {
+      await expect(pointAt(bucket, at)).rejects.toMatchObject(REFUSED);
+    }
+    await state(bucket);
+    const after = { lsn: bucket.endLsn };
+    expect(await pointAt(bucket)).toMatchObject({ upToLsn: after.lsn, goesOn: after });
+  });
+
+  test("is a state that is alone between two of them", async () => {
+    const { bucket, lost } = await givenUp();
+    await state(bucket);
+    bucket.commit(1, "lost as well");
+    bucket.lose();
+    await bucket.fence("wal");
+    await bucket.fence("manifest");
+    await bucket.claim();
+    const behind = await shipOne(bucket, "behind", true);
+    const newest = { upToLsn: lost.lsn, isNewest: true, goesOn: { lsn: behind.lsn } };
+    expect(await pointAt(bucket)).toMatchObject(newest);
+  });
+
+  // evidence: G36
+  test("is refused where log is missing that was not given up", async () => {
+    const { bucket } = await givenUp();
+    await shipOne(bucket, "behind", true);
+    await bucket.store.delete(bucketKey({ kind: "wal", epoch: 1, number: 1 }));
+    await expect(pointAt(bucket)).rejects.toMatchObject(REFUSED);
   });
 });

@@ -1,6 +1,12 @@
 /** Stores that start in an empty directory from what their sink holds. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { ForwardingStore, type ObjectStore, type StoreCall } from "../../sink/index.ts";
+import {
+  bucketKey,
+  ForwardingStore,
+  type ObjectStore,
+  parseKey,
+  type StoreCall,
+} from "../../sink/index.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
 import type { Database } from "../api/database.ts";
 import { Manager } from "../manager.ts";
@@ -14,24 +20,28 @@ const SEGMENT_BYTES = 1024 * 1024;
 const ROW_BYTES = 8000;
 /** A chunk that is smaller is fetched as a whole, with what it has of others. */
 const FETCHED_WHOLE_BYTES = 1024 * 1024;
+/** Whatever is longer is part of a state. */
+const FENCE_BYTES_MAX = 400;
+
+/** What it returns takes the place of the answer. */
+type OnCall = (call: StoreCall) => Promise<never> | undefined;
 
 class WatchedStore extends ForwardingStore {
-  readonly #onCall: () => void;
+  readonly #onCall: OnCall;
 
-  constructor(store: ObjectStore, onCall: () => void = () => {}) {
+  constructor(store: ObjectStore, onCall: OnCall = () => undefined) {
     super(store);
     this.#onCall = onCall;
   }
 
-  protected override around<T>(_call: StoreCall, send: () => Promise<T>): Promise<T> {
-    this.#onCall();
-    return send();
+  protected override around<T>(call: StoreCall, send: () => Promise<T>): Promise<T> {
+    return this.#onCall(call) ?? send();
   }
 }
 
 /** Machines that start from their bucket. */
 class Starting extends Machines {
-  open(disk: string, options: Rest = {}, onCall?: () => void): Promise<Manager> {
+  open(disk: string, options: Rest = {}, onCall?: OnCall): Promise<Manager> {
     const place = this.disk(disk);
     return Manager.open({
       ...place,
@@ -208,6 +218,7 @@ describe("a store that starts from its sink", () => {
         const cut = machines.open(disk, { sinkTimeoutMs: 0 }, () => {
           calls += 1;
           if (calls >= failing) machines.service.faults.state.down = true;
+          return undefined;
         });
         const outcome = await cut.catch((error: unknown) => error);
         machines.service.faults.state.down = false;
@@ -223,6 +234,92 @@ describe("a store that starts from its sink", () => {
       }
     }),
   );
+});
+
+describe("a machine that is lost behind a window that was given up, before a state is there", () => {
+  const bodiesIn = async (manager: Manager) =>
+    (await manager.database("one"))
+      .prepare("select body from t where length(body) < 20 order by id")
+      .pluck<string>()
+      .all();
+
+  /** What puts a part of a state is not answered. */
+  const holdStates: OnCall = ({ key, body }) => {
+    const isState = parseKey(key)?.kind === "manifest" && (body?.length ?? 0) > FENCE_BYTES_MAX;
+    return isState ? new Promise<never>(() => {}) : undefined;
+  };
+
+  /** What it told as remote lies before the window; behind it lies log that no state leads to. */
+  async function lostBehindWindow(machines: Starting): Promise<void> {
+    const { world, service } = machines;
+    let isHeld = false;
+    const holdsStates: OnCall = (call) => (isHeld ? holdStates(call) : undefined);
+    await world.run(async () => {
+      const { clock } = world.start();
+      const first = await machines.open("first", {}, holdsStates);
+      const one = await filled(first, "one", 24_000);
+      await first.checkpoint();
+      const { lsn } = await one.prepare(INSERT).run("told");
+      await first.durable(lsn, { level: "remote" });
+      service.faults.state.denied = true;
+      await one.prepare(INSERT).run("lost");
+      while (first.deadLetters().length === 0) await clock.sleep(100);
+      isHeld = true;
+      service.faults.state.denied = false;
+      await first.discardDeadLetter(first.deadLetters()[0]?.id ?? 0);
+      await clock.sleep(1000);
+      for (let n = 0; n < 20; n += 1) await one.prepare(INSERT).run(`behind ${n}`);
+      await clock.sleep(5000);
+      const behind = bucketKey({ kind: "wal", epoch: 2, number: 0 });
+      expect(service.bucket.find(behind, Number.MAX_SAFE_INTEGER)).toBeDefined();
+    });
+    world.kill();
+  }
+
+  // evidence: G34, G41
+  test("is taken up with all that was acknowledged as remote, and goes on in the bucket", async () => {
+    const machines = new Starting(8);
+    const { world } = machines;
+    await lostBehindWindow(machines);
+    await world.run(async () => {
+      const second = await machines.open("second", { durability: "remote" });
+      expect(await bodiesIn(second)).toEqual(["told"]);
+      await (await second.database("one")).prepare(INSERT).run("goes on");
+    });
+    world.kill();
+    await world.run(async () => {
+      const third = await machines.open("third", { durability: "remote" });
+      expect(await bodiesIn(third)).toEqual(["told", "goes on"]);
+      await third.close();
+      expect(await machines.verify("third", { withSink: true })).toMatchObject({ isSound: true });
+      await expect(machines.open("first")).rejects.toMatchObject({ code: "BOP_SINK_AHEAD" });
+    });
+  });
+
+  // evidence: G34
+  test("is taken up once more if the next one is lost as well before a state of its own", async () => {
+    const machines = new Starting(9);
+    const { world } = machines;
+    await lostBehindWindow(machines);
+    for (const disk of ["second", "third"]) {
+      await world.run(async () => {
+        const { clock } = world.start();
+        const next = await machines.open(disk, {}, holdStates);
+        expect(await bodiesIn(next)).toEqual(["told"]);
+        await (await next.database("one")).prepare(INSERT).run(`of the ${disk}`);
+        await clock.sleep(5000);
+      });
+      world.kill();
+      const report = await world.run(() => machines.verify(disk, { withSink: true }));
+      expect(report.findings).toEqual([]);
+    }
+    await world.run(async () => {
+      const last = await machines.open("last", { durability: "remote" });
+      expect(await bodiesIn(last)).toEqual(["told"]);
+      await (await last.database("one")).prepare(INSERT).run("goes on");
+      await last.close();
+    });
+  });
 });
 
 describe("a store some chunks of which are only in its sink", () => {
