@@ -4,6 +4,7 @@ import { LSN_ZERO, type Lsn, lsn, streamId } from "../base/units.ts";
 import type { Log, ReplayedCommit } from "../write/index.ts";
 import { encodeBody } from "./body.ts";
 import { Writer } from "./bytes.ts";
+import type { StoredChunks } from "./carried-chunks.ts";
 import { RecordLogCore } from "./core.ts";
 import { encodeOperation, NO_BYTES, type Operation, roomFor } from "./operations.ts";
 import { RecordLogHandle } from "./record-log.ts";
@@ -38,6 +39,14 @@ class Host implements LogHost {
   }
 }
 
+const unread = (): never => {
+  throw new Error("no chunk is read");
+};
+const NO_CHUNKS: StoredChunks = {
+  ...{ storeId: new Uint8Array(16), path: String, open: unread, damaged: unread },
+  ...{ isInBucket: unread, rests: unread, spare: unread },
+};
+
 /** A log whose checkpoint has a boundary at 5 and a vote. */
 function opened() {
   const core = new RecordLogCore();
@@ -48,7 +57,7 @@ function opened() {
   const logs = new RecordLogs({
     rows: [{ ...row, state: "live" }],
     chunks: [],
-    source: { storeId: new Uint8Array(16), path: String, open: () => Promise.reject() },
+    source: NO_CHUNKS,
     limits: { maxEntryBytes: 1000, cacheBytes: 0 },
     nameOf: () => name,
   });
