@@ -244,11 +244,10 @@ async function outages({ simulation, service }: Run, { env }: Life): Promise<voi
 
 /** Letters that are there are decided on, those of lives before too; some are made. See (4). */
 async function letters(
-  run: Run,
+  { simulation, service, places, decided, ghosts }: Run,
   { env, isAlive }: Life,
   { manager, isCalm }: { readonly manager: Manager; readonly isCalm: boolean },
 ): Promise<void> {
-  const { simulation, service, places, decided, ghosts } = run;
   const { random, tally } = simulation;
   const { state } = service.faults;
   const { directory } = places;
@@ -259,7 +258,7 @@ async function letters(
     while (manager.diagnostics().state !== "closed") {
       await env.clock.sleep(random.fraction() * LETTERS_MS);
       if (!isAlive()) return; // It was replaced.
-      noteShipping(run, manager);
+      places.hasShipped ||= manager.diagnostics().sink?.state === "shipping";
       const nowMs = env.clock.monotonicMs();
       state.denied = refuses && nowMs >= fromMs && nowMs < toMs;
       for (const { id, kind, at } of manager.deadLetters()) {
@@ -294,7 +293,7 @@ async function open(run: Run, life: Life): Promise<Manager> {
     try {
       const manager = await openManager(run, life);
       life.manager = manager;
-      noteShipping(run, manager);
+      places.hasShipped ||= manager.diagnostics().sink?.state === "shipping"; // See (5).
       tally.add("openings");
       return manager;
     } catch (error) {
@@ -313,11 +312,6 @@ async function open(run: Run, life: Life): Promise<Manager> {
       else await life.env.clock.sleep(OUTAGE_MS);
     }
   }
-}
-
-/** From then on its bucket refuses it no more. See (5). */
-function noteShipping({ places }: Run, manager: Manager): void {
-  if (manager.diagnostics().sink?.state === "shipping") places.hasShipped = true;
 }
 
 /** Nothing to restore from, if the machine was lost before anything was shipped. */
