@@ -262,6 +262,38 @@ describe("connections", () => {
     expect(await count()).toBe(1);
   });
 
+  test.each([
+    ["returns", "BOP_CLOSED"],
+    ["throws", "mine"],
+  ])(
+    "a connection that is closed before its function %s leaves the next one alone",
+    async (end, heard) => {
+      const { db, count } = await counter();
+      const own = await db.connect();
+      let goOn = (): void => {};
+      let running: Promise<unknown> | undefined;
+      await new Promise<void>((begun) => {
+        running = own.transaction(async (tx) => {
+          await tx.exec("insert into t (v) values (1)");
+          begun();
+          await new Promise<void>((resolve) => {
+            goOn = resolve;
+          });
+          if (end === "throws") throw new Error("mine");
+        });
+      });
+      await own.close();
+      const next = await db.connect();
+      await next.exec("begin; insert into t (v) values (2)");
+      goOn();
+      expect(await running?.catch((error) => error.code ?? error.message)).toBe(heard);
+      expect(own.inTransaction).toBe(false);
+      expect(next.inTransaction).toBe(true);
+      await next.exec("rollback");
+      expect(await count()).toBe(0);
+    },
+  );
+
   test("counters are those of the session, whoever wrote in between", async () => {
     const { db } = await counter();
     const a = await db.connect();

@@ -71,9 +71,8 @@ export class PinnedConnection extends QueryableBase implements Connection {
     const own = this.#own;
     this.#reader?.dispose();
     if (own === undefined) return;
+    own.leave(this.#closed);
     const { transaction } = own;
-    transaction.refuse(this.#closed);
-    own.abandon();
     this.#database.giveBack(transaction.seat, { reusable: !transaction.hasChangedSeat });
   }
 

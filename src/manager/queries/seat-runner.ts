@@ -48,10 +48,9 @@ export class SeatRunner implements Runner {
 
   /** The moment of an open transaction that neither has the writer nor waits for it. */
   get readingLsn(): Lsn | undefined {
-    const { hasWriter, seat } = this.transaction;
+    const { hasWriter, isOpen, seat } = this.transaction;
     if (hasWriter || this.#last !== undefined) return undefined;
-    const { connection } = seat;
-    return connection.open && !connection.autocommit ? connection.snapshotLsn : undefined;
+    return isOpen ? seat.connection.snapshotLsn : undefined;
   }
 
   /** Calls that were made so far are not done. */
@@ -140,9 +139,14 @@ export class SeatRunner implements Runner {
 
   /** Ends the transaction without its commit, and with it what waits for pages. */
   abandon(): void {
-    const { transaction } = this;
-    this.stopWaiting(() => transaction.refusal ?? closedError("transaction"));
-    transaction.abandon();
+    this.stopWaiting(() => closedError("transaction"));
+    this.transaction.abandon();
+  }
+
+  /** The same; from now on every call is refused, and the seat may be given to others. */
+  leave(error: StorageError): void {
+    this.stopWaiting(() => error);
+    this.transaction.refuse(error);
   }
 
   /** Ends what waits for pages. */

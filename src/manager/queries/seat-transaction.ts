@@ -88,7 +88,7 @@ export class SeatTransaction {
   }
 
   get isOpen(): boolean {
-    return !this.seat.connection.autocommit;
+    return this.#isOurs && !this.seat.connection.autocommit;
   }
 
   get hasWriter(): boolean {
@@ -111,8 +111,9 @@ export class SeatTransaction {
     this.#releaseWriter = release;
   }
 
-  /** From now on every call is refused. See (4). */
+  /** Ends what is open; from now on every call is refused, and the seat is somebody else's. See (4). */
   refuse(error: StorageError): void {
+    this.abandon();
     this.#refusal = error;
   }
 
@@ -121,13 +122,13 @@ export class SeatTransaction {
     return this.#refusal;
   }
 
-  /** Throws what made SQLite roll the transaction back by itself, if something did. See (3). */
+  /** Throws what took the seat away, or made SQLite roll the transaction back by itself. See (3), (4). */
   assertNotLost(): void {
+    if (this.#refusal !== undefined) throw this.#refusal;
     if (this.#lost !== undefined) throw this.#lost.error;
   }
 
   assertUsable(): void {
-    if (this.#refusal !== undefined) throw this.#refusal;
     this.assertNotLost();
     this.database.assertOpen();
   }
@@ -255,9 +256,7 @@ export class SeatTransaction {
 
   /** Rolls back what is open and gives the writer back. See (4). */
   abandon(): void {
-    const { connection } = this.seat;
-    const isOurs = !this.#isShared || this.#releaseWriter !== undefined;
-    if (isOurs && connection.open && !connection.autocommit) connection.command("ROLLBACK");
+    if (this.isOpen) this.seat.connection.command("ROLLBACK");
     this.#lost = undefined;
     this.#letGo();
   }
@@ -267,8 +266,13 @@ export class SeatTransaction {
     this.#afterStep(undefined);
   }
 
+  /** See (4). */
+  get #isOurs(): boolean {
+    return this.#refusal === undefined && (!this.#isShared || this.hasWriter);
+  }
+
   #setHorizon(): void {
-    assert(!this.#isShared || this.hasWriter, "the writer's seat is used by who has the writer");
+    assert(this.#isOurs, "a seat is used by whose it is");
     const holding = this.#releaseWriter !== undefined;
     this.seat.horizon = holding ? NEWEST : this.database.horizonOf(this.session);
   }
