@@ -1770,7 +1770,12 @@ export interface StoredObject {
 }
 
 export interface Transaction extends Queryable {
-    /** A savepoint: undone alone when `fn` throws. */
+    /**
+     * A savepoint: undone alone when `fn` throws. It begins when the calls are done that were made before
+     * it. From its call to its end this handle refuses calls (TypeError): `fn` uses the one that it is
+     * given. Await it: one that has not ended when the function around it returns is undone, and
+     * rejects with BOP_CLOSED.
+     */
     transaction<T>(fn: (tx: Transaction) => Promise<T> | T): Promise<T>;
 }
 

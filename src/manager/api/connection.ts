@@ -13,8 +13,8 @@ export interface Connection extends Queryable {
 export interface Transaction extends Queryable {
   /**
    * A savepoint: undone alone when `fn` throws. It begins when the calls are done that were made before
-   * it. From then on `fn` uses the handle that it is given; this one refuses calls (TypeError) until it
-   * has ended. Await it: what has not ended when the function around it returns is undone, and
+   * it. From its call to its end this handle refuses calls (TypeError): `fn` uses the one that it is
+   * given. Await it: one that has not ended when the function around it returns is undone, and
    * rejects with BOP_CLOSED.
    */
   transaction<T>(fn: (tx: Transaction) => Promise<T> | T): Promise<T>;
