@@ -259,7 +259,12 @@ export interface DatabaseSnapshot extends Queryable, SnapshotInfo {
 /** What the sink, or this disk, refused for a reason that waiting cannot mend. */
 export interface DeadLetterInfo {
     readonly id: number;
-    /** What cannot be shipped any more until it is retried or discarded. */
+    /**
+     * What cannot be shipped any more until it is retried or discarded. To discard `log` gives up what
+     * was not shipped of the log, of all databases: a lost window. It is also the kind of a chunk of
+     * this disk that a commit names. For `chunk`, which a state names, and `manifest` the next state is
+     * made anew, and nothing is given up.
+     */
     readonly kind: "log" | "chunk" | "manifest";
     readonly at: Date;
     readonly reason: string;
