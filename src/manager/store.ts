@@ -111,7 +111,7 @@ export class Store implements StoreGround {
       checkpointLsn: () => pages.checkpointLsn,
       inflightSegments: () => log.inflightSegments,
       changedBytes: () => pages.changedBytes + this.logs.unstoredBytes,
-      isDirty: () => pages.holdsLog().length > 0 || this.logs.unstoredBytes > 0,
+      isDirty: () => pages.holdsLog().length > 0 || this.logs.isDirty,
       run: async () => {
         const { checkpointLsn: atLsn, pages: count, bytes, isCut } = await this.#checkpoint();
         return { atLsn, pages: count, bytes, isCut };

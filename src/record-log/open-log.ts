@@ -6,7 +6,7 @@
  *     waits for him.
  */
 import type { StorageError } from "../base/errors.ts";
-import { LSN_ZERO, type StreamId } from "../base/units.ts";
+import { LSN_ZERO, type Lsn, type StreamId } from "../base/units.ts";
 import type { RecordLogCore } from "./core.ts";
 import { DurableMarks } from "./durable-marks.ts";
 
@@ -32,6 +32,13 @@ export function openLog(stream: StreamId, core: RecordLogCore): OpenLog {
   const { lastIndex, lsn } = core;
   if (lastIndex !== undefined) marks.append(lsn, lastIndex, LSN_ZERO);
   return { stream, core, marks, gone: undefined, turn: undefined };
+}
+
+/** The commit that its core has applied just now has this LSN. */
+export function markApplied({ core, marks }: OpenLog, lsn: Lsn, durableLsn: Lsn): void {
+  const { lastIndex, lowest } = core;
+  if (lowest !== undefined) marks.truncate(lowest === "none" ? undefined : lowest);
+  if (lastIndex !== undefined) marks.append(lsn, lastIndex, durableLsn);
 }
 
 /** Runs when what waits on these logs is done, and before what is called later. See (2). */

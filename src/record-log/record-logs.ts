@@ -27,7 +27,7 @@ import { CarriedChunks, type StoredChunks } from "./carried-chunks.ts";
 import { ChunkReader } from "./chunk-reader.ts";
 import { RecordLogCore } from "./core.ts";
 import { LogsShare } from "./logs-share.ts";
-import { type OpenLog, openLog } from "./open-log.ts";
+import { markApplied, type OpenLog, openLog } from "./open-log.ts";
 import {
   decodeOperations,
   encodeAppend,
@@ -164,6 +164,11 @@ export class RecordLogs {
     return this.#unstoredBytes;
   }
 
+  /** The next checkpoint has something to write about a log. */
+  get isDirty(): boolean {
+    return this.#dirty.size > 0;
+  }
+
   /** Logs whose commits no checkpoint has folded hold the store's log: from where on. */
   holdsLog(): { readonly stream: StreamId; readonly fromLsn: Lsn }[] {
     return [...this.#logs.values()].flatMap(({ stream, core }) => {
@@ -229,7 +234,7 @@ export class RecordLogs {
     try {
       const bytes = joinedParts(frames);
       log.core.apply(decodeOperations(new Reader(bytes)), groupLsn);
-      mark(log, groupLsn, LSN_ZERO); // See (4): what the host will say is not known yet.
+      markApplied(log, groupLsn, LSN_ZERO); // See (4): what the host will say is not known yet.
     } catch (cause) {
       if (!(cause instanceof Malformed)) throw cause;
       const file = `record log ${JSON.stringify(this.nameOf(stream))}`;
@@ -371,7 +376,7 @@ export class RecordLogs {
     const { core } = log;
     const before = core.unstoredBytes;
     core.apply(operations, lsn);
-    mark(log, lsn, this.host.durableLsn);
+    markApplied(log, lsn, this.host.durableLsn);
     this.#unstoredBytes += core.unstoredBytes - before;
     this.#noteDirty(log);
   }
@@ -388,13 +393,6 @@ export class RecordLogs {
     for (const { core } of this.#logs.values()) bytes += core.unstoredBytes;
     this.#unstoredBytes = bytes;
   }
-}
-
-/** The commit that was applied just now has this LSN. */
-function mark({ core, marks }: OpenLog, lsn: Lsn, durableLsn: Lsn): void {
-  const { lastIndex, lowest } = core;
-  if (lowest !== undefined) marks.truncate(lowest === "none" ? undefined : lowest);
-  if (lastIndex !== undefined) marks.append(lsn, lastIndex, durableLsn);
 }
 
 /** The parts of a commit, put together and copied: frames are views into a buffer of recovery. */

@@ -63,6 +63,12 @@ export class Logs implements CheckpointParticipant {
     return this.#parts.logs.unstoredBytes;
   }
 
+  /** Something of them is not in the manifest as it is: a drop or a vote, as much as an entry. */
+  get isDirty(): boolean {
+    const { catalogue, logs } = this.#parts;
+    return logs.isDirty || catalogue.dropped().length > 0;
+  }
+
   /** Record logs that hold the store's log: by name, and from where on. */
   holdsLog(): { readonly name: string; readonly fromLsn: Lsn }[] {
     const { catalogue, logs } = this.#parts;
