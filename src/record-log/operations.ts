@@ -23,6 +23,7 @@
  *     those of the entry before it, plus one and plus nothing.
  * (3) The decoder takes any bytes and throws nothing but Malformed.
  */
+import type { ReplayedCommit } from "../write/index.ts";
 import type { HardState, LogBoundary } from "./api.ts";
 import { copied, Malformed, type Reader, varintBytes, type Writer } from "./bytes.ts";
 
@@ -261,4 +262,14 @@ export function decodeValue(from: Reader): Uint8Array {
 /** Bytes that an entry takes as it is encoded, about. */
 export function encodedBytes({ payload, field }: StoredEntry): number {
   return payload.length + field.length + varintBytes(payload.length * HEAD_FACTOR) + 2;
+}
+
+/** The parts of a commit, put together and copied: frames are views into a buffer of recovery. */
+export function joinedParts(frames: ReplayedCommit["frames"]): Uint8Array {
+  const parts = frames.map((frame) => {
+    if (frame.kind === "records") return frame.payload;
+    throw new Malformed(`a ${frame.kind} frame`);
+  });
+  const [only, ...rest] = parts;
+  return rest.length === 0 && only !== undefined ? only.slice() : Buffer.concat(parts);
 }

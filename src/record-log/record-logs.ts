@@ -33,6 +33,7 @@ import {
   encodeAppend,
   encodeOneEntry,
   encodeOperation,
+  joinedParts,
   type Operation,
   roomFor,
 } from "./operations.ts";
@@ -393,14 +394,4 @@ export class RecordLogs {
     for (const { core } of this.#logs.values()) bytes += core.unstoredBytes;
     this.#unstoredBytes = bytes;
   }
-}
-
-/** The parts of a commit, put together and copied: frames are views into a buffer of recovery. */
-function joinedParts(frames: ReplayedCommit["frames"]): Uint8Array {
-  const parts = frames.map((frame) => {
-    if (frame.kind === "records") return frame.payload;
-    throw new Malformed(`a ${frame.kind} frame`);
-  });
-  const [only, ...rest] = parts;
-  return rest.length === 0 && only !== undefined ? only.slice() : Buffer.concat(parts);
 }

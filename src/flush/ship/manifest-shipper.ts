@@ -137,7 +137,8 @@ export class ManifestShipper implements ManifestPump {
       putShipping: this.#shippingRow(begun, lineage.reachedLsn ?? 0),
     });
     this.#phantoms = [];
-    for (const { last } of manifest.opened.remoteChains) this.#notBefore(last.wallMs);
+    const shownMs = manifest.opened.remoteChains.map(({ last }) => last.wallMs);
+    this.#lastWallMs = Math.max(this.#lastWallMs, ...shownMs);
     this.#begun = begun;
   }
 
@@ -365,7 +366,7 @@ export class ManifestShipper implements ManifestPump {
     this.#stats.states += 1;
     this.#stats.bases += isWhole ? 1 : 0;
     this.#stats.stateBytes += isWhole ? row.bytes : bytes;
-    this.#notBefore(state.wallMs);
+    this.#lastWallMs = Math.max(this.#lastWallMs, state.wallMs);
     const { generation, checkpointLsn, maxLsn } = state;
     this.#shipped = { generation, checkpointLsn, maxLsn };
     this.#shippedGeneration = generation;
@@ -379,10 +380,6 @@ export class ManifestShipper implements ManifestPump {
     const shippedGeneration = this.#shippedGeneration;
     this.#shipping = shippingRowOf(begun, { shippedGeneration, wallMs, reachedLsn });
     return this.#shipping;
-  }
-
-  #notBefore(wallMs: number): void {
-    this.#lastWallMs = Math.max(this.#lastWallMs, wallMs);
   }
 
   #wallMs(): number {

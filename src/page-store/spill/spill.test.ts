@@ -1,76 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { present } from "../../base/assert.ts";
-import { chunkId, LSN_ZERO, type Lsn, pageNumber, streamId } from "../../base/units.ts";
+import { pageNumber } from "../../base/units.ts";
 import type { FaultOrder } from "../../io/index.ts";
-import type { PageSpace } from "../page-space.ts";
-import { DIRECTORY, Rig, type RigOptions, STORE_ID } from "../rig.fixture.ts";
-import { SpillShelf } from "./spill-shelf.ts";
-
-const PAGE_BYTES = 512;
-/** A chunk of the rig has room for seven pages. */
-const LIMITS = { chunkBytes: 4608 };
-
-type Fills = Readonly<Record<number, number>>;
-
-function images(fills: Fills): Map<number, Uint8Array> {
-  const entries = Object.entries(fills);
-  return new Map(entries.map(([page, fill]) => [Number(page), new Uint8Array(512).fill(fill)]));
-}
-
-interface Written {
-  /** Put one after the other. */
-  readonly spilled: readonly Fills[];
-  readonly inMemory?: Fills;
-  readonly pageCount?: number;
-}
-
-/** A commit that was too large for memory. */
-function spill(space: PageSpace, { spilled, inMemory = {}, pageCount }: Written): Lsn {
-  const base = space.pin(space.newestLsn);
-  const pages = images(inMemory);
-  const spill = space.spill(base, PAGE_BYTES);
-  const highest = Math.max(...[...spilled, inMemory].flatMap((it) => Object.keys(it).map(Number)));
-  const count = pageCount ?? Math.max(base.pageCount, highest);
-  try {
-    for (const fills of spilled) spill.put(images(fills));
-    const change = { base, pageCount: count, pageBytes: PAGE_BYTES, pages, spill };
-    const lsn = space.stage(change).seal();
-    spill.close();
-    return lsn;
-  } catch (error) {
-    spill.discard();
-    throw error;
-  } finally {
-    space.unpin(base);
-  }
-}
-
-function commit(space: PageSpace, fills: Fills, pageCount?: number): Lsn {
-  const base = space.pin(space.newestLsn);
-  const pages = images(fills);
-  const count = pageCount ?? Math.max(base.pageCount, ...pages.keys());
-  const lsn = space.stage({ base, pageCount: count, pageBytes: PAGE_BYTES, pages }).seal();
-  space.unpin(base);
-  return lsn;
-}
-
-function fills(space: PageSpace, lsn: Lsn = space.newestLsn): number[] {
-  const snapshot = space.pin(lsn);
-  const found = Array.from(
-    { length: snapshot.pageCount },
-    (_, index) => space.read(snapshot, pageNumber(index + 1))[0] ?? -1,
-  );
-  space.unpin(snapshot);
-  return found;
-}
-
-/** Pages 1 to `count`, each filled with its number plus `more`. */
-function upTo(count: number, more = 0): Fills {
-  return Object.fromEntries(Array.from({ length: count }, (_, i) => [i + 1, i + 1 + more]));
-}
-
-const rigOf = (options: Partial<RigOptions> = {}) =>
-  Rig.open({ seed: 1, limits: LIMITS, ...options });
+import { DIRECTORY, type Rig } from "../rig.fixture.ts";
+import { commit, fills, images, LIMITS, PAGE_BYTES, rigOf, spill, upTo } from "./spill.fixture.ts";
 
 function unfinished(rig: Rig): Promise<readonly string[]> {
   return rig.world.run(async () => rig.world.start().storage.list(`${DIRECTORY}/tmp`));
@@ -343,67 +275,5 @@ describe("a device that refuses", () => {
     }
     open.discard();
     space.unpin(base);
-  });
-});
-
-// evidence: G4
-describe("a spilled commit whose chunk", () => {
-  async function durable(): Promise<{ rig: Rig; path: string }> {
-    const rig = await rigOf();
-    spill(rig.space(1), { spilled: [upTo(10)] });
-    rig.log.makeDurable();
-    const [path = ""] = await rig.chunkFiles();
-    return { rig, path };
-  }
-
-  test("is missing is corruption, and the store does not open without it", async () => {
-    const { rig, path } = await durable();
-    await rig.world.run(async () => rig.world.start().storage.unlink(path));
-    await expect(rig.restart("kill")).rejects.toMatchObject({ code: "BOP_CORRUPT" });
-  });
-
-  test("was changed anywhere is corruption, and stays where it is", async () => {
-    const { rig, path } = await durable();
-    const bytes = present(rig.world.disk.contents(path), "the chunk is there");
-    for (let at = 0; at < bytes.length; at += 97) {
-      const damaged = bytes.slice();
-      damaged[at] = (damaged[at] ?? 0) ^ 1;
-      rig.world.disk.replace(path, damaged);
-      await expect(rig.restart("kill"), `byte ${at}`).rejects.toMatchObject({
-        code: "BOP_CORRUPT",
-      });
-      expect(rig.world.disk.contents(path), `byte ${at}`).toEqual(damaged);
-    }
-    rig.world.disk.replace(path, bytes);
-    await rig.restart("kill");
-    expect(fills(rig.space(1))).toEqual(Object.values(upTo(10)));
-  });
-
-  test("is one of two, and cannot be read for now, leaves the other to be claimed with it", async () => {
-    const rig = await rigOf();
-    spill(rig.space(1), { spilled: [upTo(10)] });
-    rig.log.makeDurable();
-    const [, second = ""] = await rig.chunkFiles();
-    const { disk } = rig.world;
-    const shelf = await rig.world.run(async () => {
-      disk.failNext({ operation: "read", pathPattern: new RegExp(second) });
-      const { storage } = rig.world.start();
-      const place = { storage, directory: DIRECTORY, storeId: STORE_ID };
-      return SpillShelf.open(place, [chunkId(1), chunkId(2)]);
-    });
-    const commit = rig.log.restart(LSN_ZERO).find(({ stream }) => stream === 1);
-    const claim = () => shelf.claim(present(commit, "it is durable"), streamId(1));
-    expect(claim).toThrow(expect.objectContaining({ code: "BOP_IO" }));
-    await rig.world.run(() => shelf.lookAgain());
-    expect(claim()?.chunks).toHaveLength(2);
-    expect(shelf.takeUnclaimed()).toEqual([]);
-  });
-
-  test("cannot be read for now is an I/O error, and a later open has it", async () => {
-    const { rig } = await durable();
-    rig.world.disk.failNext({ operation: "read", pathPattern: /chunk$/, skip: 2 });
-    await expect(rig.restart("kill")).rejects.toMatchObject({ code: "BOP_IO" });
-    await rig.restart("kill");
-    expect(fills(rig.space(1))).toEqual(Object.values(upTo(10)));
   });
 });
