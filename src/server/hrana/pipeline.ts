@@ -3,7 +3,7 @@
  *
  * (1) A request that fails does not stop those behind it; each has a result of its own.
  * (2) A client that hangs up ends its stream: no baton can reach it any more, and a transaction that
- *     nobody can finish must not hold the writer until it expires. What runs is not interrupted.
+ *     nobody can finish must not hold the writer until it expires. A statement by itself goes on.
  */
 import { HranaError, wireError } from "./error.ts";
 import type { PipelineRequest, PipelineResponse, StreamResult } from "./protocol.ts";

@@ -7,9 +7,12 @@
  *     behind it, by which SQLite itself refuses every write, and cleared when the transaction ends.
  *     Within a script it could not be noticed in time, so there it is refused.
  * (3) A stream that `end` was called on runs nothing any more: what the client sends next was meant
- *     for a transaction that is gone.
+ *     for a transaction that is gone. It is rolled back at once, also under a request that waits in it:
+ *     for as long as the device or the sink does not answer, all others would wait for the writer.
  * (4) An answer that grows too large fails the statement that made it so, at once, while conditions
  *     of the same batch can still roll it back.
+ * (5) A transaction has its time from the answer on that tells of its begin. Before that, one that a
+ *     script began has between once and twice as much.
  */
 
 import type { Clock, Disposer } from "../../base/env.ts";
@@ -62,6 +65,8 @@ export class Stream {
   #readOnly = false;
   #deadline: Disposer | undefined;
   #ended: HranaError | undefined;
+  /** Answers the request at work. See (3). */
+  #interrupt: (reason: HranaError) => void = () => {};
 
   constructor(options: StreamOptions) {
     this.#options = options;
@@ -73,13 +78,24 @@ export class Stream {
     return this.#ended;
   }
 
+  /** See (3). */
   end(reason: HranaError): void {
     this.#ended ??= reason;
+    if (!this.#connection.inTransaction) return;
+    this.#interrupt(this.#ended);
+    this.#connection.close().catch(this.#options.onError);
   }
 
   /** Throws what is to be answered in band. */
   async run(request: StreamRequest, budget: ResponseBudget): Promise<StreamResponse> {
     this.#assertLive();
+    const interrupted = new Promise<never>((_, reject) => {
+      this.#interrupt = reject;
+    });
+    return Promise.race([interrupted, this.#answer(request, budget)]);
+  }
+
+  async #answer(request: StreamRequest, budget: ResponseBudget): Promise<StreamResponse> {
     switch (request.type) {
       case "execute":
         return { type: "execute", result: await this.#execute(request.statement, budget) };
@@ -102,7 +118,7 @@ export class Stream {
       case "get_autocommit":
         return { type: "get_autocommit", isAutocommit: !this.#connection.inTransaction };
       case "close":
-        this.end(CLOSED);
+        this.#ended ??= CLOSED; // Who releases it closes it.
         return { type: "close" };
     }
   }
@@ -160,27 +176,42 @@ export class Stream {
     if (holdsReadOnlyBegin(sql)) {
       throw new HranaError("SQL_INPUT_ERROR", "send BEGIN READONLY as a statement of its own");
     }
+    const { clock, limits } = this.#options;
+    let wasOpen = false;
+    const watch = clock.every(limits.transactionMs, () => {
+      if (wasOpen) this.#timeIsUp();
+      wasOpen = this.#connection.inTransaction;
+    });
     try {
-      await this.#connection.exec(sql, { timeoutMs: this.#options.limits.statementMs });
+      await this.#connection.exec(sql, { timeoutMs: limits.statementMs });
     } finally {
+      watch.dispose();
       await this.#followTransaction();
     }
   }
 
   /** Starts or stops the clock of the transaction; see also (2). */
   async #followTransaction(): Promise<void> {
-    const { clock, limits, onTimeout } = this.#options;
+    const { clock, limits } = this.#options;
     if (this.#connection.inTransaction) {
       this.#deadline ??= clock.after(limits.transactionMs, () => {
-        const text = `the transaction was rolled back after ${limits.transactionMs} ms`;
-        this.end(new HranaError("TRANSACTION_TIMEOUT", text));
-        onTimeout();
+        this.#deadline = undefined;
+        this.#timeIsUp();
       });
       return;
     }
     this.#deadline?.dispose();
     this.#deadline = undefined;
-    if (this.#readOnly) await this.#setReadOnly(false);
+    if (this.#readOnly && this.#ended === undefined) await this.#setReadOnly(false);
+  }
+
+  /** One that is over by now, and whose answer waits, was in time. */
+  #timeIsUp(): void {
+    const { limits, onTimeout } = this.#options;
+    if (!this.#connection.inTransaction) return;
+    const text = `the transaction was rolled back after ${limits.transactionMs} ms`;
+    this.end(new HranaError("TRANSACTION_TIMEOUT", text));
+    onTimeout();
   }
 
   async #setReadOnly(readOnly: boolean): Promise<void> {
