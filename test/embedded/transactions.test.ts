@@ -294,6 +294,26 @@ describe("connections", () => {
     },
   );
 
+  test("a transaction that was aborted while its connection waited for the writer does not run", async () => {
+    const { db } = await counter();
+    const [first, second] = [await db.connect(), await db.connect()];
+    await first.exec("begin immediate");
+    const controller = new AbortController();
+    const { signal } = controller;
+    let ran = false;
+    const waiting = second.transaction(
+      () => {
+        ran = true;
+      },
+      { signal },
+    );
+    await new Promise((resolve) => setImmediate(resolve)); // By now it waits.
+    controller.abort(new Error("enough"));
+    await first.exec("commit");
+    await expect(waiting).rejects.toThrow("enough");
+    expect([ran, second.inTransaction]).toEqual([false, false]);
+  });
+
   test("counters are those of the session, whoever wrote in between", async () => {
     const { db } = await counter();
     const a = await db.connect();

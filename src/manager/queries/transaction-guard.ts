@@ -23,6 +23,7 @@ export class TransactionGuard {
     const { clock } = database.options.env;
     this.#timer = clock.deadline(timeoutMs, () => this.#end(timedOut(timeoutMs)));
     signal?.addEventListener("abort", this.#abort);
+    if (signal?.aborted) this.#abort(); // While the transaction waited to begin.
   }
 
   /** As long as it only reads, it may be ended for its age: see readers.ts. */
