@@ -197,7 +197,8 @@ export class SeatRunner implements Runner {
       if (!isOfTheDevice(error)) seenLsn = laterLsn(seenLsn, transaction.seenLsn);
       return { error: interrupted(error, timeoutMs), seenLsn };
     } finally {
-      if (timeoutMs !== undefined && connection.open) connection.deadline(undefined);
+      const isOurs = transaction.refusal === undefined && connection.open;
+      if (timeoutMs !== undefined && isOurs) connection.deadline(undefined);
     }
   }
 

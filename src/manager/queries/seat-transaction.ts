@@ -114,6 +114,8 @@ export class SeatTransaction {
   /** Ends what is open; from now on every call is refused, and the seat is somebody else's. See (4). */
   refuse(error: StorageError): void {
     this.abandon();
+    const { connection } = this.seat;
+    if (connection.open) connection.deadline(undefined);
     this.#refusal = error;
   }
 
