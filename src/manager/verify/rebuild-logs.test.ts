@@ -219,7 +219,7 @@ describe("record logs of a store that lost its manifest", () => {
     const refused = await place.loseAndRebuild().catch((error: unknown) => error);
     expect(isStorageError(refused, "BOP_CORRUPT") && refused.details).toMatchObject({
       file: chunks,
-      why: "a chunk of the manifest is missing",
+      why: expect.stringContaining("a chunk of the manifest is missing"),
     });
     await place.world.run(() => storage.rename(`${STORE}/kept`, chunks));
     await place.loseAndRebuild();
