@@ -276,4 +276,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 20002079,
     found: "a chunk that the device did not read at a start was never asked for again",
   },
+  {
+    scenario: "residency",
+    seed: 70000188,
+    found: "the oracle had the same bytes damaged on their way three times, and wanted them read",
+  },
 ];

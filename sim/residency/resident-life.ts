@@ -36,6 +36,8 @@ export class ResidentLife {
   readonly remote: RemoteRig;
   readonly #simulation: Simulation;
   readonly #pages = new Map<StreamId, Pages>();
+  /** Bytes that were to be damaged on their way. */
+  #ordered = 0;
   /** Chunks whose files are not what they were, as far as anybody has looked. */
   readonly #damaged = new Set<ChunkId>();
   #healed = 0;
@@ -137,7 +139,12 @@ export class ResidentLife {
   trouble(): void {
     const { random } = this.#simulation;
     const { faults } = this.remote.bucket.service;
-    faults.failNext({ fault: random.pick(ON_THE_WAY), operation: "get", skip: random.below(3) });
+    const order = { fault: random.pick(ON_THE_WAY), skip: random.below(3) };
+    if (order.fault === "damaged") {
+      if (this.#ordered > (faults.injected.get("damaged") ?? 0)) return; // It is still to come.
+      this.#ordered += 1;
+    }
+    faults.failNext({ ...order, operation: "get" });
   }
 
   /** See (2). */
