@@ -281,4 +281,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 70000188,
     found: "the oracle had the same bytes damaged on their way three times, and wanted them read",
   },
+  {
+    scenario: "decay",
+    seed: 70000103,
+    found: "a chunk that showed damage at a start was refused when the disk was well again",
+  },
 ];

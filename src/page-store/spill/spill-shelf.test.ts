@@ -38,6 +38,22 @@ describe("a spilled commit whose chunk", () => {
     expect(fills(rig.space(1))).toEqual(Object.values(upTo(10)));
   });
 
+  test("was damaged when it was looked at, and is whole again, is claimed then", async () => {
+    const { rig, path } = await durable();
+    const bytes = present(rig.world.disk.contents(path), "the chunk is there");
+    rig.world.disk.replace(path, bytes.slice(0, -1));
+    const place = { directory: DIRECTORY, storeId: STORE_ID };
+    const shelf = await rig.world.run(() => {
+      return SpillShelf.open({ ...place, storage: rig.world.start().storage }, [1, 2].map(chunkId));
+    });
+    const commit = rig.log.restart(LSN_ZERO).find(({ stream }) => stream === 1);
+    const claim = () => shelf.claim(present(commit, "it is durable"), streamId(1));
+    expect(claim).toThrow(expect.objectContaining({ code: "BOP_CORRUPT" }));
+    rig.world.disk.replace(path, bytes);
+    await rig.world.run(() => shelf.lookAgain());
+    expect(claim()?.chunks).toHaveLength(2);
+  });
+
   test("is one of two, and cannot be read for now, leaves the other to be claimed with it", async () => {
     const rig = await rigOf();
     spill(rig.space(1), { spilled: [upTo(10)] });

@@ -10,7 +10,8 @@
  *     transaction that was never committed. So nothing is removed before the first checkpoint.
  * (3) A damaged chunk that no commit claims is nobody's loss, and reported to nobody.
  * (4) One that the device did not read is looked at again before a commit that may claim it is
- *     replayed: a fault that is over is nobody's loss either.
+ *     replayed, and so is one that was damaged, once a commit has wanted it: a fault that is over is
+ *     nobody's loss either.
  */
 import { assert } from "../../base/assert.ts";
 import type { File, Storage } from "../../base/env.ts";
@@ -46,6 +47,8 @@ export class SpillShelf {
   readonly #place: ShelfPlace;
   /** A string says what is wrong with a chunk, an error why it could not be read. */
   readonly #found: Map<ChunkId, Sound | string | StorageError>;
+  /** Those that a commit names and could not claim. */
+  readonly #wanted = new Set<ChunkId>();
 
   private constructor(place: ShelfPlace, found: Map<ChunkId, Sound | string | StorageError>) {
     this.#place = place;
@@ -62,9 +65,12 @@ export class SpillShelf {
 
   /** See (4). Nothing is to be done, as a rule. */
   async lookAgain(): Promise<void> {
-    const unread = [...this.#found].filter(([, found]) => found instanceof StorageError);
-    for (const [chunk, before] of unread) {
+    const unsound = [...this.#found].filter(([chunk, found]) => {
+      return found instanceof StorageError || this.#wanted.has(chunk);
+    });
+    for (const [chunk, before] of unsound) {
       const found = await examine(this.#place, chunk);
+      this.#wanted.delete(chunk);
       // Somebody else may have looked meanwhile, and a commit have claimed it.
       if (this.#found.get(chunk) === before) this.#found.set(chunk, found);
     }
@@ -104,6 +110,7 @@ export class SpillShelf {
 
   #soundOf(frame: SpillFrame, commit: ReplayedCommit, family: StreamId): Sound {
     const found = this.#found.get(frame.chunk) ?? "the file is missing";
+    if (found instanceof StorageError || typeof found === "string") this.#wanted.add(frame.chunk);
     if (found instanceof StorageError) throw found;
     if (typeof found === "string") throw this.#corrupt(frame, found);
     const agrees =
