@@ -286,4 +286,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 70000103,
     found: "a chunk that showed damage at a start was refused when the disk was well again",
   },
+  {
+    scenario: "fencing",
+    seed: 70000686,
+    found: "the oracle wanted a log compared of which the service had denied an object",
+  },
 ];
