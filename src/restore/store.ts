@@ -292,8 +292,10 @@ async function shippingSoFar(
   }
   const place = new Bucket(objects, bucket.storeId);
   // No checksum is in a list, and what it lacks is taken for nobody: numbers are dense.
-  newest = Math.max(newest, of.point.state?.epoch ?? 0);
-  while (await place.hasClaim(newest + 1, { signal })) newest += 1;
+  if (newest < (of.point.state?.epoch ?? 1)) {
+    newest = of.point.state?.epoch ?? 0;
+    while (await place.hasClaim(newest + 1, { signal })) newest += 1;
+  }
   const { epochs, lastWal } = await surveyLineage(place, { epoch: newest + 1, signal });
   const known = new Set(of.known.map(({ epoch }) => epoch));
   const claimedAtMs = wallMsOf(env.clock);
