@@ -37,10 +37,7 @@ export class Course {
   readonly troubles: Troubles;
   readonly logAlarm: Alarm;
   readonly stateAlarm: Alarm;
-  soFar: EpochsSoFar = {
-    ...{ shipped: undefined, hasState: false },
-    ...{ rows: [], lost: [] },
-  };
+  soFar: EpochsSoFar = { shipped: undefined, hasState: false, rows: [], lost: [] };
   /** The store is being closed: what there is goes, and nothing is waited for. */
   isDraining = false;
   /** There is no state to ship any more. */

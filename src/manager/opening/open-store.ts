@@ -348,7 +348,7 @@ function logOptions({ options, env, manifest, hold }: Ground, marks: LogMarks) {
     checkpointLsn,
     ...(hold.archive && { archive: hold.archive }),
     ...(hold.archivedLsn !== undefined && { archivedLsn: hold.archivedLsn }),
-    ...(hold.shippedLsn !== undefined && { shippedLsn: hold.shippedLsn }),
+    ...(hold.waitsFromLsn !== undefined && { shippedLsn: hold.waitsFromLsn }),
     durableFloorLsn: lsn(Math.max(durableLsn, superblocks.durableLsn)),
     mayWait,
     ...(onProgress && { onProgress }),

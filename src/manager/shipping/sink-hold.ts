@@ -53,7 +53,7 @@ export class SinkHold {
   }
 
   /** Log up to here does not wait for the sink, though it may be held; undefined: none is. */
-  get shippedLsn(): Lsn | undefined {
+  get waitsFromLsn(): Lsn | undefined {
     return this.#waitsFromLsn;
   }
 
