@@ -31,6 +31,14 @@ describe("a store at level remote whose machine is lost again and again", () => 
   });
 });
 
+// evidence: G42
+describe("a store at level remote whose log is given up, and whose machine is lost then", () => {
+  seedTests("gaps", {
+    fact: "nothing behind a gap was acknowledged before a base leads there",
+    seeds: 6,
+  });
+});
+
 // evidence: G29
 // evidence: G30
 describe("machines that all believe to be the writer of one bucket", () => {

@@ -44,6 +44,8 @@ export interface SwarmOptions {
   readonly historyBytes?: number;
   readonly checkpointAgeMs?: number;
   readonly compression?: "none" | "deflate";
+  /** Entries of record logs that stay in memory; by default that of the store, which is all of them. */
+  readonly logCacheBytes?: number;
   /** The work of `families`, where a scenario lets a seed draw that. */
   readonly families?: boolean;
   /** Further images of each crash: see echoes.ts. Not of the dice, so that they move nothing. */
@@ -87,7 +89,7 @@ const NEVER = { localEveryMs: 0, remoteEveryMs: 0, sampleEveryMs: 0 };
 export function storeLimits(options: SwarmOptions) {
   const { engine, segmentBytes, checkpointLogBytes, overlayBytes } = options;
   const { inlineFlushMs, maxConnections, transactionMemoryBytes, io, writeTimeoutMs } = options;
-  const { historyMs, historyBytes, checkpointAgeMs, compression } = options;
+  const { historyMs, historyBytes, checkpointAgeMs, compression, logCacheBytes } = options;
   const limits = { engine, segmentBytes, checkpointLogBytes, overlayBytes };
   return {
     ...limits,
@@ -95,6 +97,7 @@ export function storeLimits(options: SwarmOptions) {
     ...(historyBytes !== undefined && { historyBytes }),
     ...(checkpointAgeMs !== undefined && { checkpointAgeMs }),
     ...(compression !== undefined && { compression }),
+    ...(logCacheBytes !== undefined && { logCacheBytes }),
     inlineFlushMs,
     maxConnections,
     transactionMemoryBytes,

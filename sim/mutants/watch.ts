@@ -3,6 +3,8 @@
  * process of its own, until one fails.
  *
  * (1) A seed that does not end, or ends its process, has noticed it too.
+ * (2) One that fails without the bug as well says nothing of it: that is told, and the look goes on
+ *     behind it.
  */
 import { fork } from "node:child_process";
 import { join } from "node:path";
@@ -19,12 +21,14 @@ export interface Outcome {
   readonly mutant: Mutant;
   /** Undefined: it survived. */
   readonly caught: Caught | undefined;
+  /** See (2). */
+  readonly failAnyway: readonly Caught[];
   /** Seeds that were lived, over all scenarios. */
   readonly seeds: number;
   readonly ms: number;
 }
 
-interface Caught {
+export interface Caught {
   readonly scenario: ScenarioName;
   readonly seed: number;
   readonly why: string;
@@ -40,19 +44,40 @@ export interface Watch {
 
 export async function watch(tree: Tree, mutant: Mutant, how: Watch): Promise<Outcome> {
   const startedMs = performance.now();
-  const restore = tree.plant(mutant);
+  const failAnyway: Caught[] = [];
   let [seeds, caught]: [number, Caught | undefined] = [0, undefined];
-  try {
-    for (const scenario of mutant.notices) {
-      const ended = await live({ tree, scenario, ...how });
+  for (const scenario of mutant.notices) {
+    const endMs = performance.now() + how.msMax;
+    for (let lived = 0; lived < how.seeds && caught === undefined; ) {
+      const msMax = endMs - performance.now();
+      if (msMax <= 0) break;
+      const range = { scenario, from: how.from + lived, seeds: how.seeds - lived, msMax };
+      const ended = await planted(tree, mutant, () => live({ tree, ...range }));
       seeds += ended.seeds;
-      caught = ended.caught;
-      if (caught !== undefined) break;
+      if (ended.caught === undefined) break;
+      lived += ended.seeds;
+      if (await failsWithout(tree, ended.caught)) failAnyway.push(ended.caught);
+      else caught = ended.caught;
     }
+    if (caught !== undefined) break;
+  }
+  return { mutant, caught, failAnyway, seeds, ms: performance.now() - startedMs };
+}
+
+async function planted<T>(tree: Tree, mutant: Mutant, act: () => Promise<T>): Promise<T> {
+  const restore = tree.plant(mutant);
+  try {
+    return await act();
   } finally {
     restore();
   }
-  return { mutant, caught, seeds, ms: performance.now() - startedMs };
+}
+
+/** See (2). */
+async function failsWithout(tree: Tree, { scenario, seed }: Caught): Promise<boolean> {
+  const msMax = 2 * SEED_MS_MAX;
+  const { caught } = await live({ tree, scenario, from: seed, seeds: 1, msMax });
+  return caught !== undefined;
 }
 
 type Living = Watch & { readonly tree: Tree; readonly scenario: ScenarioName };

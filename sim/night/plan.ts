@@ -33,6 +33,7 @@ export const NIGHT_MIX: Mix = {
   jobs: 1,
   "record-log": 2,
   shipping: 4,
+  gaps: 2,
   tiering: 2,
   fencing: 1,
   log: 6,

@@ -26,7 +26,7 @@ import { residency } from "./residency.ts";
 import { reveal } from "./reveal.ts";
 import { rot } from "./rot.ts";
 import { scrub } from "./scrub.ts";
-import { shipping, tiering } from "./shipping.ts";
+import { gaps, shipping, tiering } from "./shipping.ts";
 import { zones } from "./zones.ts";
 
 export type Scenario = (options: SimulationOptions) => Promise<void>;
@@ -55,6 +55,7 @@ export const SCENARIOS = {
   residency,
   fencing,
   shipping,
+  gaps,
   tiering,
   scrub,
   rot,

@@ -1,9 +1,12 @@
 /**
  * RECORD LOG: two record logs of one store, changed without waiting, cut off by kills and power cuts
- * at any change of the disk, checkpointed in between. What was acknowledged stays, a change over
- * both is there in both or in neither, and the logs together are as they were at some moment.
+ * at any change of the disk, checkpointed in between, with memory for all entries, few or none. What was
+ * acknowledged stays, a change over both is there in both or in neither, and the logs together are as
+ * they were at some moment; while the process lives, as they are now.
  */
+import { KIB } from "../../src/base/units.ts";
 import type { LogMember, Manager, RecordLog } from "../../src/index.ts";
+import type { SeededRandom } from "../../src/io/index.ts";
 import type { Life } from "../life.ts";
 import { LOG_NAMES, LogModel, type LogName } from "../log-model.ts";
 import { Simulation, type SimulationOptions } from "../simulation.ts";
@@ -13,7 +16,7 @@ const CHANGES_MAX = 60;
 const PAUSE_MS = 4;
 
 export async function recordLog(options: SimulationOptions): Promise<void> {
-  const simulation = new Simulation({ ...options, adjust: withoutSql });
+  const simulation = new Simulation({ ...options, adjust: ofLogs });
   const { random, tally } = simulation;
   const model = new LogModel();
   simulation.echoed = () => {
@@ -29,6 +32,7 @@ export async function recordLog(options: SimulationOptions): Promise<void> {
       await model.verify(manager);
       if (!inRecovery) life.planCrash(1 + random.below(CHANGES_MAX), how);
       await changeLogs({ life, manager, model });
+      await model.verify(manager);
       if (random.chance(0.3)) await manager.close();
     });
     if (survived) simulation.end(how);
@@ -43,8 +47,9 @@ export async function recordLog(options: SimulationOptions): Promise<void> {
 }
 
 /** No engine is asked for anything, and one of them takes longer to make than a life does. */
-function withoutSql(drawn: SwarmOptions): SwarmOptions {
-  return { ...drawn, engine: "sqlite" };
+function ofLogs(drawn: SwarmOptions, random: SeededRandom): SwarmOptions {
+  const logCacheBytes = random.pick([0, 0, 2 * KIB, undefined]);
+  return { ...drawn, engine: "sqlite", ...(logCacheBytes !== undefined && { logCacheBytes }) };
 }
 
 interface Changing {

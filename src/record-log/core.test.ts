@@ -264,6 +264,27 @@ describe("a record log without the disk", () => {
     expect(core.capture().unstored).toHaveLength(1);
   });
 
+  test("holds the log from the oldest commit that no checkpoint has folded, while one runs too", () => {
+    const core = new RecordLogCore();
+    const change = (at: number) =>
+      core.apply([{ kind: "stable", key: "k", value: new Uint8Array(1) }], lsn(at));
+    expect(core.holdsFrom).toBeUndefined();
+    change(10);
+    core.capture();
+    expect(core.holdsFrom).toBe(10);
+    change(20);
+    expect(core.holdsFrom).toBe(10);
+    core.install([]);
+    expect(core.holdsFrom).toBe(20);
+    core.capture();
+    change(30);
+    core.abandon();
+    expect(core.holdsFrom).toBe(20);
+    core.capture();
+    core.install([]);
+    expect(core.holdsFrom).toBeUndefined();
+  });
+
   test("what does not fit is refused with its own code, and changes nothing", () => {
     const core = new RecordLogCore();
     const at = (index: bigint, term = 3n) => [{ term, index, payload: new Uint8Array(1) }];

@@ -48,7 +48,7 @@ export class TestBucket {
             const found = await store.get(keyOf(chunk), { range, signal });
             if (found?.bytes.length === range.bytes) return found.bytes;
           } catch (error) {
-            if (tries === TRIES || !isStorageError(error, "BOP_SINK_UNAVAILABLE")) throw error;
+            if (tries >= TRIES || !isStorageError(error, "BOP_SINK_UNAVAILABLE")) throw error;
           }
         }
       },
