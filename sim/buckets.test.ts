@@ -35,7 +35,7 @@ describe("a store at level remote whose machine is lost again and again", () => 
 describe("a store at level remote whose log is given up, and whose machine is lost then", () => {
   seedTests("gaps", {
     fact: "nothing behind a gap was acknowledged before a base leads there",
-    seeds: 6,
+    seeds: 4,
   });
 });
 

@@ -291,4 +291,14 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 70000686,
     found: "the oracle wanted a log compared of which the service had denied an object",
   },
+  {
+    scenario: "residency",
+    seed: 1601,
+    found: "nothing of the store: the bucket of its rig asked for ever for what came cut short",
+  },
+  {
+    scenario: "rot",
+    seed: 1096,
+    found: "nothing of the store: a superblock that was cut off twice lags two sequences behind",
+  },
 ];

@@ -8,6 +8,6 @@ import { seedTests } from "./seed-tests.ts";
 describe("a store that is cut off again and again", () => {
   seedTests("crash", {
     fact: "nothing acknowledged is lost, nothing is invented, every transaction is whole",
-    seeds: 72,
+    seeds: 48,
   });
 });

@@ -180,6 +180,6 @@ describe("the manifest, cut off at every commit of every history of three batche
 describe("the manifest under many hands, crashes and refused commits", () => {
   seedTests("manifest", {
     fact: "what was answered stays, what was refused is not there",
-    seeds: 90,
+    seeds: 60,
   });
 });
