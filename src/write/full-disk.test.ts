@@ -1,6 +1,8 @@
 /** A log that is opened while the disk takes nothing: what it serves, what it refuses, and until when. */
 import { describe, expect, test } from "vitest";
+import { lsn, roundUp } from "../base/units.ts";
 import type { SimulatedWorld } from "../io/index.ts";
+import { BLOCK_BYTES } from "../wal/index.ts";
 import type { Log } from "./index.ts";
 import { LogStore, live, WAL, worldOf } from "./log.fixture.ts";
 import { codeOf, DRIVERS } from "./running.fixture.ts";
@@ -14,8 +16,8 @@ interface Full {
 }
 
 /** A life of a few commits, cut off behind the last one: nothing has proven that one yet. */
-async function lived(io: (typeof DRIVERS)[number], bytes: number): Promise<Full> {
-  const world = await worldOf(11);
+async function lived(io: (typeof DRIVERS)[number], bytes: number, seed = 11): Promise<Full> {
+  const world = await worldOf(seed);
   const store = new LogStore({ retryMs: 20 });
   store.io = io;
   const env = world.start();
@@ -125,4 +127,25 @@ test("without a reserve, and with a batch that must be copied, a full disk is sa
   world.disk.capacityBytes = Number.POSITIVE_INFINITY;
   await reopened(full);
   expect(store.sealed).toHaveLength(6);
+});
+
+// evidence: G9
+test("a header whose sync had failed is written anew where there is no room for a segment behind it", async () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    const full = await lived("standard", 10, seed);
+    const { world, store } = full;
+    world.kill();
+    store.checkpointLsn = lsn(roundUp(store.sealed.at(-1)?.lsn ?? 0, BLOCK_BYTES));
+    const refused = world.start();
+    // The segment's file is synced when it is made.
+    world.disk.failNext({ operation: "sync", pathPattern: /\.wal$/, after: "kept", skip: 1 });
+    await expect(world.run(() => store.open(refused))).rejects.toMatchObject({ code: "BOP_IO" });
+    world.kill();
+    fill(full);
+    const next = world.start();
+    await world.run(() => store.open(next));
+    expect([...store.registered]).not.toContain(1);
+    world.powerCut();
+    await reopened(full);
+  }
 });

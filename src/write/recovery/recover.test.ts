@@ -5,6 +5,7 @@ import { lsn } from "../../base/units.ts";
 import type { SimulatedWorld } from "../../io/index.ts";
 import { BATCH_HEADER, BLOCK_BYTES, encodeSegmentHeader, SEGMENT_HEADER } from "../../wal/index.ts";
 import { LogStore, type Sealed, STORE_ID, worldOf } from "../log.fixture.ts";
+import { DRIVERS, FLUSH } from "../running.fixture.ts";
 
 interface Stopped {
   readonly world: SimulatedWorld;
@@ -289,7 +290,84 @@ describe("log recovery", () => {
       }
     }
   }, 60_000);
+
+  // evidence: G1
+  test.each(DRIVERS)(
+    "a copied tail stays though the flush of its header had failed, and the next start could read it, %s",
+    async (io) => {
+      for (let skip = 0; skip < 4; skip++) {
+        for (let seed = 1; seed <= 4; seed++) {
+          const world = await worldOf(skip * 100 + seed);
+          const store = new LogStore();
+          store.io = io;
+          await untilRefused(world, store, FLUSH[io]);
+          const refused = world.start();
+          world.disk.failNext({ operation: FLUSH[io], pathPattern: WAL_FILE, after: "kept", skip });
+          await world.run(() => store.open(refused)).catch(() => undefined);
+          world.kill();
+          world.disk.heal();
+          const served = world.start();
+          await world.run(async () => {
+            const log = await store.open(served);
+            store.acknowledgedLsn = log.durableLsn;
+            await store.commitDurably(log, 50);
+          });
+          world.powerCut();
+          const last = world.start();
+          await world.run(async () => (await store.open(last)).close());
+        }
+      }
+    },
+    60_000,
+  );
+
+  // evidence: G9
+  test("a log that a checkpoint has wholly is found though the sync of its segment's header had failed, and the power went when the next start had let the older segment go", async () => {
+    for (let skip = 0; skip < 4; skip++) {
+      for (let second = 1; second <= 16; second++) {
+        const world = await worldOf(skip * 100 + second);
+        const store = new LogStore();
+        store.io = "standard";
+        const env = world.start();
+        await world.run(async () => {
+          const log = await store.open(env);
+          await store.commitDurably(log, 100);
+          store.checkpointLsn = log.durableLsn;
+        });
+        world.kill();
+        const refused = world.start();
+        world.disk.failNext({ operation: "sync", pathPattern: WAL_FILE, after: "kept", skip });
+        await world.run(() => store.open(refused)).catch(() => undefined);
+        world.kill();
+        world.disk.heal();
+        const next = world.start();
+        world.disk.crashAt(second, "power");
+        await world.run(() => store.open(next)).catch(() => undefined);
+        if (world.alive) world.powerCut();
+        const last = world.start();
+        await world.run(async () => (await store.open(last)).close());
+      }
+    }
+  }, 60_000);
 });
+
+const WAL_FILE = /\.wal$/;
+
+/** Killed when the flush of its last batch has failed: the batch can be read, and no sync helps. */
+async function untilRefused(world: SimulatedWorld, store: LogStore, operation: "sync" | "write") {
+  const env = world.start();
+  await world.run(async () => {
+    const log = await store.open(env);
+    world.disk.capacityBytes = 0; // No other segment takes over.
+    await store.commitDurably(log, 100);
+    world.disk.failNext({ operation, pathPattern: WAL_FILE, after: "kept" });
+    store.commit(log, 3000);
+    log.kick();
+    while (!world.disk.injected.has(`${operation} EIO`)) await env.clock.sleep(0.01);
+  });
+  world.kill();
+  world.disk.capacityBytes = Number.POSITIVE_INFINITY;
+}
 
 /** Killed while its last batch is in the page cache only. */
 async function untilUnsynced(world: SimulatedWorld, store: LogStore): Promise<void> {

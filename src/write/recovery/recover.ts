@@ -5,13 +5,14 @@
  * (1) A log that was not closed is never appended to in place. Each start takes a fresh segment,
  *     and a batch that nothing proves durable is copied to it and synced before anything is served:
  *     the page cache may have shown what never reached the disk.
- *     So may the header be of the newest segment, which such a copy hangs on (walk.ts (6)): it is
- *     synced once more before older segments go. If the device refuses that, these stay, and the
- *     batch is copied once more.
+ *     So may the header be of the newest segment, which such a copy hangs on (walk.ts (6)). To sync
+ *     it proves nothing, since a sync of it may have failed before, and to write it anew puts it at
+ *     risk. So the batch is copied once more, and older segments go only when the fresh one is there.
  * (2) A crash in either step leaves a log that is recovered to the same commits.
  * (3) A full disk does not keep a store shut. What must be copied goes to the reserve (reserve.ts);
  *     where nothing must, nothing is needed: the log takes no commits then until there is room for
- *     a segment, and what it has is served. A start that copied leaves nothing for the next to copy.
+ *     a segment, and what it has is served. Where a start has used the reserve up, its header is
+ *     written anew, as it was read, and synced: then the copy behind it needs no other one.
  */
 import { dirname } from "node:path";
 import type { Driver } from "../../base/driver.ts";
@@ -30,6 +31,7 @@ import {
   batchBytes,
   type CommitPosition,
   CommitTrail,
+  encodeSegmentHeader,
   LogCore,
   type ReplayedCommit,
   RunCursor,
@@ -48,7 +50,7 @@ import { Backlog } from "./backlog.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { SegmentMending } from "./mending.ts";
 import { type Survey, survey } from "./survey.ts";
-import { endOf } from "./used-segment.ts";
+import { endOf, type UsedSegment } from "./used-segment.ts";
 import { type UnprovenBatch, type Walked, walk } from "./walk.ts";
 
 export interface RecoverOptions extends CheckOptions {
@@ -114,9 +116,7 @@ export async function recoverLog(
     endLsn: walked.endLsn,
     commits: backlog.commits,
     backlog,
-    start: async () => {
-      return start({ options, limits, found, ...(await settled(walked, env.storage)) });
-    },
+    start: () => start({ options, limits, found, walked }),
   };
 }
 
@@ -127,48 +127,14 @@ async function handOut(backlog: Backlog, { mayWait }: RecoverOptions): Promise<v
   await backlog.together(streams.filter((stream) => mayWait?.(stream) !== true));
 }
 
-/** See (1): what is synced now needs no copy, and what is older may go. */
-async function settled(walked: Walked, storage: Storage): Promise<Settled> {
-  const newest = walked.segments.at(-1);
-  if (newest === undefined) return { walked, isAnchored: true };
-  if (!(await isSynced(storage, newest.path))) return { walked, isAnchored: false };
-  const needsNoCopy = walked.unproven?.hangsOnHeader === true;
-  return { walked: needsNoCopy ? { ...walked, unproven: undefined } : walked, isAnchored: true };
-}
-
-async function isSynced(storage: Storage, path: string): Promise<boolean> {
-  try {
-    const file = await storage.open(path, "write");
-    try {
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    return true;
-  } catch {
-    return false; // A copy does without that file.
-  }
-}
-
-interface Settled {
-  readonly walked: Walked;
-  /** The newest segment is there after a power cut, too. */
-  readonly isAnchored: boolean;
-}
-
-interface Recovered extends Settled {
+interface Recovered {
   readonly options: RecoverOptions;
   readonly limits: LogLimits;
   readonly found: Survey;
+  readonly walked: Walked;
 }
 
-async function start({
-  options,
-  limits,
-  found,
-  walked,
-  isAnchored,
-}: Recovered): Promise<StoredLog> {
+async function start({ options, limits, found, walked }: Recovered): Promise<StoredLog> {
   const { env, driver, directory, storeId, register, unregister, checkpointLsn } = options;
   const { horizonLsn, archivedLsn, shippedLsn = archivedLsn, history = [] } = options;
   const { endLsn, unproven } = walked;
@@ -202,13 +168,12 @@ async function start({
     },
   );
   try {
-    if (isAnchored) await unlessFull(segments.held.release(checkpointLsn, horizonLsn));
-    await takeOver(segments, {
-      walked,
-      storeId,
-      createdMs: wallMs,
-      isNew: found.used.length === 0,
-    });
+    const release = () => unlessFull(segments.held.release(checkpointLsn, horizonLsn));
+    if (walked.isAnchored) await release();
+    const newest = found.used.at(-1);
+    const takingOver = { walked, newest, storage: env.storage, storeId, createdMs: wallMs };
+    const isAnchored = await takeOver(segments, takingOver);
+    if (isAnchored && !walked.isAnchored) await release();
   } catch (error) {
     await segments.close();
     watch.stop();
@@ -228,22 +193,45 @@ async function start({
 
 interface TakingOver {
   readonly walked: Walked;
+  /** Undefined in a new log. */
+  readonly newest: UsedSegment | undefined;
+  readonly storage: Storage;
   readonly storeId: Uint8Array;
   readonly createdMs: number;
-  readonly isNew: boolean;
 }
 
-/** See (1) and (3). */
-async function takeOver(segments: SegmentStore, { walked, storeId, ...by }: TakingOver) {
+/** See (1) and (3). Resolves whether the newest segment is there after a power cut. */
+async function takeOver(segments: SegmentStore, by: TakingOver): Promise<boolean> {
+  const { walked, newest, storage, storeId, createdMs } = by;
   const { endLsn, unproven } = walked;
-  const { createdMs, isNew } = by;
   const from = { firstLsn: unproven?.startLsn ?? endLsn, durableLsn: endLsn, createdMs };
   const copied = unproven && copyFor(unproven, storeId);
   try {
     await segments.take(copied === undefined ? from : { ...from, copied });
+    return true;
   } catch (error) {
-    if (isNew || !isStorageError(error, "BOP_DISK_FULL")) throw error;
-    if (copied !== undefined && !(await segments.takeReserve({ ...from, copied }))) throw error;
+    if (newest === undefined || !isStorageError(error, "BOP_DISK_FULL")) throw error;
+    if (copied !== undefined && (await segments.takeReserve({ ...from, copied }))) return true;
+    const isAnchored = walked.isAnchored || (await isWrittenAnew(newest, storage));
+    const needsNoCopy = unproven === undefined || (unproven.hangsOnHeader && isAnchored);
+    if (!needsNoCopy) throw error;
+    return isAnchored;
+  }
+}
+
+/** The header of a segment, and durable. */
+async function isWrittenAnew({ path, header }: UsedSegment, storage: Storage): Promise<boolean> {
+  try {
+    const file = await storage.open(path, "write");
+    try {
+      await file.write(encodeSegmentHeader(header), 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return true;
+  } catch {
+    return false; // Older segments stay, and what is to be copied is refused.
   }
 }
 
@@ -290,11 +278,7 @@ function noteCopied(
 }
 
 /** Files that nobody needs, and spares that were written to under their sequence. */
-async function removeUnusable({
-  options,
-  found,
-  walked,
-}: Omit<Recovered, "limits" | "isAnchored">) {
+async function removeUnusable({ options, found, walked }: Omit<Recovered, "limits">) {
   const { env, unregister } = options;
   const dirty = found.spares.filter(({ sequence }) => walked.dirty.has(sequence));
   const sequences = dirty.map(({ sequence }) => segmentSequence(sequence));

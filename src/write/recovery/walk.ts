@@ -15,7 +15,8 @@
  * (5) A damaged segment that is not the newest is taken from the archive, if there is one that has
  *     it, and read again.
  * (6) A header is known to be durable when a batch behind it is that is no copy. Until then it may
- *     be in the page cache only, left by a process that was killed before it had synced it.
+ *     be in the page cache only, left by a process that was killed before it had synced it, or whose
+ *     sync had failed: then no later sync makes it durable.
  */
 import { isStorageError } from "../../base/errors.ts";
 import { type Lsn, lsn, MIB } from "../../base/units.ts";
@@ -64,6 +65,8 @@ export interface Walked {
   /** In order, from the one that the checkpoint lies in. */
   readonly segments: readonly CheckedSegment[];
   readonly unproven: UnprovenBatch | undefined;
+  /** The header of the newest segment is durable, or there is none: see (6). */
+  readonly isAnchored: boolean;
   /** Spares that cannot be used under their sequence. */
   readonly dirty: ReadonlySet<number>;
 }
@@ -93,6 +96,8 @@ interface Position {
   durableLsn: number;
   wallMs: number;
   last: LastBatch | undefined;
+  /** See (6). */
+  isAnchored: boolean;
 }
 
 interface LastBatch {
@@ -125,6 +130,7 @@ export async function walk(options: CheckOptions, found: Survey): Promise<Walked
   }
   const segments: CheckedSegment[] = [];
   let unproven: UnprovenBatch | undefined;
+  let isAnchored = true;
   for (const [i, segment] of used.entries()) {
     if (first < 0) {
       throw corrupt({ file: segment.path, offset: 0 }, "the log before this segment is missing");
@@ -133,12 +139,12 @@ export async function walk(options: CheckOptions, found: Survey): Promise<Walked
     const endLsn = endOf(used, i);
     const checked = await checkOrHeal(on, segment, endLsn);
     segments.push(checked.segment);
-    unproven = checked.unproven;
+    ({ unproven, isAnchored } = checked);
   }
   if (on.doneBytes > 0) tell(on);
   const endLsn = segments.at(-1)?.endLsn ?? 0;
   const dirty = await judgeSpares({ options, found }, endLsn);
-  return { endLsn: lsn(endLsn), wallMs: on.wallMs, segments, unproven, dirty };
+  return { endLsn: lsn(endLsn), wallMs: on.wallMs, segments, unproven, isAnchored, dirty };
 }
 
 /** See (5). */
@@ -173,6 +179,7 @@ async function check(on: Walk, segment: UsedSegment, endLsn: number | undefined)
       durableLsn: Math.max(on.durableLsn, header.durableLsn),
       wallMs: Math.max(on.wallMs, header.createdMs),
       last: undefined,
+      isAnchored: false,
     };
     await readBatches(reader, { at, on, boundLsn: endLsn ?? Number.POSITIVE_INFINITY });
     let end: End = { unproven: undefined };
@@ -181,8 +188,9 @@ async function check(on: Walk, segment: UsedSegment, endLsn: number | undefined)
     on.durableLsn = at.durableLsn;
     on.wallMs = at.wallMs;
     const index = kept ?? (builder as SegmentIndexBuilder).index();
-    const { table } = at;
-    return { ...end, segment: { path, sequence, firstLsn, endLsn: at.lsn, table, index } };
+    const { table, isAnchored } = at;
+    const checked = { path, sequence, firstLsn, endLsn: at.lsn, table, index };
+    return { ...end, isAnchored, segment: checked };
   } finally {
     await reader.close();
   }
@@ -213,6 +221,7 @@ async function readBatches(reader: SegmentReader, { at, on, boundLsn }: Reading)
     const header = found instanceof Promise ? await found : found;
     if (header === undefined || header.startLsn !== at.lsn) return;
     at.durableLsn = Math.max(at.durableLsn, header.startLsn, header.durableLsn);
+    at.isAnchored ||= !header.copied;
     const read = reader.payloadAt(at.offset, header);
     const payload = read instanceof Promise ? await read : read;
     if (payload === undefined || !at.table.add(at.offset, header, payload)) return;
