@@ -115,6 +115,74 @@ describe.each(DRIVERS)("a full disk, %s", (io) => {
   }, 60_000);
 });
 
+// evidence: G9
+test.each([true, false])(
+  "a store whose reserve was not registered for all anybody knows opens on the disk that is still full (made all the same: %s)",
+  async (isMade) => {
+    const full = await lived("standard", 20_000);
+    const { world, store } = full;
+    world.kill();
+    const env = world.start();
+    const freeBytes = await world.run(() => {
+      world.disk.capacityBytes = 2 ** 40;
+      return env.storage.freeBytes(WAL);
+    });
+    world.disk.capacityBytes -= freeBytes;
+    store.refusals.push({ code: "EIO", isMade });
+    await expect(world.run(() => store.open(env))).rejects.toMatchObject({ code: "BOP_IO" });
+    world.powerCut();
+    for (let round = 0; round < 3; round++) {
+      await reopened(full);
+      expect(store.sealed).toHaveLength(6);
+      world.powerCut();
+    }
+    world.disk.capacityBytes = Number.POSITIVE_INFINITY;
+    const next = world.start();
+    await world.run(async () => {
+      const log = await store.open(next);
+      await next.clock.sleep(500);
+      await store.commitDurably(log, 20_000);
+    });
+    world.powerCut();
+    await reopened(full);
+    expect(store.sealed).toHaveLength(7);
+  },
+);
+
+// evidence: G1
+test("a reserve that takes the place of a file which could not be registered is not taken for that file again", async () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    const world = await worldOf(seed);
+    const store = new LogStore({ retryMs: 20 });
+    store.io = "standard";
+    const env = world.start();
+    await world.run(async () => {
+      const log = await store.open(env);
+      await env.clock.sleep(1000);
+      for (let n = 0; n < 3; n++) await store.commitDurably(log, 100_000);
+      store.checkpointLsn = log.durableLsn;
+      store.commit(log, 3000);
+      log.kick();
+      const before = world.disk.calls.sync ?? 0;
+      while ((world.disk.calls.sync ?? 0) === before) await env.clock.sleep(0.01);
+    });
+    world.kill();
+    // That of the segment which is let go, and once more when it is to be taken.
+    for (let n = 0; n < 2; n++) store.refusals.push({ code: "ENOSPC", isMade: false });
+    const next = world.start();
+    await world.run(async () => {
+      const log = await store.open(next);
+      store.acknowledgedLsn = store.sealed.at(-1)?.lsn ?? 0;
+      expect(store.refusals).toEqual([]);
+      await next.clock.sleep(500);
+      await store.commitDurably(log, 20_000);
+    });
+    world.powerCut();
+    await reopened({ world, store });
+    expect(store.sealed).toHaveLength(5);
+  }
+});
+
 test("without a reserve, and with a batch that must be copied, a full disk is said to be full", async () => {
   const full = await lived("standard", 10);
   const { world, store } = full;

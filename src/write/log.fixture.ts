@@ -46,6 +46,8 @@ export class LogStore {
   durableFloorLsn: Lsn = LSN_ZERO;
   /** Commits that were sealed and are not known to be lost, in order. */
   sealed: Sealed[] = [];
+  /** How the next registrations are refused, if they are. They may have been made all the same. */
+  refusals: { readonly code: "EIO" | "ENOSPC"; readonly isMade: boolean }[] = [];
   /** All commits up to here were acknowledged. */
   acknowledgedLsn = 0;
   #nextId = 1;
@@ -65,7 +67,7 @@ export class LogStore {
         directory: WAL,
         storeId: STORE_ID,
         registered: [...this.registered],
-        register: (sequence) => remember(() => this.registered.add(sequence)),
+        register: (sequence) => remember(() => this.#register(sequence)),
         unregister: (gone, kept) => remember(() => this.#strike(gone, kept)),
         history: [...this.history.values()],
         ...(this.horizonLsn !== undefined && { horizonLsn: this.horizonLsn }),
@@ -124,6 +126,12 @@ export class LogStore {
     await env.clock.sleep(1);
     this.checkpointLsn = this.durableFloorLsn = lsn;
     await log.release(lsn, this.horizonLsn);
+  }
+
+  #register(sequence: SegmentSequence): void {
+    const refusal = this.refusals.shift();
+    if (refusal?.isMade !== false) this.registered.add(sequence);
+    if (refusal !== undefined) throw Object.assign(new Error("refused"), { code: refusal.code });
   }
 
   #strike(gone: readonly SegmentSequence[], kept: readonly HistorySegment[]): void {

@@ -7,6 +7,9 @@
  * (1) It is made when there is room, behind the first spare, and made anew after it was used. A
  *     crash while it is made leaves one that is too small, or has no blocks: it is made again where
  *     that is seen, and where it is not, the start is refused as it would be without a reserve.
+ * (2) Where it was moved to it stays, though the move was not synced or the registration refused: it
+ *     may have been made all the same, and then the file would be missing. If it was not, the next
+ *     start makes a reserve anew, in the room of what it finds there.
  */
 import type { Storage } from "../../base/env.ts";
 import { BLOCK_BYTES } from "../../wal/index.ts";
@@ -55,9 +58,4 @@ export async function moveReserve(
   await storage.rename(reservePath(where), path);
   await storage.syncDirectory(directory);
   return true;
-}
-
-/** Back from where it was moved to, as far as the system lets it. */
-export async function putReserveBack(where: ReserveFile, path: string): Promise<void> {
-  await where.storage.rename(path, reservePath(where)).catch(() => undefined);
 }

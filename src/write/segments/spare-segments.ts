@@ -20,7 +20,7 @@ import type { Turns } from "../../base/turns.ts";
 import { segmentSequence } from "../../base/units.ts";
 import { moveSegment } from "../../wal/index.ts";
 import { MAX_SPARES } from "../options.ts";
-import { keepReserve, moveReserve, putReserveBack, reserveBytes } from "./reserve.ts";
+import { keepReserve, moveReserve, reserveBytes } from "./reserve.ts";
 import { makeSegmentFile } from "./segment-file.ts";
 import {
   type FoundSegments,
@@ -129,11 +129,9 @@ export class SpareSegments {
   keepReserveSoon(): void {
     if (this.#hasReserve || this.#stopped) return;
     this.#hasReserve = true;
-    const { turns, options } = this.#parts;
-    turns
+    this.#parts.turns
       .run(async () => {
-        if (this.#stopped) return;
-        await keepReserve(this.#place, reserveBytes(options.limits.bufferBytes));
+        if (!this.#stopped) await this.#keepReserve();
       })
       .catch(() => {
         this.#hasReserve = false; // Tried again when the next segment has been made.
@@ -192,17 +190,29 @@ export class SpareSegments {
   }
 
   async #announceReserve(segment: Segment, bytes: number): Promise<boolean> {
-    const { path, sequence } = segment;
+    const { path } = segment;
+    const move = () => moveReserve(this.#place, { path, bytes });
     try {
-      if (!(await moveReserve(this.#place, { path, bytes }))) return false;
+      if (!(await move())) {
+        const isMade = await this.#keepReserve().then(
+          () => true,
+          () => false,
+        );
+        if (!isMade || !(await move())) return false; // See reserve.ts (2).
+      }
       this.#hasReserve = false;
-      await this.#reserve(sequence + 1);
+      // A file that waited at that path has lost its name.
+      await this.#unannounced?.file?.close().catch(() => undefined);
+      await this.#announce(segment);
     } catch (cause) {
-      await putReserveBack(this.#place, path);
       throw ioError("taking the reserve as", path, cause);
     }
-    this.#spares.push(segment);
     return true;
+  }
+
+  #keepReserve(): Promise<void> {
+    const { bufferBytes } = this.#parts.options.limits;
+    return keepReserve(this.#place, reserveBytes(bufferBytes));
   }
 
   async #reserve(sequence: number): Promise<void> {
