@@ -19,6 +19,7 @@ import type { LogCore } from "../wal/index.ts";
 import type { FlushPace } from "./device/flush-pace.ts";
 import { type HungOperation, hungError, type OperationWatch } from "./device/operation-watch.ts";
 import type { LogLimits } from "./options.ts";
+import type { Refusals } from "./refusals.ts";
 import type { HeldSegments } from "./segments/held-segments.ts";
 import type { SegmentStore } from "./segments/segment-store.ts";
 import type { StreamBacklog } from "./stream-backlog.ts";
@@ -31,6 +32,7 @@ export interface AdmissionParts {
   readonly pace: FlushPace;
   readonly watch: OperationWatch;
   readonly streams: StreamBacklog;
+  readonly refusals: Refusals;
 }
 
 /** Checkpoints give segments back; they take a while. */
@@ -81,11 +83,16 @@ export class Admission {
     throw full("sink", { what, retryAfterMs: SINK_RETRY_MS });
   }
 
-  /** Nothing is refused for a disk without room before what there is has been used up. */
+  /**
+   * Nothing is refused for a disk without room before what there is has been used up: a segment that
+   * was made, unless the log found no room in one.
+   */
   #checkDisk(backlogBytes: number): void {
-    const { refusal, roomBytes } = this.#parts.segments;
+    const { segments, refusals, limits } = this.#parts;
+    const refusal = refusals.noRoom ?? segments.refusal;
     if (refusal === undefined || !isStorageError(refusal, "BOP_DISK_FULL")) return;
-    if (roomBytes >= backlogBytes + this.#parts.limits.bufferBytes) return;
+    const hasRoom = segments.roomBytes >= backlogBytes + limits.bufferBytes;
+    if (hasRoom && refusals.noRoom === undefined) return;
     const { details, message } = refusal;
     throw new StorageError("BOP_DISK_FULL", message, { details, cause: refusal });
   }

@@ -126,6 +126,39 @@ describe("log", () => {
   });
 
   // evidence: G5
+  test.each(DRIVERS)(
+    "%s: flushes that find no room count for nothing: nobody new is let in, and they go on by themselves",
+    async (io) => {
+      const running = await within({ io }, async ({ log, store, world, env }) => {
+        await store.commitDurably(log, 10);
+        const failures: unknown[] = [];
+        log.onFailure((error) => failures.push(error));
+        world.disk.failNext({
+          ...{ operation: FLUSH[io], pathPattern: /\.wal$/, error: "ENOSPC" },
+          times: io === "direct" ? 3 : 1,
+        });
+        if (io === "standard") {
+          const order = { operation: "sync", pathPattern: /\.wal$/, error: "ENOSPC" } as const;
+          // Each further segment is prepared with a sync of its own before its head is synced.
+          for (const skip of [2, 4]) world.disk.failNext({ ...order, skip });
+        }
+        const waiting = [store.commitDurably(log, 10), store.commitDurably(log, 10)];
+        await env.clock.sleep(100);
+        expect(codeOf(() => log.admit())).toBe("BOP_DISK_FULL");
+        expect(codeOf(() => store.commit(log, 10))).toBe("BOP_DISK_FULL");
+        await Promise.all(waiting);
+        const refused = [...world.disk.injected.values()].reduce((sum, count) => sum + count, 0);
+        expect(refused).toBe(3);
+        expect(codeOf(() => log.admit())).toBe("nothing");
+        expect(log.stats.failedFlushes).toBe(0);
+        expect(failures).toEqual([]);
+        await store.commitDurably(log, 10);
+      });
+      await survivesPowerCut(running);
+    },
+  );
+
+  // evidence: G5
   test.each([2, 3])(
     "direct: %i refused writes in a row are as many refused flushes",
     async (times) => {

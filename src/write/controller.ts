@@ -102,13 +102,15 @@ export class LogController implements StoredLog {
     this.#core = core;
     this.#segments = segments;
     this.#watch = watch;
-    const [pace, streams] = [this.#pace, this.#streams];
-    this.#admission = new Admission({ limits, core, segments, held, pace, watch, streams });
-    this.#refusals = new Refusals({
+    const refusals = new Refusals({
       ...{ clock, limits, core, segments, counts: this.#counts },
       closing: this.#closing.signal,
       tell: (fault) => this.reportFault(fault),
     });
+    this.#refusals = refusals;
+    const [pace, streams] = [this.#pace, this.#streams];
+    const full = { pace, watch, streams, refusals };
+    this.#admission = new Admission({ limits, core, segments, held, ...full });
     this.#proof = new IdleProof({
       clock,
       idleMs: limits.idleProofMs,
@@ -336,7 +338,7 @@ export class LogController implements StoredLog {
   #finish(job: WriteJob): Lsn {
     const active = present(this.#segments.active, "an active segment");
     active.offset += job.bytes.length;
-    this.#refusals.inARow = 0;
+    this.#refusals.flushed();
     this.#counts.flushes += 1;
     this.#counts.writtenBytes += job.bytes.length;
     const durableLsn = this.#core.finishSync(job);
