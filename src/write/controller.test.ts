@@ -158,6 +158,46 @@ describe("log", () => {
     },
   );
 
+  // evidence: G46
+  test.each(["create", "open"] as const)(
+    "segments that cannot be taken for a moment, for a failing %s, are waited for",
+    async (operation) => {
+      const running = await within({ retryMs: 250 }, async ({ log, store, world, env }) => {
+        for (let i = 0; i < 6; i++) await store.commitDurably(log, 70_000);
+        if (operation === "open") {
+          await store.checkpoint(env, log);
+          await env.clock.sleep(1000);
+        }
+        const failures: unknown[] = [];
+        log.onFailure((error) => failures.push(error));
+        world.disk.failNext({ operation, pathPattern: /\.wal$/, times: Number.POSITIVE_INFINITY });
+        const waiting = [1, 2, 3, 4, 5, 6, 7].map(() => store.commitDurably(log, 70_000));
+        await env.clock.sleep(300);
+        expect(log.durableLsn).toBeLessThan(log.newestLsn);
+        world.disk.heal();
+        await Promise.all(waiting);
+        expect(failures).toEqual([]);
+      });
+      await survivesPowerCut(running);
+    },
+  );
+
+  // evidence: G5
+  test("segments that can never be taken turn the log read-only, and nobody waits for ever", async () => {
+    const running = await within({}, async ({ log, store, world }) => {
+      world.disk.failNext({
+        ...{ operation: "create", pathPattern: /\.wal$/ },
+        times: Number.POSITIVE_INFINITY,
+      });
+      const waiting = [1, 2, 3, 4, 5, 6, 7, 8].map(() => store.commitDurably(log, 70_000));
+      const last = (await Promise.allSettled(waiting)).at(-1);
+      expect(last).toMatchObject({ reason: { code: "BOP_OUTCOME_UNKNOWN" } });
+      expect(codeOf(() => log.admit())).toBe("BOP_READ_ONLY");
+      world.disk.heal();
+    });
+    await survivesPowerCut(running);
+  });
+
   // evidence: G5
   test.each([2, 3])(
     "direct: %i refused writes in a row are as many refused flushes",

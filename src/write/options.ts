@@ -48,7 +48,8 @@ export interface LogLimits {
 
   /**
    * Flushes that may fail in a row. Those before the last are repaired by writing the batch again
-   * to a fresh segment; the last turns the store read-only. From 1 to 100. Default 3.
+   * to a fresh segment; the last turns the store read-only. A segment that cannot be taken into use
+   * counts as one, unless the disk is full. From 1 to 100. Default 3.
    */
   readonly maxSyncFailures: number;
 
@@ -70,7 +71,7 @@ export interface LogLimits {
    */
   readonly idleProofMs: number;
 
-  /** Wait before a refused preparation of a segment is tried again. Milliseconds. Default 250. */
+  /** Wait before a segment that was refused is tried again. Milliseconds. Default 250. */
   readonly retryMs: number;
 }
 

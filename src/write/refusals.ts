@@ -3,11 +3,13 @@
  *
  *   a write that is no flush   is repeated in place, `maxWriteAttempts` times in all
  *   a flush                    poisons its segment: the batch is written again to a fresh one
- *   a fresh segment            is tried again
+ *   a fresh segment            is tried again after `retryMs`
  *   room, for one or the other is waited for; nobody is failed, unless the log is being closed
  *
  * (1) `maxSyncFailures` refusals in a row are the end of the log. A flush that succeeds ends the row; a
  *     lack of room does not count, also where a flush meets it since preallocating reserves nothing.
+ *     Between segments that cannot be taken there is a pause: what lasts for a moment, as too many open
+ *     files, is over by then, and a device that is gone ends the log soon all the same.
  * (2) A batch that was refused is in memory as it was. What a refused flush has left on the device is
  *     unknown, so that the next segment takes over where the log is durable, whatever was written.
  */
@@ -91,9 +93,9 @@ export class Refusals {
       const createdMs = core.timeOf(wallMsOf(clock));
       await segments.take({ firstLsn: lsn, durableLsn: lsn, createdMs });
     } catch (error) {
-      if (!isStorageError(error, "BOP_DISK_FULL")) return this.#count(error);
-      if (closing.aborted) throw error;
-      this.#noRoom = error;
+      if (!isStorageError(error, "BOP_DISK_FULL")) this.#count(error);
+      else if (closing.aborted) throw error;
+      else this.#noRoom = error;
       await this.#pause();
     }
   }
