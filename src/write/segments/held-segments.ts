@@ -10,6 +10,8 @@
  *     says so, whatever else does not need it any more: what the disk and the sink have is compared
  *     before the store ships again. A release that came too early is made up for by `archived`.
  * (3) Segments leave the list from its front, and in a turn of the store only (segment-store.ts (2)).
+ * (4) A file that could not be let go does not keep those behind it: whoever released them is told, and
+ *     the next release tries it again. What is still owed when the log closes, the next start removes.
  */
 import { present } from "../../base/assert.ts";
 import { ioError } from "../../base/errors.ts";
@@ -46,6 +48,8 @@ export class HeldSegments {
   #shippedLsn: Lsn | undefined;
   /** Of the last release. */
   #asked: { readonly lsn: Lsn; readonly horizonLsn: Lsn } | undefined;
+  /** See (4). */
+  readonly #owed = new Set<Segment>();
   #stopped = false;
 
   constructor({ options, turns, used, reuse }: HeldParts, history: readonly HistorySegment[]) {
@@ -179,7 +183,10 @@ export class HeldSegments {
     const upToLsn = earlierLsn(lsn, this.#archivedLsn ?? lsn);
     const horizon = earlierLsn(upToLsn, horizonLsn);
     const change = await this.#history.pass(this.#endedUpTo(upToLsn), horizon);
+    const owed = [...this.#owed];
     if (change !== undefined) await this.#strike(change);
+    // Who is told of them was told when they became owed.
+    if (owed.length > 0) await this.#letGo(owed).catch(() => undefined);
   }
 
   /** Segments in flight that end at or below an LSN. */
@@ -195,7 +202,7 @@ export class HeldSegments {
 
   /** See (1). */
   async #strike(change: HistoryChange): Promise<void> {
-    const { directory, env, unregister } = this.#options;
+    const { directory, unregister } = this.#options;
     const { released, kept, passed } = change;
     const keptFiles = new Map(kept.map(({ sequence, isCopy }) => [sequence as number, isCopy]));
     const gone = [...passed, ...released].filter(({ sequence }) => !keptFiles.has(sequence));
@@ -204,33 +211,48 @@ export class HeldSegments {
       kept,
     );
     this.#history.took(change);
+    const retired: Segment[] = [];
     for (const segment of this.#used.splice(0, released.length)) {
       const staysFile = keptFiles.get(segment.sequence) === false;
-      const isSpent = segment.suspect || segment.state === "poisoned";
+      if (segment.state === "poisoned") segment.suspect = true;
+      if (staysFile && segment.suspect) this.#history.suspect(segment.sequence);
       // A reader that has it open reads on in a file that was removed, but not in one that is reused.
       if (keptFiles.has(segment.sequence) && this.#history.isHeld) segment.suspect = true;
       if (staysFile) moveSegment(segment, "history");
-      else await this.#letGo(segment);
-      if (staysFile && isSpent) this.#history.suspect(segment.sequence);
+      else retired.push(segment);
     }
     for (const each of passed) {
       const about = { path: this.#history.pathOf(each), suspect: this.#history.isSpent(each) };
-      await this.#letGo({ ...freeSegment(directory, each.sequence), ...about, state: "history" });
+      retired.push({ ...freeSegment(directory, each.sequence), ...about, state: "history" });
     }
-    await env.storage.syncDirectory(directory).catch((cause) => {
-      throw ioError("sync", directory, cause);
-    });
+    for (const segment of retired) moveSegment(segment, "retired");
+    await this.#letGo(retired);
   }
 
-  async #letGo(segment: Segment): Promise<void> {
+  /** Rejects with the first that failed, when all were tried. See (4). */
+  async #letGo(retired: readonly Segment[]): Promise<void> {
+    const { directory, env } = this.#options;
+    const failures: unknown[] = [];
+    for (const segment of retired) {
+      this.#owed.add(segment);
+      await this.#removeOrReuse(segment).then(
+        () => this.#owed.delete(segment),
+        (failure) => failures.push(failure),
+      );
+    }
+    await env.storage.syncDirectory(directory).catch((cause) => {
+      failures.push(ioError("sync", directory, cause));
+    });
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #removeOrReuse(segment: Segment): Promise<void> {
     const { storage } = this.#options.env;
     const { segmentBytes } = this.#options.limits;
-    const healthy = segment.state !== "poisoned" && !segment.suspect;
-    moveSegment(segment, "retired");
     try {
       const found = await storage.stat(segment.path);
       if (found === undefined) return;
-      const isWhole = healthy && found.bytes === segmentBytes;
+      const isWhole = !segment.suspect && found.bytes === segmentBytes;
       if (!isWhole || !(await this.#reuse(segment))) await storage.unlink(segment.path);
     } catch (cause) {
       throw ioError("recycling", segment.path, cause);
