@@ -6,7 +6,7 @@
  *     where it should begin to where the next segment begins is valid. A copy that is not is as good
  *     as none.
  * (2) It is written beside the damaged file, synced, and takes its place by a rename: a crash leaves
- *     the one or the other.
+ *     the one or the other. What a failure leaves half made is removed.
  */
 import { present } from "../../base/assert.ts";
 import type { Storage } from "../../base/env.ts";
@@ -90,15 +90,29 @@ async function putInPlace(
   const besides = `${path}.copy`;
   try {
     await storage.unlink(besides).catch(() => undefined); // Of a crash.
-    const file = await storage.open(besides, "create");
-    await file.write(bytes, 0);
-    await file.sync();
-    await file.close();
+    await makeFile(storage, { path: besides, bytes });
     await storage.rename(besides, path);
     await storage.syncDirectory(directory);
   } catch (cause) {
+    await storage.unlink(besides).catch(() => undefined);
     throw ioError("restoring", path, cause);
   }
+}
+
+/** Durable but for its directory entry. */
+async function makeFile(
+  storage: Storage,
+  { path, bytes }: { readonly path: string; readonly bytes: Uint8Array },
+): Promise<void> {
+  const file = await storage.open(path, "create");
+  try {
+    await file.write(bytes, 0);
+    await file.sync();
+  } catch (cause) {
+    await file.close().catch(() => undefined);
+    throw cause;
+  }
+  await file.close();
 }
 
 /** See (1). */

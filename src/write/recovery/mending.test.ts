@@ -93,3 +93,18 @@ test("a segment is made again for whoever finds it damaged, if there is a good c
     await expect(lsnsOf(log)).rejects.toMatchObject({ code: "BOP_CORRUPT", details });
   });
 });
+
+test.each(["write", "sync", "rename"] as const)(
+  "a copy that cannot be put in place, for a failing %s, leaves no file behind, and the next try mends",
+  async (operation) => {
+    await past(13, async ({ world, log, lsns, copies }) => {
+      const [[sequence, copy] = []] = [...copies];
+      flip(world, copy?.path ?? "", BLOCK_BYTES + 90);
+      world.disk.failNext({ operation, pathPattern: /\.copy$/ });
+      await expect(log.history.mend(sequence ?? 0)).rejects.toMatchObject({ code: "BOP_IO" });
+      expect(world.disk.files(/\.copy$/)).toEqual([]);
+      expect(await log.history.mend(sequence ?? 0)).toBe(true);
+      expect(await lsnsOf(log)).toEqual(lsns);
+    });
+  },
+);

@@ -73,7 +73,12 @@ export class SegmentReader {
   ): Promise<SegmentReader> {
     try {
       const file = await storage.open(identity.path, "read");
-      return new SegmentReader(file, { identity, memory, sizeBytes: await file.size() });
+      try {
+        return new SegmentReader(file, { identity, memory, sizeBytes: await file.size() });
+      } catch (cause) {
+        await file.close().catch(() => undefined);
+        throw cause;
+      }
     } catch (cause) {
       throw ioError("opening", identity.path, cause);
     }
