@@ -25,7 +25,13 @@ export interface ProbeOptions {
   readonly compares: boolean;
 }
 
+/** What was written directly is not what is read: such a file system takes no direct writes. */
+export interface NotReadBack {
+  readonly isReadBack: false;
+}
+
 export interface ProbeResult {
+  readonly isReadBack: true;
   /** Median milliseconds of one flush of a block; undefined if there was no time. */
   readonly directMs: number | undefined;
   readonly standardMs: number | undefined;
@@ -38,8 +44,8 @@ const ROUNDS = 9;
 const BUDGET_MS = 50;
 const SLOW_MS = 4;
 
-/** Throws what the system says if direct writes do not work here. */
-export async function probeDirect(options: ProbeOptions): Promise<ProbeResult> {
+/** Throws what the system says if direct writes do not work here, or could not be tried. */
+export async function probeDirect(options: ProbeOptions): Promise<ProbeResult | NotReadBack> {
   const path = join(options.directory, FILE_NAME);
   // Not exclusive: a probe that a crash cut off has left its name.
   const flags = constants.O_RDWR | constants.O_CREAT;
@@ -66,7 +72,7 @@ interface Files {
   readonly direct: SystemFile;
 }
 
-async function tryOut(files: Files, options: ProbeOptions): Promise<ProbeResult> {
+async function tryOut(files: Files, options: ProbeOptions): Promise<ProbeResult | NotReadBack> {
   const { plain, direct } = files;
   const { blockBytes, compares } = options;
   const bytes = roundUp(PROBE_BYTES, blockBytes);
@@ -75,9 +81,10 @@ async function tryOut(files: Files, options: ProbeOptions): Promise<ProbeResult>
   await plain.preallocate(bytes);
   await plain.sync();
   const startedMs = performance.now();
-  await writeAndReadBack(files, block);
+  const isReadBack = await writeAndReadBack(files, block);
+  if (!isReadBack) return { isReadBack };
   const isSlow = performance.now() - startedMs > SLOW_MS;
-  if (isSlow || !compares) return { directMs: undefined, standardMs: undefined };
+  if (isSlow || !compares) return { isReadBack, directMs: undefined, standardMs: undefined };
   const directMs: number[] = [];
   const standardMs: number[] = [];
   for (let n = 1; n <= ROUNDS && performance.now() - startedMs < BUDGET_MS; n++) {
@@ -91,18 +98,15 @@ async function tryOut(files: Files, options: ProbeOptions): Promise<ProbeResult>
       }),
     );
   }
-  return { directMs: median(directMs), standardMs: median(standardMs) };
+  return { isReadBack, directMs: median(directMs), standardMs: median(standardMs) };
 }
 
-async function writeAndReadBack({ plain, direct }: Files, block: Uint8Array): Promise<void> {
+async function writeAndReadBack({ plain, direct }: Files, block: Uint8Array): Promise<boolean> {
   block.fill(0xb0);
   await direct.write(block, 0);
   const found = new Uint8Array(block.length);
   const count = await plain.read(found, 0);
-  if (count === block.length && found.every((byte) => byte === 0xb0)) return;
-  throw Object.assign(new Error("EIO: a direct write was not read back as it was written"), {
-    code: "EIO",
-  });
+  return count === block.length && found.every((byte) => byte === 0xb0);
 }
 
 function timed(act: () => void): number {

@@ -12,6 +12,7 @@ import { CAN_BE_DIRECT, DIRECT_FLAGS } from "./direct-driver.ts";
 import { DRIVER_RULES, type DriverPlace } from "./driver-contract.fixture.ts";
 import { fileSystemFacts, warningsOf } from "./file-system.ts";
 import { seeded, simulatedEnv, systemEnv } from "./index.ts";
+import { systemDriver } from "./system-driver.ts";
 import { NODE_CALLS, type Piece, SystemFile, type WriteCalls } from "./system-file.ts";
 
 const made: string[] = [];
@@ -74,15 +75,46 @@ describe("the choice of a driver", () => {
   });
 
   test("direct where it cannot be had is BOP_IO, and says what to do instead", async () => {
-    const { env } = await realPlace("standard");
-    // The kernel's own file system has no files of anybody's, and takes no direct writes.
-    const refused = await env.storage.driver({ directory: "/proc", io: "direct" }).catch((e) => e);
-    expect(isStorageError(refused, "BOP_IO")).toBe(true);
-    expect(refused.message).toMatch(/Use io: "auto"/);
+    const { env, directory } = await realPlace("standard");
+    const whys = [refusedWith("EINVAL"), refusedWith("EOPNOTSUPP"), refusedWith("ENOTSUP")];
+    const notReadBack = async () => ({ isReadBack: false }) as const;
+    for (const probe of [...whys, notReadBack]) {
+      const refused = await systemDriver({ directory, io: "direct" }, probe).catch((e) => e);
+      expect(isStorageError(refused, "BOP_IO")).toBe(true);
+      expect(refused.message).toMatch(/Use io: "auto"/);
+    }
+    // The kernel's own file system has no files of anybody's.
     const driver = await env.storage.driver({ directory: "/proc", io: "auto" });
     expect(driver.kind).toBe("standard");
     expect(driver.fallback).not.toBe("");
   });
+
+  // evidence: G5
+  test.runIf(CAN_BE_DIRECT).each(["ENOSPC", "EDQUOT"])(
+    "direct on a disk that has no room to try it out (%s) is taken untried, and auto says why not",
+    async (code) => {
+      const directory = (await realPlace("standard")).directory;
+      const probe = refusedWith(code);
+      expect(await systemDriver({ directory, io: "direct" }, probe)).toMatchObject({
+        kind: "direct",
+      });
+      const auto = await systemDriver({ directory, io: "auto" }, probe);
+      expect(auto).toMatchObject({ kind: "standard", fallback: expect.stringContaining(code) });
+    },
+  );
+
+  test.runIf(CAN_BE_DIRECT)(
+    "direct is refused as what the disk refused, if that is another thing",
+    async () => {
+      const directory = (await realPlace("standard")).directory;
+      const refused = await systemDriver({ directory, io: "direct" }, refusedWith("EMFILE")).catch(
+        (e) => e,
+      );
+      expect(isStorageError(refused, "BOP_IO")).toBe(true);
+      expect(refused.message).not.toMatch(/cannot be had/);
+      expect(refused.cause).toMatchObject({ code: "EMFILE" });
+    },
+  );
 
   test.runIf(process.platform === "linux")(
     "memory as a disk is warned of, a disk is not",
@@ -96,6 +128,11 @@ describe("the choice of a driver", () => {
     },
   );
 });
+
+/** A trial of direct writes that ends with this error of the system. */
+function refusedWith(code: string): () => Promise<never> {
+  return () => Promise.reject(Object.assign(new Error(`${code}: said the system`), { code }));
+}
 
 /** The system's own calls, which take no more than so many bytes at a time. */
 const takingAtMost = (bytes: number): WriteCalls => {

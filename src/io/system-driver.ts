@@ -6,10 +6,13 @@
  *   standard    standard                      standard
  *   auto        direct, unless it is clearly  standard, and `fallback` says why
  *               the slower one
+ *
+ * (1) Where it could not be tried out, `auto` is standard. `direct` is refused with what the system said,
+ *     unless that is a lack of room: a store opens on a full disk, too. It is taken untried then.
  */
 import { constants } from "node:fs";
 import type { Driver, DriverOptions } from "../base/driver.ts";
-import { StorageError, systemCode } from "../base/errors.ts";
+import { ioError, isStorageError, StorageError, systemCode } from "../base/errors.ts";
 import { backend } from "./backend.ts";
 import { CAN_BE_DIRECT, DIRECT_FLAGS, directDriver } from "./direct-driver.ts";
 import { type ProbeResult, probeDirect } from "./driver-probe.ts";
@@ -21,11 +24,18 @@ import { openDescriptor, SystemFile } from "./system-file.ts";
 const SLOWER_MAX = 1.25;
 const FILE_MODE = 0o600;
 
-export async function systemDriver({ directory, io }: DriverOptions): Promise<Driver> {
+/** What the system says when a file system takes no direct writes. */
+const UNSUPPORTED = ["EINVAL", "EOPNOTSUPP", "ENOTSUP"];
+
+/** `probe` tries direct writes out. */
+export async function systemDriver(
+  { directory, io }: DriverOptions,
+  probe: typeof probeDirect = probeDirect,
+): Promise<Driver> {
   const facts = await fileSystemFacts(directory);
   const warnings = [...warningsOf(directory, facts), ...blockWarnings(facts)];
   if (io === "standard") return standard({ warnings, fallback: undefined });
-  const why = await whyNotDirect({ directory, io });
+  const why = await whyNotDirect({ directory, io }, probe);
   if (why === undefined) return direct(warnings);
   if (io === "auto") return standard({ warnings, fallback: why.reason });
   throw impossible(directory, why);
@@ -36,19 +46,27 @@ interface WhyNot {
   readonly cause?: unknown;
 }
 
-async function whyNotDirect({ directory, io }: DriverOptions): Promise<WhyNot | undefined> {
+async function whyNotDirect(
+  { directory, io }: DriverOptions,
+  probe: typeof probeDirect,
+): Promise<WhyNot | undefined> {
   if (!CAN_BE_DIRECT) {
     return { reason: `${process.platform} has no O_DIRECT with O_DSYNC` };
   }
   try {
     const compares = io === "auto";
-    return tooSlow(await probeDirect({ directory, blockBytes: LOG_BLOCK_BYTES, compares }));
+    const tried = await probe({ directory, blockBytes: LOG_BLOCK_BYTES, compares });
+    if (tried.isReadBack) return tooSlow(tried);
+    return { reason: "a direct write was not read back as it was written" };
   } catch (cause) {
     const code = systemCode(cause) ?? "";
-    const known = code === "EINVAL" || code === "EOPNOTSUPP";
-    const said = cause instanceof Error ? cause.message : String(cause);
-    const reason = known ? `the file system takes no direct writes (${code})` : said;
-    return { reason, cause };
+    if (UNSUPPORTED.includes(code)) {
+      return { reason: `the file system takes no direct writes (${code})`, cause };
+    }
+    const refusal = ioError("trying direct writes", directory, cause);
+    if (io === "auto") return { reason: refusal.message, cause };
+    if (!isStorageError(refusal, "BOP_DISK_FULL")) throw refusal; // See (1).
+    return undefined;
   }
 }
 

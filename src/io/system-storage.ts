@@ -60,7 +60,7 @@ export function systemStorage(scratchDirectory: string): Storage {
       return bavail * bsize;
     },
     scratch: () => spillingScratch(scratchDirectory),
-    driver: systemDriver,
+    driver: (options) => systemDriver(options),
     threads: THREADS,
   };
 }
