@@ -239,6 +239,26 @@ describe("a plan of retention", () => {
     const behind = model.logs.find((each) => each.firstLsn >= island.last.maxLsn) as ModelLog;
     expect(plan.needsLog(behind)).toBe(false);
   });
+
+  test("counts days and weeks back from where the window begins, not from today", () => {
+    const happened = Array.from({ length: 50 }, () => [
+      { act: "epoch", hours: 12 } as const,
+      { act: "state", hours: 12 } as const,
+    ]).flat();
+    const model = modelOf(happened);
+    const daysKept = (policy: RetentionPolicy) => {
+      const plan = planRetention({ ...model, objectsMax: 1000 }, policy);
+      const today = Math.floor(model.nowMs / DAY_MS);
+      return plan.kept.map(({ last }) => today - Math.floor(last.wallMs / DAY_MS)).reverse();
+    };
+    const keepForMs = 7 * DAY_MS;
+    const window = [0, 1, 2, 3, 4, 5, 6, 7]; // It began in the middle of the seventh day.
+    expect(daysKept({ keepForMs, daily: 0, weekly: 0 })).toEqual(window);
+    const days = [8, 9, 10, 11, 12, 13];
+    expect(daysKept({ keepForMs, daily: 7, weekly: 0 })).toEqual([...window, ...days]);
+    const sundays = [12, 19]; // Now is a Friday, and the window began on one.
+    expect(daysKept({ keepForMs, daily: 0, weekly: 3 })).toEqual([...window, 8, ...sundays]);
+  });
 });
 
 describe("garbage of a bucket", () => {

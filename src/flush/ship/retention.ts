@@ -5,7 +5,8 @@
  *   window   The newest chain that began before `keepForMs` ago, and all behind it, with the whole
  *            log from the first of them on: every moment of the window has a state before it, and the
  *            log from there.
- *   island   An older chain that is kept for its day or its week, with the log of its own states.
+ *   island   An older chain that is kept for its day or its week, with the log of its own states. The
+ *            first of these days is the one in which the window begins.
  *
  * (1) Every state whose object stays can be restored: its chunks stay, and the log from its
  *     checkpoint up to the highest LSN that its rows name.
@@ -20,7 +21,7 @@ import type { EpochRow, RemoteChainRow } from "../../manifest/index.ts";
 export interface RetentionPolicy {
   /** Every moment of so long a time can be restored. */
   readonly keepForMs: number;
-  /** Of so many days before, and of so many weeks, the newest state that there is. */
+  /** Of so many days before that, and of so many weeks, the newest state that there is. */
   readonly daily: number;
   readonly weekly: number;
 }
@@ -109,16 +110,16 @@ function firstOf(chains: readonly RemoteChainRow[], objectsMax: number): RemoteC
   });
 }
 
-/** For each day, and each week, the newest chain with a state in it. */
+/** For each day, and each week, back from the one in which the window begins: its newest chain. */
 function islandsOf(
   older: readonly RemoteChainRow[],
   { nowMs, policy }: { readonly nowMs: number; readonly policy: RetentionPolicy },
 ): Set<RemoteChainRow> {
   const islands = new Set<RemoteChainRow>();
   const keep = (count: number, { lengthMs, offsetMs }: { lengthMs: number; offsetMs: number }) => {
-    const current = Math.floor((nowMs + offsetMs) / lengthMs);
+    const newest = Math.floor((nowMs - policy.keepForMs + offsetMs) / lengthMs);
     for (let back = 0; back < count; back++) {
-      const fromMs = (current - back) * lengthMs - offsetMs;
+      const fromMs = (newest - back) * lengthMs - offsetMs;
       const chain = older.findLast(
         ({ first, last }) => first.wallMs < fromMs + lengthMs && last.wallMs >= fromMs,
       );
