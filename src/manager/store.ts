@@ -235,12 +235,6 @@ export class Store implements StoreGround {
     );
   }
 
-  /** What a crash left of imports is nobody's. */
-  async dropUnfinishedImports(): Promise<void> {
-    for (const { stream, name } of this.catalogue.databases.importing()) this.drop(stream, name);
-    await this.durable(this.#log.newestLsn, "local");
-  }
-
   async close(): Promise<void> {
     const { levels, shipping, options } = this;
     const wasOpen = this.lifecycle.state === "open" || !levels.local.hasFailed; // See (4).

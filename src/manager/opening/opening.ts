@@ -6,8 +6,11 @@
  *   → what a crash has left of imports goes → serve
  *
  * (1) A failed open takes down what it has put up, and leaves the directory to the next.
+ * (2) Nothing is waited for that needs room on the disk: a store opens on a full one, too. Until the end
+ *     of an import that was cut off is durable nobody sees more of it than while it went on: nothing.
  */
 import type { Env } from "../../base/env.ts";
+import { isStorageError } from "../../base/errors.ts";
 import { refuseUnfinishedRestore } from "../../restore/index.ts";
 import type { ResolvedOptions } from "../resolve-options.ts";
 import { flushController } from "../shipping/flush-controller-of.ts";
@@ -26,11 +29,26 @@ export async function openStore(
   shipperOf: ShipperOf = flushController,
 ): Promise<Store> {
   const store = await openOrStart(options, { env: worldOf(options), shipperOf });
-  await store.dropUnfinishedImports();
-  store.jobs.start();
-  store.scrubber.start();
-  store.replayInBackground();
-  return store;
+  try {
+    dropUnfinishedImports(store);
+    store.jobs.start();
+    store.scrubber.start();
+    store.replayInBackground();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** What a crash left of imports is nobody's. See (2). */
+function dropUnfinishedImports(store: Store): void {
+  const unfinished = store.catalogue.databases.importing();
+  for (const { stream, name } of unfinished) store.drop(stream, name);
+  if (unfinished.length === 0) return;
+  store.durable(store.newestLsn, "local").catch((error: unknown) => {
+    if (!isStorageError(error, "BOP_CLOSED")) store.faults.record("unfinished imports", error);
+  });
 }
 
 async function openOrStart(
