@@ -67,7 +67,7 @@ export { compareHistories, type DiskHistory, type EpochRow } from "./lineage/com
 export type { Lineage, PublishedState } from "./lineage/lineage.ts";
 export { NumberedWriter } from "./lineage/numbered-writer.ts";
 export { sharedContent } from "./lineage/shared-content.ts";
-export { surveyLineage, takeOver } from "./lineage/take-over.ts";
+export { surveyAll, surveyLineage, takeOver } from "./lineage/take-over.ts";
 export { BucketReader } from "./read/bucket-reader.ts";
 export { BucketArchive } from "./ship/bucket-archive.ts";
 export { bucketName } from "./ship/bucket-name.ts";

@@ -1,7 +1,15 @@
 /** Whole stores out of a bucket. */
 import { describe, expect, test } from "vitest";
+import {
+  Bucket,
+  claimEpoch,
+  encodeManifestObject,
+  NumberedWriter,
+  readBucketIdentity,
+} from "../flush/index.ts";
 import type { Manager } from "../manager/index.ts";
 import { verifyStore } from "../manager/index.ts";
+import { CountedStore, ForwardingStore, type ObjectStore, type StoreCall } from "../sink/index.ts";
 import { RestoreRig, SEGMENT_BYTES, STORE } from "./restored.fixture.ts";
 
 const TABLE = "create table t (id integer primary key, body text)";
@@ -58,6 +66,40 @@ async function closed(rig: RestoreRig, manager: Manager) {
   const content = await rig.contentOf(manager);
   await rig.run(() => manager.close());
   return content;
+}
+
+/** As soon as the claims were listed another writer begins, and puts a part of his first state. */
+class BegunMeanwhile extends ForwardingStore {
+  readonly #rig: RestoreRig;
+  readonly #objects: ObjectStore;
+  begun = 0;
+
+  constructor(rig: RestoreRig, objects: ObjectStore = rig.objects()) {
+    super(objects);
+    this.#rig = rig;
+    this.#objects = objects;
+  }
+
+  protected override async around<T>(call: StoreCall, send: () => Promise<T>): Promise<T> {
+    const answer = await send();
+    if (call.operation === "list" && call.key.startsWith("epoch/")) await this.#begin();
+    return answer;
+  }
+
+  async #begin(): Promise<void> {
+    const { random, clock } = this.#rig.env;
+    const identity = await readBucketIdentity(this.#objects);
+    const { storeId } = identity ?? { storeId: new Uint8Array(16) };
+    const bucket = new Bucket(this.#objects, storeId);
+    const epoch = await claimEpoch(bucket, { random, wallMs: clock.wallMs() });
+    const base = encodeManifestObject({
+      ...{ kind: "base", storeId, epoch, number: 0, generation: 1, baseNumber: 0, part: 0 },
+      ...{ checkpointLsn: 0, maxLsn: 0, wallMs: clock.wallMs(), fencedBelow: epoch },
+      ...{ walEpoch: 0, walNumber: 0, walEndLsn: 0, whole: false, rows: [] },
+    });
+    await new NumberedWriter({ bucket, kind: "manifest", epoch, random }).append(base);
+    this.begun += 1;
+  }
 }
 
 describe("a whole store", () => {
@@ -148,5 +190,16 @@ describe("a whole store", () => {
     const { chunks, chunkBytes, logBytes, lsn } = real;
     expect(dry).toMatchObject({ dryRun: true, chunks, chunkBytes, logBytes, lsn });
     expect(dry.reads.bytes).toBeLessThan(real.reads.bytes / 4);
+  });
+
+  // evidence: G36
+  test("is restored though another writer begins while it is", async () => {
+    const rig = new RestoreRig(7);
+    await shippedStore(rig);
+    const meanwhile = new BegunMeanwhile(rig);
+    const objects = new CountedStore(meanwhile);
+    expect(await rig.restore("/restored", { objects })).toMatchObject({ isNewest: true });
+    expect(meanwhile.begun).toBe(1);
+    await expectSound(rig, "/restored");
   });
 });

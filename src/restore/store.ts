@@ -29,7 +29,7 @@ import {
   segmentSequence,
 } from "../base/units.ts";
 import { wallMsOf } from "../base/wall-ms.ts";
-import { Bucket, bucketName, readBucketIdentity, surveyLineage } from "../flush/index.ts";
+import { Bucket, bucketName, readBucketIdentity, surveyAll } from "../flush/index.ts";
 import {
   chunksOfRows,
   claimOwnership,
@@ -296,7 +296,7 @@ async function shippingSoFar(
     newest = of.point.state?.epoch ?? 0;
     while (await place.hasClaim(newest + 1, { signal })) newest += 1;
   }
-  const { epochs, lastWal } = await surveyLineage(place, { epoch: newest + 1, signal });
+  const { epochs, lastWal } = await surveyAll(place, { newest, signal });
   const known = new Set(of.known.map(({ epoch }) => epoch));
   const claimedAtMs = wallMsOf(env.clock);
   const { state, upToLsn, goesOn } = of.point;

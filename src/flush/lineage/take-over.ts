@@ -12,7 +12,7 @@
  *     open afterwards: the newer one ends ours before it publishes, and deletes after that.
  */
 import type { Random } from "../../base/env.ts";
-import { StorageError } from "../../base/errors.ts";
+import { isStorageError, StorageError } from "../../base/errors.ts";
 import { encodeFence } from "../format/object-frame.ts";
 import { type ManifestHeader, NONCE_BYTES } from "../format/object-header.ts";
 import { type Bucket, type NumberedPlace, newPutId } from "./bucket.ts";
@@ -27,6 +27,9 @@ import {
   stateFound,
   tried,
 } from "./take-over-core.ts";
+
+/** So many writers may begin, one after the other, while the lineage below them is surveyed. */
+const SURVEYS_MAX = 8;
 
 export interface TakeOverOptions {
   /** Ours, claimed: the ones below it are ended. */
@@ -63,6 +66,26 @@ export async function surveyLineage(
   options: Pick<TakeOverOptions, "epoch" | "known" | "signal">,
 ): Promise<Lineage> {
   return walk(bucket, { ...options, fence: async () => "created" });
+}
+
+/**
+ * The lineage of all epochs, for somebody who claims none: up to `newest`, the newest claim that he
+ * found, and to those of writers who have begun meanwhile. See (3): these are walked through as well.
+ */
+export async function surveyAll(
+  bucket: Bucket,
+  found: { readonly newest: number; readonly signal?: AbortSignal | undefined },
+): Promise<Lineage> {
+  const { signal } = found;
+  for (let [newest, surveys] = [found.newest, 1]; ; surveys += 1) {
+    try {
+      return await surveyLineage(bucket, { epoch: newest + 1, signal });
+    } catch (error) {
+      if (!isStorageError(error, "BOP_FENCED") || surveys === SURVEYS_MAX) throw error;
+    }
+    newest += 1; // Somebody has put his first state.
+    while (await bucket.hasClaim(newest + 1, { signal })) newest += 1;
+  }
 }
 
 interface Walk extends Pick<TakeOverOptions, "epoch" | "known" | "signal"> {

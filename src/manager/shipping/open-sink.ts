@@ -9,12 +9,7 @@
  */
 import type { Env } from "../../base/env.ts";
 import { isStorageError, StorageError } from "../../base/errors.ts";
-import {
-  Bucket,
-  type BucketIdentity,
-  readBucketIdentity,
-  surveyLineage,
-} from "../../flush/index.ts";
+import { Bucket, type BucketIdentity, readBucketIdentity, surveyAll } from "../../flush/index.ts";
 import {
   assertFit,
   CountedStore,
@@ -116,7 +111,7 @@ async function endOf(bucket: Bucket): Promise<number> {
     const parsed = parseKey(key);
     if (parsed?.kind === "epoch") newest = Math.max(newest, parsed.epoch);
   }
-  const { endLsn } = await surveyLineage(bucket, { epoch: newest + 1 });
+  const { endLsn } = await surveyAll(bucket, { newest });
   return endLsn ?? 0;
 }
 
