@@ -16,7 +16,9 @@ const DISK: DiskHistory = {
   nextState: { epoch: 1, number: 4 },
 };
 const state = (epoch: number, number: number) => {
-  return { epoch, number, generation: 1, checkpointLsn: 0, maxLsn: 0, baseNumber: 0 };
+  const marks = { generation: 1, checkpointLsn: 0, maxLsn: 0, wallMs: 0 };
+  const wal = { walEpoch: 0, walNumber: 0, walEndLsn: 0 };
+  return { epoch, number, ...marks, ...wal, baseNumber: 0 };
 };
 const upTo = (endLsn: number): Lineage => {
   return { ...NO_LINEAGE, endLsn, newestState: state(1, 3) };

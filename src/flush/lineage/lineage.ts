@@ -45,6 +45,11 @@ export interface PublishedState {
   readonly generation: number;
   readonly checkpointLsn: number;
   readonly maxLsn: number;
+  readonly wallMs: number;
+  /** The newest log object when it was put, and where the log ended then; 0 if there was none. */
+  readonly walEpoch: number;
+  readonly walNumber: number;
+  readonly walEndLsn: number;
   /** Of the first part of the base that it stands on. */
   readonly baseNumber: number;
 }

@@ -204,8 +204,10 @@ async function logHeader(bucket: Bucket, { epoch, number, signal }: OneLog) {
 }
 
 function publishedState(header: ManifestHeader): PublishedState {
-  const { epoch, number, generation, checkpointLsn, maxLsn, baseNumber } = header;
-  return { epoch, number, generation, checkpointLsn, maxLsn, baseNumber };
+  const { epoch, number, generation, checkpointLsn, maxLsn, wallMs, baseNumber } = header;
+  const { walEpoch, walNumber, walEndLsn } = header;
+  const marks = { generation, checkpointLsn, maxLsn, wallMs };
+  return { epoch, number, ...marks, walEpoch, walNumber, walEndLsn, baseNumber };
 }
 
 function misplaced(

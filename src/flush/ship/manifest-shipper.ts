@@ -13,8 +13,9 @@
  *     batches outgrow it, when there are many of them, when it is old, and when the feed was stale.
  * (3) A body that was given to the writer of numbers stays what is put next, until it is known to be
  *     there (numbered-writer.ts, 2). All else that fails is begun again with newer rows.
- * (4) A row of a chain is durable here before its first state is put; one whose state never came to be
- *     is found out at the next start, by what the bucket has.
+ * (4) A row of a chain is durable here before its first state is put, and is told of each later one
+ *     when that was put. A row whose state never came to be, or that lacks the newest one, is found
+ *     out at the next start, by what the bucket has (remembered.ts).
  * (5) What is remembered of another bucket counts for nothing: every chunk is put anew.
  * (6) While a chunk is being read, and until the log is in the bucket up to the checkpoint at which a
  *     chunk died, its file stays: the log may name it (`mayForget`).
@@ -47,7 +48,7 @@ import { damaged } from "./chunk-uploads.ts";
 import { onlyRemoteChunk } from "./only-remote.ts";
 import { paced } from "./paced.ts";
 import type { ManifestPump, PumpStart, ShippedState } from "./ports.ts";
-import { type Begun, shippingRowOf, stale } from "./remembered.ts";
+import { type Begun, leftOver, shippingRowOf, stale } from "./remembered.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { encodeState, remoteStateOf, type StateContent, type StateMarks } from "./state-object.ts";
 import { withRows } from "./with-rows.ts";
@@ -123,22 +124,20 @@ export class ManifestShipper implements ManifestPump {
     const identity = await readBucketIdentity(store, { signal });
     const name = bucketName(present(identity, "a claimed bucket has an identity"));
     const isFirst = this.#begun === undefined;
-    const change = stale(manifest.opened, name, lineage);
-    const removeRemoteChains = this.#unfinished(lineage);
+    const change = isFirst ? stale(manifest.opened, name, lineage) : this.#leftOver(lineage);
     feed.stop();
     this.#view.clear();
-    [this.#chain, this.#unsent, this.#shipped] = [undefined, undefined, undefined];
-    this.#phantoms = removeRemoteChains;
+    [this.#unsent, this.#shipped] = [undefined, undefined];
     this.#shippedGeneration = lineage.newestState?.generation ?? 0;
     const writer = new NumberedWriter({ bucket, kind: "manifest", epoch, random: env.random });
     const begun = { ...begin, writer, bucketName: name };
     await manifest.publish({
-      ...(isFirst ? change : { removeRemoteChains }),
+      ...change,
       putShipping: this.#shippingRow(begun, lineage.reachedLsn ?? 0),
     });
-    this.#phantoms = [];
+    [this.#chain, this.#phantoms] = [undefined, []];
     const shownMs = manifest.opened.remoteChains.map(({ last }) => last.wallMs);
-    this.#lastWallMs = Math.max(this.#lastWallMs, ...shownMs);
+    this.#lastWallMs = Math.max(this.#lastWallMs, lineage.newestState?.wallMs ?? 0, ...shownMs);
     this.#begun = begun;
   }
 
@@ -233,12 +232,9 @@ export class ManifestShipper implements ManifestPump {
   }
 
   /** Of the epoch before, in this process: see (4). */
-  #unfinished({ newestState }: PumpStart["lineage"]): RemoteChainKey[] {
-    const chain = this.#chain;
-    if (chain === undefined || chain.row !== undefined) return this.#phantoms;
-    const { epoch, number } = chain.key;
-    const isThere = newestState?.epoch === epoch && newestState.baseNumber === number;
-    return isThere ? this.#phantoms : [...this.#phantoms, chain.key];
+  #leftOver(lineage: PumpStart["lineage"]): ReturnType<typeof leftOver> {
+    const change = leftOver(this.#chain, lineage);
+    return { ...change, removeRemoteChains: [...this.#phantoms, ...change.removeRemoteChains] };
   }
 
   /** Puts the parts of a base, those that are lacking if one was begun. */

@@ -5,9 +5,21 @@
  *     also before it has any state: a disk that a state is ahead of begins no epoch (compare.ts, 3).
  * (2) A chain whose first state is not in the bucket never came to be: its row was written before the
  *     object was, and the object is not there.
+ * (3) The row of the chain of the newest state ends with that one. A row is told of a state when that
+ *     is there: so the rows in a state end with the one before it, and so does what a process has left
+ *     that died in between. It is corrected when an epoch begins, and not written before the put: by
+ *     then the older epochs are ended, the newest state is final and says all of itself, however its
+ *     put came out. What is written before is wrong wherever the put never came to be. No state of the
+ *     new epoch is without the corrected row, and before there is one nothing goes for want of it.
  */
 import { LSN_ZERO, type Lsn, laterLsn, lsn } from "../../base/units.ts";
-import type { ManifestChange, ManifestState, ShippingRow } from "../../manifest/index.ts";
+import type {
+  ManifestChange,
+  ManifestState,
+  RemoteChainKey,
+  RemoteChainRow,
+  ShippingRow,
+} from "../../manifest/index.ts";
 import type { Lineage } from "../lineage/lineage.ts";
 import type { NumberedWriter } from "../lineage/numbered-writer.ts";
 import type { PumpStart } from "./ports.ts";
@@ -18,7 +30,7 @@ export interface Begun extends PumpStart {
   readonly bucketName: string;
 }
 
-/** Takes out of the manifest what is not so. */
+/** What is not so goes out of the manifest that was opened, or is corrected. */
 export function stale(
   opened: ManifestState,
   bucketName: string,
@@ -35,7 +47,36 @@ export function stale(
   const removeRemoteChains = opened.remoteChains.filter((chain) => {
     return chain.epoch > epoch || (chain.epoch === epoch && chain.wholeNumber > number);
   });
-  return { removeRemoteChains };
+  return { removeRemoteChains, putRemoteChains: upToNewest(opened.remoteChains, newestState) };
+}
+
+/** The same, of the chain that this process was making in the epoch before. */
+export function leftOver(
+  chain: { readonly key: RemoteChainKey; readonly row: RemoteChainRow | undefined } | undefined,
+  { newestState }: Lineage,
+): Required<Pick<ManifestChange, "putRemoteChains" | "removeRemoteChains">> {
+  const { key, row } = chain ?? {};
+  if (row !== undefined) {
+    return { removeRemoteChains: [], putRemoteChains: upToNewest([row], newestState) };
+  }
+  const isThere = newestState?.epoch === key?.epoch && newestState?.baseNumber === key?.number;
+  const removeRemoteChains = key === undefined || isThere ? [] : [key];
+  return { removeRemoteChains, putRemoteChains: [] };
+}
+
+/** See (3). How many bytes the state has is not told: `bytes` stays. */
+function upToNewest(
+  chains: readonly RemoteChainRow[],
+  state: Lineage["newestState"],
+): RemoteChainRow[] {
+  if (state === undefined) return [];
+  const { epoch, number: lastNumber, baseNumber, generation, wallMs, walEpoch, walNumber } = state;
+  const row = chains.find((chain) => chain.epoch === epoch && chain.number === baseNumber);
+  if (row === undefined || row.lastNumber > lastNumber) return []; // What says more keeps more.
+  const [checkpointLsn, maxLsn] = [lsn(state.checkpointLsn), lsn(state.maxLsn)];
+  const wal = { walEpoch, walNumber, walLsn: lsn(state.walEndLsn) };
+  const last = { generation, checkpointLsn, maxLsn, wallMs, ...wal };
+  return [{ ...row, lastNumber, last }];
 }
 
 /**

@@ -6,6 +6,12 @@ import type { RemoteChainRow, RemoteState } from "../../manifest/index.ts";
 import { planRetention, type RetentionPolicy } from "./retention.ts";
 import { ShippingWorld } from "./shipping-world.fixture.ts";
 
+/** What a state leads to above its checkpoint. */
+async function logBehindCheckpoint(place: ShippingWorld): Promise<void> {
+  place.commit();
+  await place.manifest.publish({ durableLsn: lsn(place.durableLsn) });
+}
+
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 const BLOCK = 4096;
@@ -307,6 +313,57 @@ describe("garbage of a bucket", () => {
         90,
       );
     }
+  });
+
+  // evidence: G32, G33
+  test.each([
+    { title: "whose rows alone are left of its disk", isDiskLost: true },
+    { title: "that its process died too early to note", isDiskLost: false },
+  ])("is never the log of the newest state, $title", async ({ isDiskLost }) => {
+    const place = new ShippingWorld(51, { retention: { keepForMs: 0, daily: 3, weekly: 0 } });
+    await place.world.run(async () => {
+      await place.open();
+      for (let state = 0; state < 2; state++) {
+        await place.checkpoint();
+        await logBehindCheckpoint(place);
+        await place.shipAll();
+      }
+    });
+    const before = place.oracle.states().length;
+    await place.world.run(async () => {
+      await place.checkpoint();
+      for (let object = 0; object < 4; object++) {
+        await logBehindCheckpoint(place);
+        await place.shipLog();
+      }
+      const round = place.shipper.round();
+      if (isDiskLost) await round;
+      else round.catch(() => undefined); // Its process dies.
+      while (place.oracle.states().length === before) await place.env.clock.sleep(1);
+    });
+    const newest = place.oracle.states().at(-1);
+    expect(newest?.lacks).toBeUndefined();
+    place.crash();
+    if (isDiskLost) await place.world.run(() => place.fromNewestState());
+    await place.world.run(() => place.open());
+    const [row] = place.manifest.opened.remoteChains;
+    expect(row?.lastNumber).toBe((newest?.header.number ?? 0) - 1);
+    for (let day = 0; day < 2; day++) {
+      await place.world.run(async () => {
+        await logBehindCheckpoint(place);
+        await place.checkpoint();
+        await place.shipAll();
+        await place.begin();
+      });
+      await place.world.pass(DAY_MS);
+    }
+    await place.world.run(async () => {
+      await place.checkpoint();
+      await place.shipAll();
+    });
+    const states = place.oracle.states();
+    expect(states.map(({ header }) => header.generation)).toContain(newest?.header.generation);
+    expect(states.flatMap(({ lacks }) => lacks ?? [])).toEqual([]);
   });
 
   test("that the bucket refuses to delete stays, and shipping goes on", async () => {

@@ -9,12 +9,15 @@ import { type ChunkId, chunkId, lsn, streamId } from "../../base/units.ts";
 import { ChunkEncoder } from "../../chunk/index.ts";
 import { type SeededRandom, type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
 import {
+  type KeyValuePair,
   type Manifest,
   type MemoryStores,
+  manifestOfRows,
   memoryStores,
   type OpenKeyValueStore,
   openManifest,
   RowFeed,
+  writeManifest,
 } from "../../manifest/index.ts";
 import { type SimulatedService, SimulatedStore, simulatedService } from "../../sink/index.ts";
 import { SegmentIndexBuilder } from "../../wal/index.ts";
@@ -247,6 +250,18 @@ export class ShippingWorld {
       await this.shipper.round();
       await this.shipper.settled();
     } while (this.shipper.isDue(0));
+  }
+
+  /** The manifest is lost: the next one is made of the rows of the newest state in the bucket. */
+  async fromNewestState(): Promise<void> {
+    const { rows } = present(this.oracle.states().at(-1), "a state in the bucket");
+    const pairs: KeyValuePair[] = [];
+    for (const { key, value } of rows.values()) if (value !== undefined) pairs.push({ key, value });
+    this.stores.lose("/store/manifest");
+    const store = await this.stores.openerFor(this.env)("/store/manifest");
+    const facts = { generationFloor: 0, durableLsn: lsn(0), segments: [] };
+    await writeManifest(store, manifestOfRows(pairs, "bucket"), facts);
+    await store.close();
   }
 
   /** The process ends; a new one has the disk. */
