@@ -78,6 +78,7 @@ export { type ManifestOptions, openManifest } from "./opening/open-manifest.ts";
 export {
   chunksOfMirror,
   chunksOfRows,
+  clearManifest,
   hasManifest,
   type ManifestContents,
   type MirrorContents,

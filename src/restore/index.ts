@@ -20,10 +20,12 @@ export type { ReadableBucket } from "./bucket.ts";
 export { type DatabaseRestore, openPastDatabase, type PastDatabase } from "./database.ts";
 export { type BucketToRead, openBucket } from "./open-bucket.ts";
 export {
+  beginRestore,
   finishRestore,
   isStartCutOff,
   type RestorePlace,
   refuseUnfinishedRestore,
+  whatOccupies,
 } from "./place.ts";
 export {
   type ListedPoint,

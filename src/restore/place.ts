@@ -12,6 +12,7 @@
  *     another history has other pages under the same ids.
  * (4) A store that is started from its sink is opened while the marker is there, and may write: nothing
  *     that lies there counts when it begins again. It is finished when the bucket is known to be its.
+ *     So is one that begins where the bucket holds none: another machine may begin there first.
  */
 import { dirname } from "node:path";
 import type { Storage } from "../base/env.ts";
@@ -26,7 +27,7 @@ const FOLDERS = ["manifest", "wal", "chunks", "tmp"];
 /** Files that are written anew each time. */
 const FILES = ["superblock", "manifest.mirror"];
 
-/** What is restored: chunks of two restores are the same if this is. */
+/** What is restored, or where a store begins: chunks of two restores are the same if this is. */
 export interface RestoredFrom {
   readonly location: string;
   readonly storeId: string;
@@ -43,14 +44,20 @@ export interface RestorePlace {
 }
 
 /** Throws BOP_EXISTS for a directory that is neither empty nor marked: see (1). */
-export async function refuseOccupied({ storage, directory }: RestorePlace): Promise<void> {
+export async function refuseOccupied(place: RestorePlace): Promise<void> {
+  const why = await whatOccupies(place);
+  if (why !== undefined) throw occupied(place.directory, why);
+}
+
+/** Undefined if it is empty or marked. */
+export async function whatOccupies({ storage, directory }: RestorePlace) {
   const found = await storage.stat(directory).catch(failed("look at", directory));
-  if (found === undefined) return;
-  if (found.kind !== "directory") throw occupied(directory, "it is a file");
+  if (found === undefined) return undefined;
+  if (found.kind !== "directory") return "it is a file";
   const names = await storage.list(directory).catch(failed("list", directory));
-  if (names.includes(MARKER)) return;
+  if (names.includes(MARKER)) return undefined;
   const strange = names.find((name) => !ALLOWED.has(name));
-  if (strange !== undefined) throw occupied(directory, `there is ${strange} in it`);
+  return strange && `there is ${strange} in it`;
 }
 
 /** A store whose restore was cut off is not opened: see (2). */

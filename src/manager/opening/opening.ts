@@ -1,8 +1,8 @@
 /**
  * OPENING A STORE, in the order in which each step may rely on the one before.
  *
- *   an empty directory is filled from the sink, if that is wanted (starting.ts) → the sink is looked
- *   at, if the store is new → the parts (open-store.ts) → the sink takes this store's word for its log
+ *   an empty directory is filled from the sink or marked, if that is wanted (starting.ts) → the sink
+ *   is looked at, if the store is new → the parts (open-store.ts) → the sink takes this store's word for its log
  *   → what a crash has left of imports goes → serve
  *
  * (1) A failed open takes down what it has put up, and leaves the directory to the next.
@@ -19,7 +19,7 @@ import type { ShipperOf } from "../shipping/shipper.ts";
 import { Store } from "../store.ts";
 import { hasStore } from "./directories.ts";
 import { assemble, worldOf } from "./open-store.ts";
-import { hasMovedOn, type StartedFrom, settleStart, startFromSink } from "./starting.ts";
+import { hasMovedOn, type Started, settleStart, startFromSink } from "./starting.ts";
 
 /** A bucket moves on once at most while it is taken up, unless others do the same. */
 const STARTS_MAX = 3;
@@ -60,14 +60,15 @@ async function openOrStart(
     try {
       return await openHere(options, { ...world, started });
     } catch (error) {
-      if (started === undefined || starts === STARTS_MAX || !hasMovedOn(error)) throw error;
+      const wasFilled = started?.from !== undefined;
+      if (!wasFilled || starts === STARTS_MAX || !hasMovedOn(error)) throw error;
     }
   }
 }
 
 interface Opening {
   readonly env: Env;
-  readonly started: StartedFrom | undefined;
+  readonly started: Started | undefined;
   readonly shipperOf: ShipperOf;
 }
 
@@ -77,15 +78,16 @@ async function openHere(
 ): Promise<Store> {
   const { directory, sinkTimeoutMs } = options;
   if (started === undefined) await refuseUnfinishedRestore({ storage: env.storage, directory });
-  const isNew = !(await hasStore(env, directory));
+  const from = started?.from;
+  const isNew = started === undefined ? !(await hasStore(env, directory)) : from === undefined;
   const sink = await openSink(options, { env, isNew });
   let store: Store | undefined;
   try {
     const parts = await assemble(options, env, sink?.store);
-    const takesOver = started !== undefined;
+    const takesOver = from !== undefined;
     const shipper = sink && shipperOf(parts, { ...sink, takesOver });
-    store = new Store(parts, sink && shipper && { sink, shipper, started });
-    await store.shipping?.open(sinkTimeoutMs, { mustAnswer: takesOver });
+    store = new Store(parts, sink && shipper && { sink, shipper, started: from });
+    await store.shipping?.open(sinkTimeoutMs, { mustAnswer: started !== undefined });
     if (started !== undefined) await settleStart(env, directory);
     return store;
   } catch (error) {

@@ -1,103 +1,25 @@
 /** Stores that start in an empty directory from what their sink holds. */
 import { beforeEach, describe, expect, test } from "vitest";
-import {
-  bucketKey,
-  ForwardingStore,
-  type ObjectStore,
-  parseKey,
-  type StoreCall,
-} from "../../sink/index.ts";
+import { bucketKey, parseKey } from "../../sink/index.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
-import type { Database } from "../api/database.ts";
-import { Manager } from "../manager.ts";
-import type { ManagerOptions } from "../options.ts";
-import { Machines } from "../shipping/machines.fixture.ts";
-import { type VerifyReport, verifyStore } from "../verify/verify.ts";
+import type { Manager } from "../manager.ts";
+import { countIn, filled, INSERT, type OnCall, ROW_BYTES, Starting } from "./starting.fixture.ts";
 
-type Rest = Omit<ManagerOptions, "directory" | "env" | "openKeyValueStore">;
-
-const SEGMENT_BYTES = 1024 * 1024;
-const ROW_BYTES = 8000;
 /** A chunk that is smaller is fetched as a whole, with what it has of others. */
 const FETCHED_WHOLE_BYTES = 1024 * 1024;
 /** Whatever is longer is part of a state. */
 const FENCE_BYTES_MAX = 400;
-
-/** What it returns takes the place of the answer. */
-type OnCall = (call: StoreCall) => Promise<never> | undefined;
-
-class WatchedStore extends ForwardingStore {
-  readonly #onCall: OnCall;
-
-  constructor(store: ObjectStore, onCall: OnCall = () => undefined) {
-    super(store);
-    this.#onCall = onCall;
-  }
-
-  protected override around<T>(call: StoreCall, send: () => Promise<T>): Promise<T> {
-    return this.#onCall(call) ?? send();
-  }
-}
-
-/** Machines that start from their bucket. */
-class Starting extends Machines {
-  open(disk: string, options: Rest = {}, onCall?: OnCall): Promise<Manager> {
-    const place = this.disk(disk);
-    return Manager.open({
-      ...place,
-      sink: new WatchedStore(this.bucket(place.env, 20), onCall),
-      segmentBytes: SEGMENT_BYTES,
-      inlineFlushMs: 0,
-      flushIntervalMs: 50,
-      startFromSink: true,
-      ...options,
-    });
-  }
-
-  /** Opens it as a directory whose sink is not given. */
-  withoutSink(disk: string): Promise<Manager> {
-    return Manager.open({ ...this.disk(disk), segmentBytes: SEGMENT_BYTES });
-  }
-
-  /** Something lies there that is opened as any other store is. */
-  async isStore(disk: string): Promise<boolean> {
-    const { storage } = this.world.start();
-    const isMarked = (await storage.stat(`/${disk}/restoring`)) !== undefined;
-    return !isMarked && (await storage.stat(`/${disk}/superblock`)) !== undefined;
-  }
-
-  verify(disk: string, { withSink }: { readonly withSink: boolean }): Promise<VerifyReport> {
-    const place = this.disk(disk);
-    return verifyStore({ ...place, ...(withSink && { sink: this.bucket(place.env) }) });
-  }
-}
 
 const alone = (seed: number, work: (machines: Starting) => Promise<void>) => () => {
   const machines = new Starting(seed);
   return machines.world.run(() => work(machines));
 };
 
-const INSERT = "insert into t (body) values (?)";
-
-/** A database of so many bytes. */
-async function filled(manager: Manager, name: string, bytes: number): Promise<Database> {
-  const database = await manager.database(name);
-  await database.exec("create table if not exists t (id integer primary key, body text)");
-  await database.transaction(async (tx) => {
-    for (let at = 0; at < bytes; at += ROW_BYTES)
-      await tx.prepare(INSERT).run("x".repeat(ROW_BYTES));
-  });
-  return database;
-}
-
 function residencyOf(manager: Manager) {
   const { residency } = manager.diagnostics();
   if (residency === undefined) throw new Error("a store with a sink has one");
   return residency;
 }
-
-const countIn = async (manager: Manager, name: string) =>
-  (await manager.database(name)).prepare("select count(*) from t").pluck<number>().get();
 
 beforeEach(() => prepareEngines("sqlite", 4));
 

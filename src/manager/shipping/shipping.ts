@@ -11,8 +11,8 @@
  * (1) A bucket that answers and is not this store's to write to ends the opening: nothing is served.
  *     Found out later it makes the store read-only (read-only.ts).
  * (2) Whatever becomes of the sink, level `local` goes on until `limits.maxUnshippedBytes` wait.
- * (3) A store that was just made of what the sink holds is not served before it has claimed its epoch:
- *     until then somebody else may go on in the bucket (opening/starting.ts).
+ * (3) A store that starts from its sink is not served before it has claimed its epoch: until then
+ *     somebody else may go on in the bucket, or begin there (opening/starting.ts).
  * (4) A store that an earlier process left with dead letters is opened without waiting for its sink:
  *     it is there for whoever is to decide.
  */

@@ -128,7 +128,7 @@ export async function writeManifest(
   { rows, storeRow, state }: ManifestContents,
   facts: RebuildFacts,
 ): Promise<void> {
-  await clear(store);
+  await clearManifest(store);
   const generation = Math.max(state.generation, facts.generationFloor) + 1;
   const durableLsn = laterLsn(state.durableLsn, facts.durableLsn);
   for (let at = 0; at < rows.length; at += ROWS_PER_COMMIT) {
@@ -147,7 +147,8 @@ function countsOf(rows: readonly { readonly key: Uint8Array }[]): Map<number, nu
   return counts;
 }
 
-async function clear(store: KeyValueStore): Promise<void> {
+/** Nothing is left in it. */
+export async function clearManifest(store: KeyValueStore): Promise<void> {
   await store.commit([{ key: STORE_KEY }]);
   while (true) {
     const batch: KeyValueOperation[] = [];
