@@ -233,7 +233,7 @@ export interface ManagerOptions {
 
   /**
    * How long closing waits until the sink has everything. What it does not have by then stays here,
-   * and is shipped when the store is opened again.
+   * and is shipped when the store is opened again. As long, before that, for room on a full disk.
    *
    * Milliseconds, from 0 to 3,600,000. Default 10,000.
    */

@@ -10,6 +10,8 @@
  * (2) A superblock that is ahead of the manifest means that the manifest is an old copy: refused.
  * (3) A failed open takes down what it has put up, and leaves the directory to the next.
  * (4) A store whose bucket was lost is read-only, and closes as any other: its log is whole.
+ * (5) Closing first settles the log (settle-log.ts): all that was sealed is durable, or the log has
+ *     failed and who waited was told that his outcome is unknown. Nobody is told BOP_CLOSED of a commit.
  */
 import type { Env } from "../base/env.ts";
 import { isStorageError, StorageError } from "../base/errors.ts";
@@ -42,6 +44,7 @@ import { Door } from "./opening/door.ts";
 import { Lifecycle } from "./opening/lifecycle.ts";
 import type { Parts } from "./opening/open-store.ts";
 import { logFailed, notShipped } from "./opening/read-only.ts";
+import { settleLog } from "./opening/settle-log.ts";
 import type { StartedFrom } from "./opening/starting.ts";
 import { closedError } from "./queries/closed.ts";
 import { Engines } from "./queries/engines.ts";
@@ -244,13 +247,15 @@ export class Store implements StoreGround {
     const closing = this.fleet.closeAll(error);
     this.readers.stop();
     for (const _ of closing) await nextTurn(this.env.clock);
+    const limit = { clock: this.env.clock, timeoutMs: options.closeTimeoutMs };
+    // Before anything that waits for the log: see (5).
+    let isClean = wasOpen && (await settleLog(this.#log, limit));
     await this.scrubber.stop();
     await this.checkpointer.stop();
     await this.jobs.stop();
     await this.changes.stop();
     await this.#materialiser.stop();
-    let isClean = wasOpen;
-    if (wasOpen) {
+    if (isClean) {
       try {
         await this.checkpointer.now("close");
       } catch (fault) {
@@ -259,20 +264,13 @@ export class Store implements StoreGround {
         this.faults.record("checkpoint at close", fault);
       }
     }
-    if (wasOpen) await this.#settleLog();
+    isClean = (await settleLog(this.#log, limit)) && isClean; // What was under way may have committed.
     await shipping?.close(options.closeTimeoutMs);
     notShipped(this, this.#log);
     await this.#engines.close();
     await this.parts.close({ isClean });
-    levels.local.fail(error); // Only now: closing the log has made durable what others waited for.
+    if (!levels.local.hasFailed) levels.local.fail(error); // Only now: see (5).
     this.lifecycle.moveTo("closed");
-  }
-
-  /** What was sealed is durable, unless the log fails at that. Only a sink has to wait for it. */
-  async #settleLog(): Promise<void> {
-    if (this.shipping === undefined) return;
-    this.#log.kick({ inline: true });
-    await this.levels.local.passed(this.#log.newestLsn).catch(() => {});
   }
 
   #openDoor(): Door {

@@ -5,6 +5,8 @@
  * (2) After the bucket was lost, nothing more is acknowledged as `remote` (G35). What is durable here
  *     stays readable, also what was never shipped: the error counts it.
  * (3) What was being written when the bucket was lost is acknowledged as `local` when it is durable.
+ * (4) A log that fails while the store closes refuses who waits, as ever. Nobody is served any more, and
+ *     closing closes the connections, so that is all.
  */
 import { isStorageError, StorageError } from "../../base/errors.ts";
 import { nextTurn } from "../../base/next-turn.ts";
@@ -20,7 +22,7 @@ export function logFailed(
   error: StorageError,
 ): void {
   const { lifecycle, levels, faults, fleet, logs } = store;
-  if (lifecycle.state === "closing" || lifecycle.state === "closed") return;
+  if (lifecycle.state === "closed") return;
   faults.record("log", error);
   const { newestLsn, durableLsn } = log;
   const why = new StorageError("BOP_READ_ONLY", "the log failed; reopen the store to recover", {
@@ -34,6 +36,7 @@ export function logFailed(
   const unknown = new StorageError("BOP_OUTCOME_UNKNOWN", message, { details, cause: error });
   levels.local.fail(unknown);
   levels.remote?.endAt(durableLsn, unknown);
+  if (lifecycle.state === "closing") return; // See (4).
   void closeBeside(store, fleet.turnReadOnly(why));
   pages.dropAbove(durableLsn);
   logs.dropAbove(durableLsn);
