@@ -14,10 +14,12 @@
  *
  * (1) All entries of the log at that moment lie in the ranges.
  * (2) The decoder takes any bytes and throws nothing but BOP_CORRUPT and BOP_FORMAT.
+ * (3) A log that was compacted up to 2^64-1, the last index that there can be, is empty and would go
+ *     on at 2^64: `first` alone may be that, and takes one bit more than other numbers.
  */
 import { StorageError } from "../base/errors.ts";
 import { chunkId, type Lsn } from "../base/units.ts";
-import { Malformed, Reader, U64_MAX, Writer } from "./bytes.ts";
+import { END_MAX, Malformed, Reader, Writer } from "./bytes.ts";
 import type { LogMoment } from "./core.ts";
 import type { StoredRange } from "./entry-places.ts";
 import {
@@ -85,9 +87,9 @@ function decode(from: Reader): Omit<LogMoment, "lsn"> {
   const flags = from.u8();
   if (flags > HAS_BOUNDARY + HAS_HARD_STATE) throw new Malformed(`flags are ${flags}`);
   const boundary = (flags & HAS_BOUNDARY) === 0 ? undefined : decodeBoundary(from);
-  const first = from.wide();
+  const first = from.wide(END_MAX); // See (3).
   const next = first + from.wide();
-  if (next > U64_MAX + 1n) throw new Malformed("indexes beyond 64 bits");
+  if (next > END_MAX) throw new Malformed("indexes beyond 64 bits");
   if (boundary !== undefined && first !== boundary.index + 1n) throw new Malformed("a gap");
   const runs = decodeRuns(from, { first, next });
   const ranges = decodeRanges(from, { first, next });

@@ -13,13 +13,14 @@ export class Malformed extends Error {
 }
 
 export const U64_MAX = 2n ** 64n - 1n;
+/** What follows the last index that there can be: the most that the end of a log can be. */
+export const END_MAX = U64_MAX + 1n;
 
 const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
-/** 9 bytes carry 63 bits, the tenth carries the last one. */
+/** 9 bytes carry 63 bits, the tenth what is beyond. */
 const MAX_VARINT_BYTES = 10;
 /** 8 bytes carry 56 bits. */
 const MAX_LENGTH_BYTES = 8;
-const LAST_BYTE_MAX = 1;
 
 export class Writer {
   bytes: Uint8Array;
@@ -120,7 +121,7 @@ export class Reader {
     throw new Malformed("a length is beyond 2^53");
   }
 
-  wide(): bigint {
+  wide(max = U64_MAX): bigint {
     let value = 0;
     let scale = 1;
     // Seven bytes carry 49 bits, which a number holds.
@@ -130,7 +131,7 @@ export class Reader {
       if (byte < 128) return BigInt(value);
       scale *= 128;
     }
-    return this.#wideTail(BigInt(value));
+    return this.#wideTail(BigInt(value), max);
   }
 
   /** A view. */
@@ -152,13 +153,14 @@ export class Reader {
     if (!this.done) throw new Malformed(`${this.#bytes.length - this.at} bytes follow the end`);
   }
 
-  #wideTail(low: bigint): bigint {
+  #wideTail(low: bigint, max: bigint): bigint {
     let value = low;
     for (let shift = 49n; shift < 64n; shift += 7n) {
       const byte = this.u8();
-      if (shift === 63n && byte > LAST_BYTE_MAX) break;
       value |= BigInt(byte & 127) << shift;
-      if (byte < 128) return value;
+      if (byte >= 128) continue;
+      if (value > max) break;
+      return value;
     }
     throw new Malformed("a number is longer than 64 bits");
   }

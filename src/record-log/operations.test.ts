@@ -174,11 +174,19 @@ describe("what the manifest keeps of a record log", () => {
     snapshotMeta: undefined,
     lsn: LSN_ZERO,
   };
+  const END = 2n ** 64n;
+  const ended: LogMoment = {
+    ...empty,
+    boundary: { index: END - 1n, term: 1n, field: new Uint8Array(0) },
+    first: END,
+    next: END,
+  };
   const about = { log: "group", lsn: LSN_ZERO };
 
   test.each([
     ["a full one", moment],
     ["an empty one", empty],
+    ["one that is compacted to the last index there can be", ended],
   ])("%s comes back as it was", (_, each) => {
     const back = decodeBody(encodeBody(each), about);
     expect(plain(back)).toBe(plain(each));
@@ -198,6 +206,10 @@ describe("what the manifest keeps of a record log", () => {
     expect(() => decodeBody(encodeBody({ ...moment, ranges }), about)).toThrow("a gap");
     const runs = [...moment.runs, { from: 30n, term: 5n }];
     expect(() => decodeBody(encodeBody({ ...moment, runs }), about)).toThrow("out of order");
+    const beyond = { ...ended, next: END + 1n };
+    expect(() => decodeBody(encodeBody(beyond), about)).toThrow("beyond 64 bits");
+    const farther = { ...ended, first: END + 1n, next: END + 1n };
+    expect(() => decodeBody(encodeBody(farther), about)).toThrow("longer than 64 bits");
     const later = encodeBody(moment);
     later[0] = 2;
     expect(() => decodeBody(later, about)).toThrow(expect.objectContaining({ code: "BOP_FORMAT" }));

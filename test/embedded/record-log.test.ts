@@ -48,6 +48,33 @@ describe("record logs of a store", () => {
     expect(two2.lastIndex).toBeUndefined();
   });
 
+  test("that ends at the last index there can be is opened again, and takes nothing behind it", async () => {
+    const LAST = 2n ** 64n - 1n;
+    const directory = await temporaryDirectory();
+    const last = { term: 1n, index: LAST, payload: Uint8Array.of(1) };
+    let manager = await openStore({ directory });
+    await (await manager.log("ahead")).compactPrefix(LAST, { term: 1n });
+    await (await manager.log("whole")).append([last]);
+    const folded = await manager.log("folded");
+    await folded.append([last]);
+    await folded.compactPrefix(LAST);
+    for (let life = 0; life < 2; life++) {
+      await manager.close();
+      manager = await openStore({ directory });
+      for (const name of ["ahead", "whole", "folded"]) {
+        const log = await manager.log(name);
+        expect(log.lastIndex).toBe(LAST);
+        expect(log.firstIndex).toBe(name === "whole" ? LAST : undefined);
+        await expect(log.append([last])).rejects.toEqual(code("BOP_LOG_CONFLICT"));
+        await expect(log.append([{ ...last, index: LAST + 1n }])).rejects.toThrow(RangeError);
+      }
+    }
+    const whole = await manager.log("whole");
+    expect(await whole.read({ from: LAST })).toHaveLength(1);
+    await whole.compactPrefix(LAST);
+    expect(whole.firstIndex).toBeUndefined();
+  });
+
   test("a handle that was given back is refused, others go on", async () => {
     const manager = await openStore();
     const [one, other] = [await manager.log("one"), await manager.log("one")];
