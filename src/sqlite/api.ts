@@ -70,6 +70,11 @@ export interface SqliteConnection {
   /** Foreign-key violations that the transaction deferred and has yet to mend. */
   readonly deferredForeignKeys: number;
   readonly open: boolean;
+  /**
+   * How many texts were compiled that change how the connection behaves. SQLite does what some pragmas
+   * say when it compiles them, so whoever was refused or only asked what a text is has changed it too.
+   */
+  readonly settingChanges: number;
 
   /**
    * Compiles the first statement of `sql`. `tail` is what follows it. `statement` is undefined if

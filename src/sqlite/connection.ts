@@ -143,6 +143,10 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
     return this.#recorder.refusal;
   }
 
+  get settingChanges(): number {
+    return this.#recorder.settingChanges;
+  }
+
   get lastCommitLsn(): Lsn | undefined {
     return this.#file.lastCommitLsn;
   }
@@ -205,9 +209,11 @@ export class Connection implements SqliteConnection, CalledConnection, Statement
       });
     }
     this.#recorder.start();
+    const sessionBound = pragmaIsSessionBound(pragma.name, pragma.value);
+    if (sessionBound) this.#recorder.settingChanges += 1;
     const statement = this.#compile(this.#replacement(verdict), {
       sql: sql.slice(0, sql.length - pragma.tail.length),
-      traits: { ...REPLACED_PRAGMA, sessionBound: pragmaIsSessionBound(pragma.name, pragma.value) },
+      traits: { ...REPLACED_PRAGMA, sessionBound },
     }).statement;
     return { statement, tail: pragma.tail };
   }

@@ -248,14 +248,15 @@ export class OpenDatabase {
   }
 
   /**
-   * `reusable` says that its connection is as it was: no changed pragmas, no temp tables. One that shows
-   * a commit of its own before that is durable is not for others.
+   * `reusable` says that its connection is as it was: no temp tables, nothing unfinished. One whose
+   * settings may have changed, or that shows a commit of its own before that is durable, is not for others.
    */
   giveBack(seat: Seat, { reusable }: { readonly reusable: boolean }): void {
     if (!this.#lentSpares.delete(seat)) return;
     const { autocommit, lastCommitLsn = LSN_ZERO } = seat.connection;
     const isDurable = this.options.levels.local.isOpen(lastCommitLsn);
-    const keep = reusable && autocommit && isDurable && this.#closed === undefined;
+    const isPlain = reusable && seat.isAsMade;
+    const keep = isPlain && autocommit && isDurable && this.#closed === undefined;
     if (keep && this.#idleSpares.length < IDLE_SPARES_MAX) this.#idleSpares.push(seat);
     else seat.close();
   }
@@ -368,7 +369,7 @@ export class OpenDatabase {
       () => levels.local.durableLsn,
     );
     seat.connection.command(`PRAGMA foreign_keys = ${foreignKeys ? "ON" : "OFF"}`);
-    return seat;
+    return seat.made();
   }
 }
 

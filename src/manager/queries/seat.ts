@@ -12,6 +12,8 @@
  * (5) SQLite finds out that the schema is another one now when a statement runs, or when it compiles a
  *     text with a name that it does not know; a text that compiles may do so by an old schema. Whoever
  *     is told what a text is, and does not run it (`describe`), is told behind such a look.
+ * (6) Some settings change when a text is compiled, whether it runs or not: a seat whose connection was
+ *     told to change one is not for others (`isAsMade`).
  */
 import { LSN_ZERO, type Lsn, laterLsn, lsn } from "../../base/units.ts";
 import {
@@ -39,12 +41,24 @@ export class Seat {
   /** Snapshot of the read transaction that is held open. */
   #heldLsn: Lsn | undefined;
   #lastReadLsn: Lsn | undefined;
+  #settingChanges = 0;
 
   /** `connect` is given what says how new a snapshot may be, which is never below `floor`. */
   constructor(connect: (horizon: () => Lsn) => SqliteConnection, floor: () => Lsn) {
     const horizon = { lsn: LSN_ZERO };
     this.#horizon = horizon;
     this.connection = connect(() => laterLsn(horizon.lsn, floor()));
+  }
+
+  /** Its connection has the settings that everybody's is to have. */
+  made(): this {
+    this.#settingChanges = this.connection.settingChanges;
+    return this;
+  }
+
+  /** See (6). */
+  get isAsMade(): boolean {
+    return this.connection.settingChanges === this.#settingChanges;
   }
 
   set horizon(lsn: Lsn) {

@@ -71,6 +71,8 @@ export class TraitRecorder {
   #shared = false;
   /** It alters a table of the database. See (4). */
   #altersMain = false;
+  /** See SqliteConnection.settingChanges. */
+  settingChanges = 0;
 
   constructor(heap: Heap, profile: "embedded" | "server") {
     this.#heap = heap;
@@ -186,6 +188,7 @@ export class TraitRecorder {
     if (pragmaIsSessionBound(name, value)) {
       this.#sessionBound = true;
       if (this.#shared) return IGNORE;
+      this.settingChanges += 1;
     }
     const verdict = judgePragma({ name, value, profile: this.#profile });
     if (verdict === undefined) return ALLOW;
