@@ -48,6 +48,43 @@ describe.each(["sqlite", "libsql"] as const)("values through the embedded API of
     await expect(select.get(2n ** 63n)).rejects.toThrow(RangeError);
   });
 
+  // evidence: G10
+  test("a write whose rows cannot be taken is refused, and has changed nothing", async () => {
+    const db = await openDatabase({ engine });
+    await db.exec("create table t (id integer primary key, v)");
+    const count = () => db.prepare("select count(*) from t").pluck<number>().get();
+    const text = "insert into t (v) values (?) returning v";
+    const [big, insert] = [2n ** 60n, db.prepare(text)];
+    await expect(insert.get(big)).rejects.toThrow(RangeError);
+    expect(await count()).toBe(0);
+
+    const together = [
+      db.prepare("insert into t (v) values ('before')").run(),
+      insert.all(big).catch((error: unknown) => error),
+      insert.pluck().get("after"),
+    ];
+    const [, refused, after] = await Promise.all(together);
+    expect(refused).toBeInstanceOf(RangeError);
+    expect(after).toBe("after");
+    expect(await count()).toBe(2);
+
+    const connection = await db.connect();
+    await connection.exec("create temp table mine (a)"); // Gives it a seat of its own.
+    await expect(connection.prepare(text).all(big)).rejects.toThrow(RangeError);
+    await expect(connection.prepare("delete from t returning ?").get(big)).rejects.toThrow();
+    const counters = connection.prepare("select total_changes() as t");
+    expect(await counters.get()).toEqual({ t: 0 });
+    await connection.prepare(text).get(1);
+    await connection.close();
+    expect(await count()).toBe(3);
+
+    if (engine === "libsql") await expect(insert.expand().all(1)).rejects.toThrow(/expand/);
+    const mine = db.prepare("insert into t (v) values (changes()) returning ?"); // Shares with nobody.
+    await expect(mine.get(big)).rejects.toThrow(RangeError);
+    expect(await count()).toBe(3);
+    expect(await insert.integers("bigint").get(big)).toEqual({ v: big });
+  });
+
   test("parameters are bound by position or by name, and a wrong one is refused by name", async () => {
     const db = await openDatabase({ engine });
     expect(await db.prepare("select ?2 || ?1 as v").get("a", "b")).toEqual({ v: "ba" });

@@ -5,8 +5,8 @@
  * (1) Members run in order of arrival, each with its own result or error. A statement that fails
  *     leaves its neighbours alone: SQLite undoes the statement and not the transaction.
  * (2) If the transaction is lost (a conflict clause ROLLBACK, a full disk, an interrupt, a commit
- *     that is refused, a batch that fails), nothing of it has been seen by anybody; every member
- *     runs again singly.
+ *     that is refused, a batch that fails, a write whose rows cannot be taken), nothing of it has been
+ *     seen by anybody; every member runs again singly.
  * (3) Foreign keys that a member leaves violated until the commit would fail it when alone, so they
  *     fail the group, by (2).
  * (4) Only plain statements share: see `mayShare`. A group is bounded in members and in time.
@@ -22,6 +22,7 @@ import { everyStatement, runBatch, runBatchAlone } from "./batch.ts";
 import { interrupted } from "./interrupted.ts";
 import type { Seat } from "./seat.ts";
 import type { Session } from "./session.ts";
+import { collectWhole, isOfTheRows, returnsRows } from "./whole.ts";
 import type { BatchItem, BatchMember, Member, Outcome, StatementMember } from "./work.ts";
 
 const GROUP_MEMBERS_MAX = 512;
@@ -172,19 +173,15 @@ function changesSchema(statements: readonly BatchItem[], seat: Seat): boolean {
 
 function runStatement(member: StatementMember, context: GroupContext): Outcome {
   const { seat } = context;
-  const { session, shape, deadlineMs } = member;
+  const { session, deadlineMs } = member;
   let statement: PreparedStatement | undefined;
   let outcome: Outcome;
   seat.enter(session);
   if (deadlineMs !== undefined) seat.connection.deadline(deadlineMs);
   try {
     statement = seat.statement(member.sql);
-    statement.bind(member.parameters);
-    const answer = shape.collect(statement, seat);
-    statement.reset();
-    outcome = { answer };
+    outcome = { answer: collectWhole(member, statement, { seat, session }) };
   } catch (error) {
-    statement?.reset();
     outcome = { error: interrupted(error, member.timeoutMs) };
   }
   if (deadlineMs !== undefined) seat.connection.deadline(undefined);
@@ -194,8 +191,11 @@ function runStatement(member: StatementMember, context: GroupContext): Outcome {
 }
 
 function groupIsLost({ member, outcome }: Ran, { seat, foreignKeys }: GroupContext): boolean {
-  if ("error" in outcome && (member.statements !== undefined || seat.connection.autocommit)) {
-    return true;
+  if ("error" in outcome) {
+    if (member.statements !== undefined || seat.connection.autocommit) return true;
+    // What it changed before its rows could not be taken is there still.
+    const statement = isOfTheRows(outcome.error) ? seat.known(member.sql) : undefined;
+    if (statement !== undefined && returnsRows(statement)) return true;
   }
   // Asked after errors too: what OR FAIL changed before it failed stays.
   return foreignKeys() && seat.connection.deferredForeignKeys > 0;

@@ -39,6 +39,7 @@ import { runScripted } from "./script.ts";
 import { NEWEST, type Seat } from "./seat.ts";
 import { endsByReturning, readOnlyTransaction } from "./seat-refusals.ts";
 import type { Session } from "./session.ts";
+import { collectWhole } from "./whole.ts";
 
 export interface SeatTransactionOptions {
   readonly database: OpenDatabase;
@@ -172,7 +173,7 @@ export class SeatTransaction {
         seat.connection.deadline(call.deadlineMs ?? this.database.deadlineMs(timeoutMs));
       }
       const place = { seat, session, mayMiss: this.database.pages.mayMiss };
-      answer = undoable(place, compiled, () => collect(call, compiled, seat));
+      answer = undoable(place, compiled, () => collectWhole(call, compiled, place));
     } catch (caught) {
       if (timeoutMs !== undefined && seat.connection.open) seat.connection.deadline(undefined);
       if (caught instanceof PagesAway) throw caught;
@@ -327,14 +328,5 @@ export class SeatTransaction {
     const release = this.#releaseWriter;
     this.#releaseWriter = undefined;
     release?.();
-  }
-}
-
-function collect<T>({ parameters, shape }: Call<T>, statement: PreparedStatement, seat: Seat): T {
-  try {
-    statement.bind(parameters);
-    return shape.collect(statement, seat);
-  } finally {
-    if (seat.connection.open) statement.reset();
   }
 }
