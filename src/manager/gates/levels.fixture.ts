@@ -5,6 +5,7 @@ import { LSN_ZERO, type Lsn } from "../../base/units.ts";
 import { type SimulatedWorld, seeded, simulatedWorld } from "../../io/index.ts";
 import { memoryStores } from "../../manifest/index.ts";
 import { type SimulatedService, SimulatedStore, simulatedService } from "../../sink/index.ts";
+import type { Database } from "../api/database.ts";
 import { StoreManager } from "../manager.ts";
 import { openStore } from "../opening/opening.ts";
 import type { ManagerOptions } from "../options.ts";
@@ -170,4 +171,19 @@ async function openIn(place: Place, env: Env, options: Options): Promise<HandShi
     return Promise.race([settled, clock.sleep(1000).then(() => "open")]);
   };
   return { manager: new StoreManager(store), shipper, world, clock, outcome };
+}
+
+export const INSERT = "insert into note (body) values ('x')";
+
+/** A database with one row, all of it in the sink. */
+export async function begin(
+  { manager, shipper }: Pick<HandShipped, "manager" | "shipper">,
+  name: string,
+  durability: "local" | "remote",
+): Promise<Database> {
+  const local = await manager.database(name, { durability: "local" });
+  await local.exec("create table note (id integer primary key, body text)");
+  await local.exec(INSERT);
+  shipper.ship();
+  return manager.database(name, { durability });
 }

@@ -4,25 +4,11 @@ import { StorageError } from "../../base/errors.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
 import type { Database } from "../api/database.ts";
 import { resolveManagerOptions } from "../resolve-options.ts";
-import { type HandShipped, shippedByHand } from "./levels.fixture.ts";
+import { begin, INSERT, shippedByHand } from "./levels.fixture.ts";
 
 const COUNT = "select count(*) from note";
-const INSERT = "insert into note (body) values ('x')";
 const entry = (index: bigint) => ({ term: 1n, index, payload: Uint8Array.of(1) });
 const count = (of: Pick<Database, "prepare">) => of.prepare(COUNT).pluck<number>().get();
-
-/** A database with one row, all of it in the sink. */
-async function begin(
-  { manager, shipper }: Pick<HandShipped, "manager" | "shipper">,
-  name: string,
-  durability: "local" | "remote",
-): Promise<Database> {
-  const local = await manager.database(name, { durability: "local" });
-  await local.exec("create table note (id integer primary key, body text)");
-  await local.exec(INSERT);
-  shipper.ship();
-  return manager.database(name, { durability });
-}
 
 beforeEach(() => prepareEngines("sqlite", 4));
 
@@ -215,74 +201,6 @@ describe("at level remote", () => {
         expect((await opening).lastIndex).toBeUndefined();
       },
     ));
-});
-
-describe("a transaction", () => {
-  test("has a level of its own, above or below that of its database", () =>
-    shippedByHand({}, async ({ manager, shipper, outcome }) => {
-      const notes = await begin({ manager, shipper }, "notes", "remote");
-      const drafts = await begin({ manager, shipper }, "drafts", "local");
-      const lower = notes.transaction((tx) => tx.exec(INSERT), { durability: "local" });
-      expect(await outcome(lower)).toBe("done");
-      const higher = drafts.transaction((tx) => tx.exec(INSERT), { durability: "remote" });
-      expect(await outcome(higher)).toBe("open");
-      shipper.ship();
-      expect(await outcome(higher)).toBe("done");
-      const connection = await notes.connect();
-      const pinned = connection.transaction((tx) => tx.exec(INSERT), { durability: "local" });
-      expect(await outcome(pinned)).toBe("done");
-      expect(await outcome(connection.exec(INSERT))).toBe("open");
-      shipper.ship();
-      await connection.close();
-    }));
-
-  test("that runs out of time while the sink is away says so, and is rolled back", () =>
-    shippedByHand({}, async ({ manager, shipper, outcome }) => {
-      const notes = await begin({ manager, shipper }, "notes", "remote");
-      const before = notes.exec(INSERT);
-      const late = notes.transaction((tx) => tx.exec(INSERT), { timeoutMs: 500 });
-      expect(await outcome(late)).toBe("BOP_TIMEOUT");
-      const own = await notes.connect();
-      const later = own.transaction((tx) => tx.exec(INSERT), { timeoutMs: 500 });
-      expect(await outcome(later)).toBe("BOP_TIMEOUT");
-      const signal = new AbortController();
-      const given = own.transaction((tx) => tx.exec(INSERT), { signal: signal.signal });
-      expect(await outcome(given)).toBe("open");
-      signal.abort(new Error("enough"));
-      expect(await outcome(given)).toBe("enough");
-      shipper.ship();
-      await before;
-      expect(await count(notes)).toBe(2);
-    }));
-
-  // evidence: G34
-  test("that a connection begins by itself is begun at once; what it shows waits for the sink", () =>
-    shippedByHand({}, async ({ manager, shipper, outcome }) => {
-      const notes = await begin({ manager, shipper }, "notes", "remote");
-      const own = await notes.connect();
-      for (const begins of [
-        () => own.exec("begin immediate"),
-        () => own.execute("begin immediate").then(({ rows }) => rows),
-        () => own.exec("begin; savepoint s"),
-      ]) {
-        const before = notes.exec(INSERT);
-        expect(await outcome(before)).toBe("open");
-        expect(await outcome(begins())).toMatch(/done|\[\]/);
-        const counted = count(own);
-        expect(await outcome(counted)).toBe("open");
-        shipper.ship();
-        await counted;
-        await own.exec("rollback");
-        await before;
-      }
-      const before = notes.exec(INSERT);
-      expect(await outcome(before)).toBe("open");
-      await own.exec("begin immediate");
-      const nothing = own.exec("commit"); // It saw what it was begun on.
-      expect(await outcome(nothing)).toBe("open");
-      shipper.ship();
-      await Promise.all([before, nothing]);
-    }));
 });
 
 describe("durable", () => {

@@ -10,6 +10,8 @@
  * (1) Time runs out for functions that dawdle, since others wait for the writer behind them. That it
  *     has run out is told at once, whatever the sink does: it shows nothing of the database.
  * (2) What comes of one, also what its function throws, is told when all that it saw is durable.
+ * (3) What is committed is not undone: from then on no timeout and no signal is heard, and if it cannot
+ *     become durable, its caller hears that from the gate.
  */
 import type { TransactionOptions } from "../api/connection.ts";
 import { transactionClosed } from "./closed.ts";
@@ -67,7 +69,7 @@ export async function transactOn<T>(
   }
 }
 
-/** Calls `fn` in the transaction that was begun on the runner's seat, and ends it. See (2). */
+/** Calls `fn` in the transaction that was begun on the runner's seat, and ends it. See (2), (3). */
 async function runScoped<T>(
   runner: SeatRunner,
   fn: TransactionBody<T>,
@@ -78,8 +80,9 @@ async function runScoped<T>(
   transaction.enterScope();
   const guard = new TransactionGuard(scope, { ...limits, database: transaction.database });
   if (mode !== "immediate") guard.watchAge(runner);
+  let result: T;
   try {
-    const result = await guard.race(fn, scope);
+    result = await guard.race(fn, scope);
     scope.leave();
     if (runner.busy) await runner.settled();
     guard.assertIntact();
@@ -87,8 +90,6 @@ async function runScoped<T>(
     scope.end(transactionClosed);
     const waiting = runner.commit();
     if (waiting !== undefined) await waiting;
-    await runner.durable();
-    return result;
   } catch (error) {
     scope.end(transactionClosed);
     runner.abandon();
@@ -98,4 +99,6 @@ async function runScoped<T>(
     transaction.isScoped = false;
     guard.dispose();
   }
+  await runner.durable();
+  return result;
 }
