@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { StorageError } from "../../base/errors.ts";
 import { prepareEngines } from "../../sqlite/index.ts";
+import type { Transaction } from "../api/connection.ts";
 import type { Database } from "../api/database.ts";
 import { begin, INSERT, shippedByHand } from "./levels.fixture.ts";
 
@@ -115,5 +116,39 @@ describe("a transaction", () => {
       expect(await outcome(writing)).toBe("open");
       shipper.ship();
       expect(await outcome(writing)).toBe("done");
+    }));
+
+  // evidence: G34
+  test("of a connection is what it was asked to be, whatever is called in the same go", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const drafts = await begin({ manager, shipper }, "drafts", "local");
+      const own = await drafts.connect();
+      for (let n = 0; n < 2; n += 1) {
+        const first = own.transaction((tx) => tx.exec(INSERT), { durability: "remote" });
+        const second = own.transaction((tx) => tx.exec(INSERT), { mode: "read" });
+        await expect(second).rejects.toThrow(TypeError);
+        expect(await outcome(first)).toBe("open");
+        shipper.ship();
+        expect(await outcome(first)).toBe("done");
+      }
+      expect(await count(drafts)).toBe(3);
+    }));
+
+  test("that waits for the sink leaves the next one of its connection what that was asked to be", () =>
+    shippedByHand({}, async ({ manager, shipper, outcome }) => {
+      const drafts = await begin({ manager, shipper }, "drafts", "local");
+      const own = await drafts.connect();
+      const first = own.transaction((tx) => tx.exec(INSERT), { durability: "remote" });
+      expect(await outcome(first)).toBe("open");
+      const refusals: unknown[] = [];
+      const body = async (tx: Transaction): Promise<void> => {
+        shipper.ship();
+        await first;
+        await tx.exec(INSERT).catch(({ sqliteCode }) => refusals.push(sqliteCode));
+      };
+      await own.transaction(body, { mode: "read" });
+      expect(refusals).toEqual(["SQLITE_READONLY"]);
+      await own.exec(INSERT);
+      expect(await count(drafts)).toBe(3);
     }));
 });

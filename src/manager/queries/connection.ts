@@ -59,9 +59,7 @@ export class PinnedConnection extends QueryableBase implements Connection {
     fn: (tx: Transaction) => Promise<T> | T,
     options?: TransactionOptions,
   ): Promise<T> {
-    this.#assertUsable();
-    if (this.#own === undefined) await this.#refusable(() => Promise.resolve(this.#seated()));
-    return transactOn(this.#seated(), fn, options);
+    return this.#refusable(() => transactOn(this.#seated(), fn, options));
   }
 
   async close(): Promise<void> {

@@ -14,6 +14,8 @@
  *     waits. It waits at the gate of the transaction's level (`level`), else the database's.
  * (4) A statement that finds pages away keeps its place, and the writer, until they are here. If they
  *     cannot be had, it fails, and the transaction stays open.
+ * (5) A function's transaction is refused with a TypeError while another one is open, or is about to
+ *     begin: that is known at the call, long before its BEGIN has its turn.
  */
 import type { StorageError } from "../../base/errors.ts";
 import { LSN_ZERO, type Lsn, laterLsn } from "../../base/units.ts";
@@ -25,9 +27,11 @@ import { isOfTheDevice } from "./group.ts";
 import { interrupted } from "./interrupted.ts";
 import { type Permit, RowIterator } from "./iterator.ts";
 import type { Call, RowCall, Runner } from "./runner.ts";
+import { inTransaction } from "./seat-refusals.ts";
 import {
   type CallOutcome,
   type Ran,
+  type ScopeTraits,
   SeatTransaction,
   type SeatTransactionOptions,
 } from "./seat-transaction.ts";
@@ -38,6 +42,8 @@ export class SeatRunner implements Runner {
   readonly transaction: SeatTransaction;
   /** Settles when the calls before are done; undefined when there are none. See (1). */
   #last: Promise<void> | undefined;
+  /** See (5). */
+  #isBeginning = false;
   /** See (4). */
   readonly #waits: SeatWaits;
 
@@ -73,6 +79,18 @@ export class SeatRunner implements Runner {
   /** Resolves when all that the function's transaction has seen or done is durable. */
   durable(): Promise<void> {
     return this.#passed({ answer: undefined, seenLsn: this.transaction.seenLsn });
+  }
+
+  /** BEGIN of a function's transaction, behind the calls that were made so far. See (5). */
+  async begin(sql: string, asked: ScopeTraits): Promise<void> {
+    this.#assertFree();
+    if (this.#isBeginning) throw inTransaction();
+    this.#isBeginning = true;
+    try {
+      await this.#inTurn(() => this.#waits.withPages({}, () => this.#beginNow(sql, asked)));
+    } finally {
+      this.#isBeginning = false;
+    }
   }
 
   run<T>(call: Call<T>, permit?: Permit): Promise<T> {
@@ -213,6 +231,18 @@ export class SeatRunner implements Runner {
     }
     if (compiled.statement !== undefined) transaction.runFirst(compiled.statement);
     return compiled.tail;
+  }
+
+  async #beginNow(sql: string, asked: ScopeTraits): Promise<void> {
+    const { transaction } = this;
+    this.#assertFree(); // A call before it may have begun one.
+    if (transaction.needsWriter(sql)) await this.#takeWriter(undefined);
+    transaction.begin(sql, asked);
+  }
+
+  #assertFree(): void {
+    const { isOpen, isScoped } = this.transaction;
+    if (isOpen || isScoped) throw inTransaction();
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {

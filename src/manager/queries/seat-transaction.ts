@@ -23,6 +23,9 @@
  *     the writer goes back (`seenLsn`): an error shows it, and so does a write that changes nothing.
  * (6) What begins a transaction or a savepoint shows nothing of what it was begun on. What follows does,
  *     its end as well.
+ * (7) What a function's transaction was asked to be holds from its BEGIN to its end, in the same go
+ *     each: what comes before and behind it on a connection, also while it waits for the gate, is not
+ *     held to that.
  */
 import { assert } from "../../base/assert.ts";
 import type { StorageError } from "../../base/errors.ts";
@@ -39,6 +42,7 @@ import { runScripted } from "./script.ts";
 import { NEWEST, type Seat } from "./seat.ts";
 import { endsByReturning, readOnlyTransaction } from "./seat-refusals.ts";
 import type { Session } from "./session.ts";
+import type { ResolvedTransaction } from "./transaction-options.ts";
 import { collectWhole } from "./whole.ts";
 
 export interface SeatTransactionOptions {
@@ -48,6 +52,12 @@ export interface SeatTransactionOptions {
   /** Gives the writer back, where the seat is the writer's own. */
   readonly releaseWriter?: () => void;
 }
+
+/** What a function's transaction was asked to be. See (7). */
+export type ScopeTraits = Pick<ResolvedTransaction, "mode" | "reveal"> & {
+  /** Where its answers wait; undefined: where the database's do. */
+  readonly level: OutputGate | undefined;
+};
 
 export interface Failed {
   readonly error: unknown;
@@ -101,10 +111,34 @@ export class SeatTransaction {
     return this.#seenLsn;
   }
 
-  /** The function of a transaction begins, with what its BEGIN saw. */
-  enterScope(): void {
+  /** BEGIN of a function's transaction, on its session's own seat. Throws PagesAway: see (1). */
+  begin(sql: string, asked: ScopeTraits): void {
+    try {
+      this.assertUsable();
+      this.#setHorizon();
+      this.seat.connection.command(sql);
+    } catch (error) {
+      if (!(error instanceof PagesAway)) this.#ended();
+      throw error;
+    }
+    this.enterScope(asked);
+  }
+
+  /** A function's transaction has begun. It shows what its BEGIN saw. */
+  enterScope({ mode, reveal, level }: ScopeTraits): void {
+    this.isReadonly = mode === "read";
+    this.revealsCommitted = reveal === "committed";
+    this.level = level;
     this.#see();
     this.isScoped = true;
+  }
+
+  /** It has ended, and nothing of what it was asked to be stays. See (7). */
+  leaveScope(): void {
+    this.isScoped = false;
+    this.isReadonly = false;
+    this.revealsCommitted = false;
+    this.level = undefined;
   }
 
   /** It keeps the writer by (2), and gives it back by this. */

@@ -113,7 +113,7 @@ async function inOrder({ database, session }: TransactionPlace, limits: Transact
 /** Its snapshot is taken when it looks first. */
 export async function beginOnSpare(
   place: TransactionPlace,
-  { mode, ...limits }: TransactionLimits & { readonly mode: "deferred" | "read" },
+  limits: TransactionLimits,
 ): Promise<SeatRunner> {
   const { database, session } = place;
   const { timeoutMs, signal } = limits;
@@ -129,7 +129,6 @@ export async function beginOnSpare(
     signal,
   });
   const runner = new SeatRunner({ ...place, seat });
-  runner.transaction.isReadonly = mode === "read";
   seat.connection.command("BEGIN");
   return runner;
 }

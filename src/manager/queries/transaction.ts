@@ -10,8 +10,9 @@
  * (1) Time runs out for functions that dawdle, since others wait for the writer behind them. That it
  *     has run out is told at once, whatever the sink does: it shows nothing of the database.
  * (2) What comes of one, also what its function throws, is told when all that it saw is durable.
- * (3) What is committed is not undone: from then on no timeout and no signal is heard, and if it cannot
- *     become durable, its caller hears that from the gate.
+ * (3) What is committed is not undone: from the end on no timeout and no signal is heard, and if what it
+ *     saw cannot become durable, its caller hears that from the gate. Its connection may begin the next
+ *     one meanwhile.
  */
 import type { TransactionOptions } from "../api/connection.ts";
 import { transactionClosed } from "./closed.ts";
@@ -33,10 +34,9 @@ export async function transact<T>(
   signal?.throwIfAborted();
   const runner = await (mode === "immediate"
     ? beginOnWriter({ database, session }, { timeoutMs, signal })
-    : beginOnSpare({ database, session }, { mode, timeoutMs, signal }));
+    : beginOnSpare({ database, session }, { timeoutMs, signal }));
   const { transaction } = runner;
-  transaction.revealsCommitted = reveal === "committed";
-  transaction.level = level;
+  transaction.enterScope({ mode, reveal, level });
   try {
     return await runScoped(runner, fn, { timeoutMs, signal, mode });
   } finally {
@@ -52,21 +52,10 @@ export async function transactOn<T>(
   options: TransactionOptions = {},
 ): Promise<T> {
   const { mode, timeoutMs, signal, reveal, durability } = resolveTransaction(options);
-  const { transaction } = runner;
-  const level = durability && transaction.database.options.levels.gateOf(durability);
+  const level = durability && runner.transaction.database.options.levels.gateOf(durability);
   signal?.throwIfAborted();
-  if (transaction.isOpen) throw new TypeError("the connection is in a transaction already");
-  transaction.level = level;
-  try {
-    await runner.script(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN");
-    transaction.isReadonly = mode === "read";
-    transaction.revealsCommitted = reveal === "committed";
-    return await runScoped(runner, fn, { timeoutMs, signal, mode });
-  } finally {
-    transaction.isReadonly = false;
-    transaction.revealsCommitted = false;
-    transaction.level = undefined;
-  }
+  await runner.begin(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN", { mode, reveal, level });
+  return runScoped(runner, fn, { timeoutMs, signal, mode });
 }
 
 /** Calls `fn` in the transaction that was begun on the runner's seat, and ends it. See (2), (3). */
@@ -77,7 +66,6 @@ async function runScoped<T>(
 ): Promise<T> {
   const { transaction } = runner;
   const scope = new Scope(runner);
-  transaction.enterScope();
   const guard = new TransactionGuard(scope, { ...limits, database: transaction.database });
   if (mode !== "immediate") guard.watchAge(runner);
   let result: T;
@@ -93,12 +81,19 @@ async function runScoped<T>(
   } catch (error) {
     scope.end(transactionClosed);
     runner.abandon();
-    if (guard.reason === undefined && !isOfTheDevice(error)) await runner.durable();
-    throw guard.reason ?? error;
-  } finally {
-    transaction.isScoped = false;
     guard.dispose();
+    const { reason } = guard;
+    await leave(runner, { isAwaited: reason === undefined && !isOfTheDevice(error) });
+    throw reason ?? error;
   }
-  await runner.durable();
+  guard.dispose();
+  await leave(runner, { isAwaited: true });
   return result;
+}
+
+/** It has ended. Resolves when all that it saw is durable, where that is to be awaited. */
+function leave(runner: SeatRunner, { isAwaited }: { isAwaited: boolean }): Promise<void> {
+  const durable = isAwaited ? runner.durable() : Promise.resolve(); // At its level.
+  runner.transaction.leaveScope();
+  return durable;
 }
