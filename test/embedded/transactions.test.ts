@@ -161,6 +161,17 @@ describe("transactions", () => {
         await tx.prepare("commit").run();
       }),
     ).rejects.toThrow(/ends when its function returns/);
+    for (const rest of ["commit", "commit; begin", "rollback", "savepoint s", "begin"]) {
+      const inside = db.transaction(async (tx) => {
+        const script = tx.exec(`insert into t (v) values (1); ${rest}`);
+        await expect(script).rejects.toThrow(TypeError);
+        await expect(tx.exec("end")).rejects.toThrow(/ends when its function returns/);
+        expect(await tx.prepare("select count(*) from t").pluck().get()).toBe(1);
+        throw new Error("mine");
+      });
+      await expect(inside).rejects.toThrow("mine");
+      expect(await count()).toBe(0);
+    }
     await expect(db.exec("begin")).rejects.toThrow(/database\.connect\(\)/);
     await expect(db.prepare("begin").run()).rejects.toThrow(/database\.transaction\(fn\)/);
     await expect(db.exec("create temp table x (y)")).rejects.toThrow(/database\.connect\(\)/);

@@ -158,12 +158,9 @@ export class Scope extends QueryableBase implements Transaction {
     });
   }
 
-  async #script(sql: string, timeoutMs: number | undefined): Promise<void> {
-    const wasInTransaction = this.#transaction.isOpen;
-    assert(wasInTransaction, "a scope is open while its transaction is");
-    await this.#seatRunner.script(sql, timeoutMs, this.#permit);
-    if (this.#transaction.isOpen || this.#ended !== undefined) return;
-    throw new TypeError("the script ended the transaction; its function must do that by returning");
+  #script(sql: string, timeoutMs: number | undefined): Promise<void> {
+    assert(this.#transaction.isOpen, "a scope is open while its transaction is");
+    return this.#seatRunner.script(sql, timeoutMs, this.#permit);
   }
 
   async #guarded<T>(run: () => Promise<T>): Promise<T> {

@@ -199,8 +199,7 @@ export class SeatTransaction {
       this.#setHorizon();
       const compiled = seat.statement(call.sql);
       statement = compiled;
-      if (this.isReadonly && !compiled.readonly) throw readOnlyTransaction();
-      if (this.isScoped && compiled.traits.kind === "transaction") throw endsByReturning();
+      this.#assertAllowed(compiled);
       if (compiled.traits.sessionBound) this.hasChangedSeat = true;
       seat.enter(session);
       if (timeoutMs !== undefined) {
@@ -238,9 +237,11 @@ export class SeatTransaction {
     const { seat, session, database } = this;
     let failure: Failed | undefined;
     try {
-      if (this.isReadonly && !statement.readonly) {
+      try {
+        this.#assertAllowed(statement);
+      } catch (error) {
         statement.finalize();
-        throw readOnlyTransaction();
+        throw error;
       }
       runScripted({ seat, session, mayMiss: database.pages.mayMiss }, statement);
     } catch (error) {
@@ -306,6 +307,12 @@ export class SeatTransaction {
   /** See (4). */
   get #isOurs(): boolean {
     return this.#refusal === undefined && (!this.#isShared || this.hasWriter);
+  }
+
+  /** Of a read transaction, and of a function's: it is the function that ends it, by returning. */
+  #assertAllowed({ readonly, traits }: PreparedStatement): void {
+    if (this.isReadonly && !readonly) throw readOnlyTransaction();
+    if (this.isScoped && traits.kind === "transaction") throw endsByReturning();
   }
 
   #setHorizon(): void {
