@@ -1790,9 +1790,12 @@ export interface TransactionOptions {
      * at its first write; `read` sees one durable moment and refuses writes. Default `immediate`.
      */
     readonly mode?: "immediate" | "deferred" | "read";
-    /** Rolls back when it aborts. */
+    /** Rolls back when it aborts, or ends the wait for the writer. */
     readonly signal?: AbortSignal;
-    /** Rolled back with BOP_TIMEOUT after this time. Milliseconds. Default 5000. */
+    /**
+     * Rolled back with BOP_TIMEOUT after this time. It waits for the writer for as long before that, with
+     * the same end. Milliseconds. Default 5000.
+     */
     readonly timeoutMs?: number;
     /**
      * What the statements in the function may show. `durable`: only what a power cut can no longer

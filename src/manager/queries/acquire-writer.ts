@@ -1,4 +1,5 @@
 /** A TURN WITH THE WRITER of a database, for a seat of its own that is about to write. */
+import type { Disposer } from "../../base/env.ts";
 import { SqliteError } from "../../sqlite/index.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import type { Session } from "./session.ts";
@@ -7,20 +8,31 @@ import type { Session } from "./session.ts";
 const BUSY_TIMEOUT_MS = 5000;
 const SQLITE_BUSY = 5;
 
-/** Waits for a turn with the writer, and keeps it until the function that it resolves with runs. */
-export function acquireWriter(database: OpenDatabase, session: Session): Promise<() => void> {
+export interface WriterClaim {
+  readonly database: OpenDatabase;
+  readonly session: Session;
+  /** Ends the wait with its reason. Undefined: it is SQLITE_BUSY after a time. */
+  readonly until?: AbortSignal | undefined;
+}
+
+/**
+ * Waits for a turn with the writer, and keeps it until the function that it resolves with runs. Who gave
+ * up has no turn.
+ */
+export function acquireWriter({ database, session, until }: WriterClaim): Promise<() => void> {
   const { clock } = database.options.env;
   return new Promise((resolve, reject) => {
     let waiting = true;
-    const timer = clock.deadline(BUSY_TIMEOUT_MS, () => {
-      waiting = false;
-      reject(busy());
-    });
     const settled = (settleIt: () => void): void => {
-      timer.dispose();
+      limit.dispose();
       if (waiting) settleIt();
       waiting = false;
     };
+    const giveUp = (error: unknown): void => settled(() => reject(error));
+    const limit =
+      until === undefined
+        ? clock.deadline(BUSY_TIMEOUT_MS, () => giveUp(busy()))
+        : onAbort(until, giveUp);
     database.writer.push({
       kind: "hold",
       session,
@@ -29,9 +41,15 @@ export function acquireWriter(database: OpenDatabase, session: Session): Promise
         return !waiting;
       },
       start: (release) => settled(() => resolve(release)),
-      refuse: (error) => settled(() => reject(error)),
+      refuse: giveUp,
     });
   });
+}
+
+function onAbort(signal: AbortSignal, giveUp: (reason: unknown) => void): Disposer {
+  const aborted = (): void => giveUp(signal.reason);
+  signal.addEventListener("abort", aborted);
+  return { dispose: () => signal.removeEventListener("abort", aborted) };
 }
 
 function busy(): SqliteError {

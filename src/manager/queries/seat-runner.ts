@@ -16,6 +16,8 @@
  *     cannot be had, it fails, and the transaction stays open.
  * (5) A function's transaction is refused with a TypeError while another one is open, or is about to
  *     begin: that is known at the call, long before its BEGIN has its turn.
+ * (6) It waits for its turn and for the writer until its caller gives up, which he hears at once. Then
+ *     it does not begin, and what it has of the writer goes back; who gives up later has begun.
  */
 import type { StorageError } from "../../base/errors.ts";
 import { LSN_ZERO, type Lsn, laterLsn } from "../../base/units.ts";
@@ -81,14 +83,25 @@ export class SeatRunner implements Runner {
     return this.#passed({ answer: undefined, seenLsn: this.transaction.seenLsn });
   }
 
-  /** BEGIN of a function's transaction, behind the calls that were made so far. See (5). */
-  async begin(sql: string, asked: ScopeTraits): Promise<void> {
+  /** BEGIN of a function's transaction, behind the calls that were made so far. See (5), (6). */
+  async begin(sql: string, asked: ScopeTraits, until: AbortSignal): Promise<void> {
     this.#assertFree();
     if (this.#isBeginning) throw inTransaction();
     this.#isBeginning = true;
+    let gaveUp = (): void => {};
     try {
-      await this.#inTurn(() => this.#waits.withPages({}, () => this.#beginNow(sql, asked)));
+      await new Promise<void>((resolve, reject) => {
+        gaveUp = () => reject(until.reason);
+        until.addEventListener("abort", gaveUp);
+        const begin = async (): Promise<void> => {
+          await this.#clearTheWay(sql, until);
+          this.transaction.begin(sql, asked, until);
+          resolve(); // In the same go.
+        };
+        this.#inTurn(() => this.#waits.withPages({ signal: until }, begin)).catch(reject);
+      });
     } finally {
+      until.removeEventListener("abort", gaveUp);
       this.#isBeginning = false;
     }
   }
@@ -233,11 +246,12 @@ export class SeatRunner implements Runner {
     return compiled.tail;
   }
 
-  async #beginNow(sql: string, asked: ScopeTraits): Promise<void> {
-    const { transaction } = this;
+  /** It is the turn of a BEGIN. */
+  async #clearTheWay(sql: string, until: AbortSignal): Promise<void> {
+    const permit = (): void => until.throwIfAborted();
+    permit();
     this.#assertFree(); // A call before it may have begun one.
-    if (transaction.needsWriter(sql)) await this.#takeWriter(undefined);
-    transaction.begin(sql, asked);
+    if (this.transaction.needsWriter(sql)) await this.#takeWriter(permit, until);
   }
 
   #assertFree(): void {
@@ -260,10 +274,11 @@ export class SeatRunner implements Runner {
   }
 
   /** See (2). */
-  #takeWriter(permit: Permit | undefined): Promise<void> {
+  #takeWriter(permit: Permit | undefined, until?: AbortSignal): Promise<void> {
     const { transaction } = this;
     if (transaction.hasWriter) return Promise.resolve();
-    return acquireWriter(transaction.database, transaction.session).then((release) => {
+    const { database, session } = transaction;
+    return acquireWriter({ database, session, until }).then((release) => {
       try {
         if (transaction.refusal !== undefined) throw transaction.refusal;
         permit?.();

@@ -111,9 +111,13 @@ export class SeatTransaction {
     return this.#seenLsn;
   }
 
-  /** BEGIN of a function's transaction, on its session's own seat. Throws PagesAway: see (1). */
-  begin(sql: string, asked: ScopeTraits): void {
+  /**
+   * BEGIN of a function's transaction, on its session's own seat, unless its caller gave up: then the
+   * writer goes back. Throws PagesAway: see (1).
+   */
+  begin(sql: string, asked: ScopeTraits, until: AbortSignal): void {
     try {
+      until.throwIfAborted();
       this.assertUsable();
       this.#setHorizon();
       this.seat.connection.command(sql);

@@ -1,6 +1,7 @@
 /**
  * HOW A TRANSACTION BEGINS, as a function's: on the writer's own seat when it is its turn to write, or
- * at once on a spare seat, where it gets the writer when it is about to write (seat-runner.ts).
+ * at once on a spare seat, where it gets the writer when it is about to write (seat-runner.ts); or on
+ * the seat of the connection that it was called on.
  *
  * (1) Who waits for the writer is refused when his time is over or he gives up, whatever is in front of
  *     him, and has no turn then.
@@ -11,6 +12,7 @@ import type { Clock, Disposer } from "../../base/env.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { withPages } from "./page-waits.ts";
 import { SeatRunner } from "./seat-runner.ts";
+import type { ScopeTraits } from "./seat-transaction.ts";
 import type { Session } from "./session.ts";
 import { type TransactionLimits, timedOut } from "./transaction-options.ts";
 import type { Hold } from "./work.ts";
@@ -107,6 +109,26 @@ async function inOrder({ database, session }: TransactionPlace, limits: Transact
     });
   } finally {
     waiting?.dispose();
+  }
+}
+
+/** On the seat of a connection, behind its calls. See (1). */
+export async function beginOnConnection(
+  runner: SeatRunner,
+  asked: ScopeTraits,
+  limits: TransactionLimits,
+): Promise<void> {
+  const { clock } = runner.transaction.database.options.env;
+  const until = new AbortController();
+  const waiting = patience(clock, limits, (reason) => until.abort(reason));
+  try {
+    await runner.begin(
+      asked.mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN",
+      asked,
+      until.signal,
+    );
+  } finally {
+    waiting.dispose();
   }
 }
 

@@ -21,7 +21,12 @@ import { Scope, type TransactionBody } from "./scope.ts";
 import type { SeatRunner } from "./seat-runner.ts";
 import { TransactionGuard } from "./transaction-guard.ts";
 import { type ResolvedTransaction, resolveTransaction } from "./transaction-options.ts";
-import { beginOnSpare, beginOnWriter, type TransactionPlace } from "./transaction-start.ts";
+import {
+  beginOnConnection,
+  beginOnSpare,
+  beginOnWriter,
+  type TransactionPlace,
+} from "./transaction-start.ts";
 
 /** Runs `fn` in a transaction of its own on a database. */
 export async function transact<T>(
@@ -54,7 +59,7 @@ export async function transactOn<T>(
   const { mode, timeoutMs, signal, reveal, durability } = resolveTransaction(options);
   const level = durability && runner.transaction.database.options.levels.gateOf(durability);
   signal?.throwIfAborted();
-  await runner.begin(mode === "immediate" ? "BEGIN IMMEDIATE" : "BEGIN", { mode, reveal, level });
+  await beginOnConnection(runner, { mode, reveal, level }, { timeoutMs, signal });
   return runScoped(runner, fn, { timeoutMs, signal, mode });
 }
 
