@@ -735,6 +735,8 @@ export interface ExecuteResult {
     /** Rows changed by this statement; 0 for what is not INSERT, UPDATE or DELETE. */
     readonly changes: number;
     readonly lastInsertRowid: bigint;
+    /** As in its description. False: it may have written, and outside of a transaction that is done. */
+    readonly isReadonly: boolean;
 }
 
 export interface ExportOptions extends TransferOptions {

@@ -8,7 +8,8 @@ export interface ServerLimits {
   readonly requestBytes: number;
   /**
    * Most that the rows of one answer may take. The statement that goes beyond it fails with
-   * RESPONSE_TOO_LARGE. Bytes, 1 KiB to 256 MiB. Default 16 MiB.
+   * RESPONSE_TOO_LARGE. A write that has committed by then is answered all the same, once: writes
+   * with rows behind it are refused. Bytes, 1 KiB to 256 MiB. Default 16 MiB.
    */
   readonly responseBytes: number;
   /** Requests in one pipeline. 1 to 100,000. Default 1,000. */

@@ -119,6 +119,7 @@ export function executeShape(form: ExecuteForm): Shape<ExecuteResult> {
         rows,
         changes: statement.traits.changesRows ? connection.changes : 0,
         lastInsertRowid: connection.lastInsertRowid,
+        isReadonly: statement.readonly,
       };
     },
   };

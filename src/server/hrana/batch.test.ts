@@ -4,7 +4,14 @@ import type { Condition, StepOutcome } from "./protocol.ts";
 
 const done: StepOutcome = {
   type: "ok",
-  result: { columns: [], rows: [], changes: 0, lastInsertRowid: 0n, durationMs: 0 },
+  result: {
+    columns: [],
+    rows: [],
+    changes: 0,
+    lastInsertRowid: 0n,
+    isReadonly: true,
+    durationMs: 0,
+  },
 };
 const failed: StepOutcome = { type: "error", error: { message: "no", code: "SQLITE_ERROR" } };
 const skipped = undefined;

@@ -10,7 +10,9 @@
  *     for a transaction that is gone. It is rolled back at once, also under a request that waits in it:
  *     for as long as the device or the sink does not answer, all others would wait for the writer.
  * (4) An answer that grows too large fails the statement that made it so, at once, while conditions
- *     of the same batch can still roll it back.
+ *     of the same batch can still roll it back. A write outside of a transaction has committed by
+ *     then: an error would say that it is not there, so its rows are sent, and leave no room for
+ *     more. Without room, a write that gives rows is refused before it runs.
  * (5) A transaction has its time from the answer on that tells of its begin. Before that, one that a
  *     script began has between once and twice as much.
  */
@@ -163,13 +165,22 @@ export class Stream {
       maxBytes: Math.max(0, budget.leftBytes),
     } as const;
     try {
+      if (budget.leftBytes < 0 && statement.wantRows) await this.#assertNoRowsOfWrite(sql);
       const result = await this.#connection.execute(sql, parameters, options).catch(explain(sql));
       if (beginsReadOnly(sql)) await this.#setReadOnly(true);
-      spend(budget, result.rows);
+      const fits = spend(budget, result.rows);
+      const hasCommitted = !result.isReadonly && !this.#connection.inTransaction;
+      if (!fits && !hasCommitted) throw responseTooLarge();
       return { ...result, durationMs: clock.monotonicMs() - startMs };
     } finally {
       await this.#followTransaction();
     }
+  }
+
+  /** See (4). */
+  async #assertNoRowsOfWrite(sql: string): Promise<void> {
+    const { isReadonly, columns } = await this.#connection.describe(sql).catch(explain(sql));
+    if (!isReadonly && columns.length > 0) throw responseTooLarge();
   }
 
   async #sequence(sql: string): Promise<void> {
@@ -255,11 +266,13 @@ function parametersOf({ positional, named }: HranaStatement): SqlParameters {
   return parameters;
 }
 
-function spend(budget: ResponseBudget, rows: readonly (readonly SqlValue[])[]): void {
+/** False if the rows take more than is left. */
+function spend(budget: ResponseBudget, rows: readonly (readonly SqlValue[])[]): boolean {
   for (const row of rows) {
     for (const value of row) budget.leftBytes -= encodedBytes(value);
-    if (budget.leftBytes < 0) throw responseTooLarge();
+    if (budget.leftBytes < 0) return false;
   }
+  return true;
 }
 
 function responseTooLarge(): HranaError {
