@@ -12,14 +12,15 @@ import { StreamTable } from "./stream-table.ts";
 interface Place {
   readonly streams: StreamTable;
   readonly database: Database;
-  /** What came of each statement of a pipeline: how many rows, or the code of its error. */
+  /** What came of each statement on a stream of its own: how many rows, or the code of its error. */
   answers(...sqls: string[]): Promise<(number | string)[]>;
   count(): Promise<unknown>;
 }
 
 const RESPONSE_BYTES = 10_000;
 
-function within(body: (place: Place) => Promise<void>): Promise<void> {
+/** With `leaves`, every client hangs up while its database is being opened. */
+function within(body: (place: Place) => Promise<void>, { leaves = false } = {}): Promise<void> {
   const world = simulatedWorld({ seed: 5 });
   const env = world.start();
   return world.run(async () => {
@@ -31,10 +32,15 @@ function within(body: (place: Place) => Promise<void>): Promise<void> {
     });
     const database = await manager.database("it");
     await database.exec("create table t (a)");
+    let hangUp = () => {};
     const streams = new StreamTable({
       clock: env.clock,
       limits: resolveLimits(),
-      openDatabase: (name) => manager.database(name),
+      openDatabase: async (name) => {
+        const handle = await manager.database(name);
+        if (leaves) hangUp();
+        return handle;
+      },
       onError: () => {},
     });
     const context = {
@@ -42,12 +48,14 @@ function within(body: (place: Place) => Promise<void>): Promise<void> {
       database: "it",
       responseBytes: RESPONSE_BYTES,
       onError: () => {},
-      onHangUp: () => {},
+      onHangUp: (callback: () => void) => {
+        hangUp = callback;
+      },
     };
     const answers = async (...sqls: string[]) => {
-      const requests = [...sqls.map(execute), { type: "close" } as const];
+      const requests = sqls.map(execute);
       const { results } = await runPipeline({ baton: undefined, requests }, context);
-      return results.slice(0, -1).map(rowCountOrCode);
+      return results.map(rowCountOrCode);
     };
     const count = () => database.prepare("select count(*) from t").pluck().get();
     await body({ streams, database, answers, count });
@@ -116,3 +124,15 @@ describe("rows beyond what an answer may hold", () => {
       expect(await count()).toBe(0);
     }));
 });
+
+test("a client that hangs up while its database is being opened leaves nothing, and holds nothing", () =>
+  within(
+    async ({ streams, answers, count }) => {
+      const codes = await answers("begin immediate", "insert into t values (1)");
+      expect(codes).toEqual(["CLIENT_GONE", "CLIENT_GONE"]);
+      expect(await answers(SMALL)).toEqual(["CLIENT_GONE"]);
+      expect(streams.size).toBe(0);
+      expect(await count()).toBe(0);
+    },
+    { leaves: true },
+  ));

@@ -4,6 +4,8 @@
  * (1) A request that fails does not stop those behind it; each has a result of its own.
  * (2) A client that hangs up ends its stream: no baton can reach it any more, and a transaction that
  *     nobody can finish must not hold the writer until it expires. A statement by itself goes on.
+ *     It is told once. So we listen before the database is opened, which takes its time, and what was
+ *     told by then ends the stream before anything runs.
  */
 import { HranaError, wireError } from "./error.ts";
 import type { PipelineRequest, PipelineResponse, StreamResult } from "./protocol.ts";
@@ -15,7 +17,7 @@ export interface PipelineContext {
   readonly database: string;
   readonly responseBytes: number;
   readonly onError: (error: unknown) => void;
-  /** Calls back if the client hangs up before the answer is sent. */
+  /** Calls back if the client hangs up from now on and before the answer is sent. */
   readonly onHangUp: (callback: () => void) => void;
 }
 
@@ -25,9 +27,16 @@ export async function runPipeline(
   context: PipelineContext,
 ): Promise<PipelineResponse> {
   const { streams, database } = context;
+  let opened: StreamEntry | undefined;
+  let gone: HranaError | undefined;
+  context.onHangUp(() => {
+    gone = new HranaError("CLIENT_GONE", "the client hung up");
+    opened?.stream.end(gone);
+  });
   const entry =
     baton === undefined ? await streams.open(database) : streams.resume(baton, database);
-  context.onHangUp(() => entry.stream.end(new HranaError("CLIENT_GONE", "the client hung up")));
+  opened = entry;
+  if (gone !== undefined) entry.stream.end(gone);
   const budget: ResponseBudget = { leftBytes: context.responseBytes };
   const results: StreamResult[] = [];
   try {
