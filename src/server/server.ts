@@ -2,7 +2,8 @@
  * THE SERVER: databases of one manager, over HTTP.
  *
  * (1) There is no authentication yet: whoever reaches the port may do everything. So it listens on
- *     the machine's own addresses only, unless it is told that this is understood.
+ *     the machine's own addresses only, unless it is told that this is understood, and takes no
+ *     requests of web pages: see (1) of hrana/http.ts.
  * (2) The database "default" exists once the server has started. Others are 404 until somebody
  *     creates them, or are created on first use with `autoCreate`.
  * (3) `close` rolls back the transactions that wait for their clients, lets requests that run finish,

@@ -3,7 +3,9 @@
  *
  * (1) Bodies must be called `application/json`. A page of another origin can only send that after
  *     asking by OPTIONS, and is not answered with a permission: so no page that a user happens to
- *     visit can talk to the databases on the same machine.
+ *     visit can talk to the databases on the same machine. A page can make its own name mean this
+ *     machine, and is of the same origin then. But browsers say with every POST of a page where it
+ *     is from, and programs do not: while nobody has to say who he is, a POST with `Origin` is 403.
  * (2) Bodies are read as bytes and decoded by us, so that every mistake is a typed answer.
  * (3) Errors carry the content type exactly `application/json`: some clients compare the text.
  * (4) Version 3 in protobuf is not served yet. Its probe must fail, for then clients ask for less.
@@ -34,6 +36,7 @@ export function addHranaRoutes(app: FastifyInstance, options: HranaRouteOptions)
   app.addContentTypeParser(JSON_TYPE, { parseAs: "buffer" }, (_request, body, done) => {
     done(null, body);
   });
+  app.addHook("onRequest", async (request) => assertNoPage(request));
   app.setErrorHandler((error, _request, reply) => sendError(reply, error));
   app.setNotFoundHandler((request, reply) => {
     sendError(reply, new HranaError("NOT_FOUND", notFoundText(request), 404));
@@ -78,6 +81,15 @@ async function pipeline(
     throw new HranaError(error.code, `${error.message} (the name comes from ${source})`, 404);
   });
   return sendJson(reply, encodePipeline(response));
+}
+
+/** See (1). */
+function assertNoPage({ method, headers }: FastifyRequest): void {
+  if (method !== "POST" || headers.origin === undefined) return;
+  const text =
+    "this server has no authentication, so it takes no requests of web pages (with an Origin " +
+    "header): talk to it from a program, or through a proxy that authenticates and removes the header";
+  throw new HranaError("ORIGIN_FORBIDDEN", text, 403);
 }
 
 function requestedDatabase(request: FastifyRequest): NamedDatabase {
