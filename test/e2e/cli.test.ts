@@ -108,6 +108,20 @@ describe("commands on a store", () => {
     expect(both.stdout).toBe(before.stdout);
   });
 
+  test("an option before the command wins over the environment, through two levels, too", async () => {
+    const other = join(folder, "of-the-environment");
+    const at = { environment: { BOP_DIRECTORY: other } };
+    await bopHere(["create", "elsewhere"], at);
+    await bopHere(["snapshot", "create", "kept-elsewhere"], at);
+    const { stdout } = await bopHere(["--directory", store, "list"], at);
+    expect(stdout).toContain("notes");
+    expect(stdout).not.toContain("elsewhere");
+    const kept = await bopHere(["--directory", store, "snapshot", "list"], at);
+    expect(kept).toMatchObject({ exitCode: 0, stdout: "no snapshots\n" });
+    const behind = await bopHere(["--directory", store, "snapshot", "list", "-d", other], at);
+    expect(behind.stdout).toContain("kept-elsewhere");
+  });
+
   test("a taken name and a name that is not there fail with 1 and say what to do", async () => {
     const taken = await bopHere(["create", "notes", "-d", store]);
     expect(taken.exitCode).toBe(1);
