@@ -20,6 +20,7 @@ import {
   jsonOption,
   sinkOption,
 } from "./store.ts";
+import { readSwitches } from "./switches.ts";
 
 const AFTER_HELP = `
 Examples:
@@ -80,7 +81,8 @@ export async function program(argv: readonly string[]): Promise<Command> {
     .addOption(diskOption())
     .addOption(jsonOption())
     .addHelpText("after", AFTER_HELP)
-    .hook("preSubcommand", handDown);
+    .hook("preSubcommand", handDown)
+    .hook("preAction", readSwitches);
   for (const load of loadersFor(argv)) {
     const command = await load();
     bop.addCommand(command);

@@ -163,6 +163,31 @@ describe("commands on a store", () => {
   });
 });
 
+describe("a switch in the environment", () => {
+  // No address of this machine: a server that tries to listen there ends, too, with 1.
+  const argv = ["serve", "--host", "192.0.2.1", "--port", "0", "-d"];
+
+  test.each(["false", "0", ""])(
+    "is off at %j: nothing listens, no store is made",
+    async (value) => {
+      const untouched = join(folder, "untouched");
+      const environment = { BOP_ALLOW_INSECURE: value };
+      const ended = await bopHere([...argv, untouched], { environment });
+      expect(ended).toMatchObject({ exitCode: 2, stdout: "" });
+      expect(existsSync(untouched)).toBe(false);
+    },
+  );
+
+  test("that is neither on nor off is wrong usage, and says what was expected", async () => {
+    const untouched = join(folder, "untouched");
+    const environment = { BOP_AUTO_CREATE: "yes" };
+    const ended = await bopHere([...argv, untouched, "--allow-insecure"], { environment });
+    expect(ended).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(ended.stderr).toMatch(/BOP_AUTO_CREATE is "yes"; want 1 or true, 0 or false/);
+    expect(existsSync(untouched)).toBe(false);
+  });
+});
+
 describe("a moment that is still to come", () => {
   test.each([
     ["fork", "later"],
