@@ -2,7 +2,8 @@
  * WHERE A COMMAND WRITES: results to standard output, everything else to standard error.
  *
  * (1) With --json, standard output carries one JSON document and nothing else.
- * (2) A reader that goes away (`bop list | head -1`) ends the output and is no error.
+ * (2) A reader that goes away (`bop list | head -1`) ends the output and is no error. What a command
+ *     changes is changed all the same.
  */
 import { KIB } from "../base/units.ts";
 
@@ -27,7 +28,7 @@ export class Output {
     });
   }
 
-  /** True once the reader has gone away: there is no use in going on. */
+  /** True once the reader has gone away: there is no use in reading on for it. */
   get isClosed(): boolean {
     return this.#isClosed;
   }

@@ -7,6 +7,9 @@ import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
+/** A command that goes on for ever is ended, and its exit code is null: no test leaves it behind. */
+const ENDS_WITHIN_MS = 200_000;
+
 export interface Ended {
   readonly exitCode: number | null;
   readonly stdout: string;
@@ -23,7 +26,10 @@ export interface BopOptions {
 
 /** Runs one command to its end. Its standard streams are pipes, never a terminal. */
 export function bop(argv: readonly string[], options: BopOptions = {}): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...argv], { env: environmentOf(options) });
+  const child = spawn(process.execPath, [MAIN, ...argv], {
+    env: environmentOf(options),
+    timeout: ENDS_WITHIN_MS,
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

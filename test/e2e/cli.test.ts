@@ -209,6 +209,28 @@ describe("a reader that goes away", () => {
   });
 });
 
+describe("a reader of the shell that goes away", () => {
+  test("ends no script: what stands behind the lost rows is run, without writing", async () => {
+    const input = "select 1;\ncreate table a(x);\nselect 2;\ncreate table b(x);";
+    const ended = await bop(["shell", "notes", "-d", store], { input, leavesEarly: true });
+    expect(ended).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+    const { stdout } = await bopHere(["shell", "notes", "-d", store], {
+      input: ".tables a\n.tables b",
+    });
+    expect(stdout).toBe("a\nb\n");
+  });
+
+  test("ends a statement whose rows never end", async () => {
+    const input =
+      "with recursive c(x) as (select 1 union all select x + 1 from c) select x from c;\n" +
+      "create table behind(x);";
+    const ended = await bop(["shell", "notes", "-d", store], { input, leavesEarly: true });
+    expect(ended).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+    const { stdout } = await bopHere(["shell", "notes", "-d", store], { input: ".tables behind" });
+    expect(stdout).toBe("behind\n");
+  });
+});
+
 describe("the shell in a pipe", () => {
   test("statements run in order, the last without a semicolon, and what they wrote stays", async () => {
     const input =

@@ -76,6 +76,7 @@ async function run(manager: Manager, name: string, options: ShellCommandOptions)
     settings: { mode, showTime: false, width: undefined },
     write: (text) => output.write(text),
     writeError: (text) => process.stderr.write(text),
+    isClosed: () => output.isClosed,
     terminalWidth: () => output.columns,
     isChatty: isTyped,
   });
@@ -86,11 +87,7 @@ async function run(manager: Manager, name: string, options: ShellCommandOptions)
       return true;
     }
     const goesOn = options.continue === true;
-    return await runPipe(session, {
-      input: process.stdin,
-      goesOn,
-      isClosed: () => output.isClosed,
-    });
+    return await runPipe(session, { input: process.stdin, goesOn });
   } finally {
     await connection.close();
   }

@@ -3,6 +3,8 @@
  *
  * (1) The first error ends it, unless it is told to go on; either way it has failed.
  * (2) The end of the input ends the last statement, with or without a semicolon.
+ * (3) Who reads the output may leave (`… | grep -q ok`): the rest is run all the same, its COMMIT
+ *     included, and nothing is written.
  */
 import { createInterface } from "node:readline";
 import type { ShellSession } from "./session.ts";
@@ -12,8 +14,6 @@ export interface PipeOptions {
   readonly input: NodeJS.ReadableStream;
   /** Goes on after an error. */
   readonly goesOn: boolean;
-  /** True once nobody reads the output. */
-  readonly isClosed: () => boolean;
 }
 
 /** False if a statement failed. */
@@ -25,8 +25,7 @@ export async function runPipe(session: ShellSession, options: PipeOptions): Prom
     return outcome === "ok" || (outcome === "failed" && options.goesOn);
   };
   for await (const line of lines) {
-    if (goesOn(await session.line(line)) && !options.isClosed()) continue;
-    return isGood;
+    if (!goesOn(await session.line(line))) return isGood;
   }
   goesOn(await session.end());
   return isGood;

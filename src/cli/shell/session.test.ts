@@ -13,6 +13,7 @@ let settings: ShellSettings;
 let session: ShellSession;
 let output = "";
 let errors = "";
+let isClosed = false;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "bop-shell-"));
@@ -33,6 +34,7 @@ beforeEach(async () => {
   connection = await (await manager.database("notes")).connect();
   settings = { mode: "table", showTime: false, width: undefined };
   output = errors = "";
+  isClosed = false;
   session = new ShellSession({
     manager,
     databaseName: "notes",
@@ -45,6 +47,7 @@ beforeEach(async () => {
       errors += text;
     },
     terminalWidth: () => undefined,
+    isClosed: () => isClosed,
     isChatty: true,
   });
 });
@@ -104,6 +107,20 @@ describe("a shell session", () => {
     expect(output).toBe("");
     expect(await session.line("select 1 as one;")).toBe("ok");
     expect(output).toBe("one\n───\n  1\n");
+  });
+
+  test("a read stops when its reader has left, which it hears between two turns", async () => {
+    const rowCount = 100_000;
+    await type(".mode list");
+    setImmediate(() => {
+      isClosed = true;
+    });
+    await type(
+      `with recursive c(x) as (select 1 union all select x + 1 from c limit ${rowCount})
+       select x from c;`,
+    );
+    expect(errors).toBe("");
+    expect(output.split("\n").length).toBeLessThan(rowCount);
   });
 
   test("a semicolon alone and comments are nothing", async () => {

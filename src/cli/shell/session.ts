@@ -6,12 +6,18 @@
  * (2) One connection serves the whole session, so that BEGIN, temporary tables and pragmas last from
  *     line to line.
  * (3) An error ends the line it came from: what else stood on it is not run.
+ * (4) A read whose reader has left stops: its rows may have no end. That somebody left is heard between
+ *     two turns of the event loop, which rows alone would never end.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { runDotCommand } from "./dot-commands.ts";
 import { errorText } from "./error-text.ts";
 import { rowWriter } from "./rows.ts";
 import type { LineOutcome, ShellOptions } from "./shell.ts";
 import { StatementSplitter } from "./splitter.ts";
+
+/** See (4): seldom enough to cost nothing. */
+const ROWS_PER_TURN = 256;
 
 export class ShellSession {
   readonly #options: ShellOptions;
@@ -79,11 +85,7 @@ export class ShellSession {
     const { columns, isReadonly } = await connection.describe(sql);
     if (isReadonly && columns.length > 0) {
       const names = columns.map(({ name }) => name);
-      const writer = this.#writer(names);
-      for await (const row of connection.prepare(sql).raw().integers("bigint").iterate()) {
-        writer.row(row);
-      }
-      writer.end();
+      await this.#read(sql, names);
     } else {
       const result = await connection.execute(sql);
       if (result.columns.length > 0) {
@@ -96,6 +98,20 @@ export class ShellSession {
     }
     if (settings.showTime) write(`time: ${(performance.now() - startedMs).toFixed(1)} ms\n`);
     return "ok";
+  }
+
+  /** Writes rows as they come. */
+  async #read(sql: string, columns: readonly string[]): Promise<void> {
+    const { connection, isClosed } = this.#options;
+    const writer = this.#writer(columns);
+    let rowCount = 0;
+    for await (const row of connection.prepare(sql).raw().integers("bigint").iterate()) {
+      writer.row(row);
+      rowCount += 1;
+      if (rowCount % ROWS_PER_TURN === 0) await nextTurn();
+      if (isClosed()) break; // See (4).
+    }
+    writer.end();
   }
 
   #writer(columns: readonly string[]) {

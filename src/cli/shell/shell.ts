@@ -16,6 +16,8 @@ export interface ShellOptions {
   readonly settings: ShellSettings;
   readonly write: (text: string) => void;
   readonly writeError: (text: string) => void;
+  /** True once nobody reads what is written. */
+  readonly isClosed: () => boolean;
   /** Columns of the terminal now; undefined if there is none. */
   readonly terminalWidth: () => number | undefined;
   /** Tells how many rows a statement changed, which a person wants to know and a script does not. */

@@ -78,6 +78,7 @@ async function converse(pieces: readonly string[], before: readonly string[] = [
     settings: { mode: "table", showTime: false, width: undefined },
     write: (text) => output.write(text),
     writeError: (text) => output.write(text),
+    isClosed: () => false,
     terminalWidth: () => 80,
     isChatty: true,
   });
