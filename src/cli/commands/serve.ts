@@ -100,11 +100,11 @@ function portNumber(text: string): number {
 async function serve(options: ServeOptions): Promise<void> {
   const { host, port, autoCreate, allowInsecure } = options;
   // Loaded here: `bop --help` shows this command too, and need not wait for an HTTP server.
-  const { pino } = await import("pino");
+  const { loggerTo } = await import("../logger.ts");
   const { assertMayListen, startServer } = await import("../../server/index.ts");
   // Before a store is made, or a bucket is taken from whoever has it.
   await asUsage(async () => assertMayListen(host, allowInsecure));
-  const logger = pino({ level: options.logLevel }, pino.destination({ dest: STDERR, sync: true }));
+  const logger = loggerTo(STDERR, options.logLevel);
   const directory = resolve(options.directory);
   const { engine, io } = options;
   const shipped = shippedOptions(options);
