@@ -267,6 +267,23 @@ describe("the shell in a pipe", () => {
     expect(stdout).toBe('[{"a":1,"b":{"base64":"/w=="}}]\n[]\n');
   });
 
+  test("a carriage return in a literal is stored as it is, alone or before a line feed", async () => {
+    const input = "select hex('a\rb');\r\nselect hex('a\r\nb'); -- twice\r\n.quit\r\n";
+    const { exitCode, stdout } = await bopHere(["shell", "notes", "-d", store], { input });
+    expect([exitCode, stdout]).toEqual([0, "610D62\n610D0A62\n"]);
+  });
+
+  test("--json closes the array of a read that fails behind its first row", async () => {
+    const input =
+      "create table j (x);\ninsert into j values ('{}'), ('{');\n" +
+      "select json(x) as x from j;\nselect 2 as two;";
+    const argv = ["shell", "notes", "-d", store, "--json", "--continue"];
+    const { exitCode, stdout } = await bopHere(argv, { input });
+    expect(exitCode).toBe(1);
+    const arrays = stdout.trim().split("\n");
+    expect(arrays.map((text) => JSON.parse(text))).toEqual([[{ x: "{}" }], [{ two: 2 }]]);
+  });
+
   test("an unknown database is refused unless it may be created", async () => {
     const input = "select 1";
     const refused = await bopHere(["shell", "fresh", "-d", store], { input });

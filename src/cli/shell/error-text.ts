@@ -22,9 +22,9 @@ function codeOf(error: unknown): string | undefined {
 /** The line of the text that holds the place, and a caret below the place. */
 function caret(sql: string, offset: number): string {
   const lineAt = sql.lastIndexOf("\n", offset - 1) + 1;
-  const lineEnd = sql.indexOf("\n", offset);
+  const lineEnd = sql.slice(offset).search(/\r?\n/);
   const before = sql.slice(Math.max(lineAt, offset - CONTEXT_CHARACTERS), offset);
-  const end = lineEnd === -1 ? sql.length : lineEnd;
+  const end = lineEnd === -1 ? sql.length : offset + lineEnd;
   const after = sql.slice(offset, Math.min(end, offset + CONTEXT_CHARACTERS));
   const indent = " ".repeat(2 + displayWidth(visible(before)));
   return `  ${visible(before)}${visible(after)}\n${indent}^\n`;

@@ -6,7 +6,7 @@
  * (3) Who reads the output may leave (`… | grep -q ok`): the rest is run all the same, its COMMIT
  *     included, and nothing is written.
  */
-import { createInterface } from "node:readline";
+import { linesOf } from "./lines.ts";
 import type { ShellSession } from "./session.ts";
 import type { LineOutcome } from "./shell.ts";
 
@@ -18,13 +18,12 @@ export interface PipeOptions {
 
 /** False if a statement failed. */
 export async function runPipe(session: ShellSession, options: PipeOptions): Promise<boolean> {
-  const lines = createInterface({ input: options.input, crlfDelay: Number.POSITIVE_INFINITY });
   let isGood = true;
   const goesOn = (outcome: LineOutcome): boolean => {
     if (outcome === "failed") isGood = false;
     return outcome === "ok" || (outcome === "failed" && options.goesOn);
   };
-  for await (const line of lines) {
+  for await (const line of linesOf(options.input)) {
     if (!goesOn(await session.line(line))) return isGood;
   }
   goesOn(await session.end());

@@ -123,6 +123,13 @@ describe("a shell session", () => {
     expect(output.split("\n").length).toBeLessThan(rowCount);
   });
 
+  test("a read that fails behind its first row shows what came before, and ends it", async () => {
+    await type(".mode json", "select json(column1) as x from (values ('{}'), ('{'));");
+    await type("select json('{') as x;");
+    expect(output).toBe('[{"x":"{}"}]\n');
+    expect(errors.match(/malformed JSON/g)).toHaveLength(2);
+  });
+
   test("a semicolon alone and comments are nothing", async () => {
     await type(";", "-- a comment", "/* another */ ;");
     expect([output, errors]).toEqual(["", ""]);

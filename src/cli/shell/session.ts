@@ -100,16 +100,21 @@ export class ShellSession {
     return "ok";
   }
 
-  /** Writes rows as they come. */
+  /** Writes rows as they come. Those before an error are whole: a JSON array is closed behind them. */
   async #read(sql: string, columns: readonly string[]): Promise<void> {
     const { connection, isClosed } = this.#options;
     const writer = this.#writer(columns);
     let rowCount = 0;
-    for await (const row of connection.prepare(sql).raw().integers("bigint").iterate()) {
-      writer.row(row);
-      rowCount += 1;
-      if (rowCount % ROWS_PER_TURN === 0) await nextTurn();
-      if (isClosed()) break; // See (4).
+    try {
+      for await (const row of connection.prepare(sql).raw().integers("bigint").iterate()) {
+        writer.row(row);
+        rowCount += 1;
+        if (rowCount % ROWS_PER_TURN === 0) await nextTurn();
+        if (isClosed()) break; // See (4).
+      }
+    } catch (error) {
+      if (rowCount > 0) writer.end();
+      throw error;
     }
     writer.end();
   }
