@@ -238,9 +238,12 @@ export function systemCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
+/** What says that the device is full, by itself or through a layer below. */
+const FULL = ["ENOSPC", "EDQUOT", "BOP_DISK_FULL"];
+
 /** Wraps what a file operation threw: BOP_DISK_FULL where the device is full, else BOP_IO. */
 export function ioError(operation: string, file: string, cause: unknown): StorageError {
-  const full = ["ENOSPC", "EDQUOT"].includes(systemCode(cause) ?? "");
+  const full = FULL.includes(systemCode(cause) ?? "");
   const why = cause instanceof Error ? cause.message : String(cause);
   const message = `${operation} of ${file} failed: ${why}`;
   return full

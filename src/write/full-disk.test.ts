@@ -150,38 +150,41 @@ test.each([true, false])(
 );
 
 // evidence: G1
-test("a reserve that takes the place of a file which could not be registered is not taken for that file again", async () => {
-  for (let seed = 1; seed <= 6; seed++) {
-    const world = await worldOf(seed);
-    const store = new LogStore({ retryMs: 20 });
-    store.io = "standard";
-    const env = world.start();
-    await world.run(async () => {
-      const log = await store.open(env);
-      await env.clock.sleep(1000);
-      for (let n = 0; n < 3; n++) await store.commitDurably(log, 100_000);
-      store.checkpointLsn = log.durableLsn;
-      store.commit(log, 3000);
-      log.kick();
-      const before = world.disk.calls.sync ?? 0;
-      while ((world.disk.calls.sync ?? 0) === before) await env.clock.sleep(0.01);
-    });
-    world.kill();
-    // That of the segment which is let go, and once more when it is to be taken.
-    for (let n = 0; n < 2; n++) store.refusals.push({ code: "ENOSPC", isMade: false });
-    const next = world.start();
-    await world.run(async () => {
-      const log = await store.open(next);
-      store.acknowledgedLsn = store.sealed.at(-1)?.lsn ?? 0;
-      expect(store.refusals).toEqual([]);
-      await next.clock.sleep(500);
-      await store.commitDurably(log, 20_000);
-    });
-    world.powerCut();
-    await reopened({ world, store });
-    expect(store.sealed).toHaveLength(5);
-  }
-});
+test.each(["ENOSPC", "BOP_DISK_FULL"] as const)(
+  "a reserve that takes the place of a file which could not be registered (%s) is not taken for that file again",
+  async (code) => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const world = await worldOf(seed);
+      const store = new LogStore({ retryMs: 20 });
+      store.io = "standard";
+      const env = world.start();
+      await world.run(async () => {
+        const log = await store.open(env);
+        await env.clock.sleep(1000);
+        for (let n = 0; n < 3; n++) await store.commitDurably(log, 100_000);
+        store.checkpointLsn = log.durableLsn;
+        store.commit(log, 3000);
+        log.kick();
+        const before = world.disk.calls.sync ?? 0;
+        while ((world.disk.calls.sync ?? 0) === before) await env.clock.sleep(0.01);
+      });
+      world.kill();
+      // That of the segment which is let go, and once more when it is to be taken.
+      for (let n = 0; n < 2; n++) store.refusals.push({ code, isMade: false });
+      const next = world.start();
+      await world.run(async () => {
+        const log = await store.open(next);
+        store.acknowledgedLsn = store.sealed.at(-1)?.lsn ?? 0;
+        expect(store.refusals).toEqual([]);
+        await next.clock.sleep(500);
+        await store.commitDurably(log, 20_000);
+      });
+      world.powerCut();
+      await reopened({ world, store });
+      expect(store.sealed).toHaveLength(5);
+    }
+  },
+);
 
 test("without a reserve, and with a batch that must be copied, a full disk is said to be full", async () => {
   const full = await lived("standard", 10);

@@ -47,7 +47,7 @@ export class LogStore {
   /** Commits that were sealed and are not known to be lost, in order. */
   sealed: Sealed[] = [];
   /** How the next registrations are refused, if they are. They may have been made all the same. */
-  refusals: { readonly code: "EIO" | "ENOSPC"; readonly isMade: boolean }[] = [];
+  refusals: { readonly code: "EIO" | "ENOSPC" | "BOP_DISK_FULL"; readonly isMade: boolean }[] = [];
   /** All commits up to here were acknowledged. */
   acknowledgedLsn = 0;
   #nextId = 1;
