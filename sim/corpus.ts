@@ -301,4 +301,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 1096,
     found: "nothing of the store: a superblock that was cut off twice lags two sequences behind",
   },
+  {
+    scenario: "decay",
+    seed: 90000042,
+    found: "half a superblock was written over beside a half that had decayed meanwhile",
+  },
 ];

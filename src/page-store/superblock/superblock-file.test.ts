@@ -9,6 +9,8 @@ const DIRECTORY = "/store";
 const PATH = `${DIRECTORY}/superblock`;
 /** Among the changes of the first write after opening: sync, two copies, sync, and twice the last three. */
 const SYNC_OF_SECOND_HALF = 10;
+/** The same where one copy of the second half has decayed: sync, a copy, sync. */
+const SYNC_OF_ONE_COPY = 3;
 
 function facts(generation: number): SuperblockFacts {
   return {
@@ -196,6 +198,62 @@ describe("the file of the superblock", () => {
       // A power cut before its first sync would take three of four.
       await cutOffIn(2 + world.random.below(SYNC_OF_SECOND_HALF - 1), "power", 3);
       expect([1, 2, 3], `seed ${seed}`).toContain(await generationAfter(world));
+    }
+  });
+
+  test("a copy that decays in the life of a process is made good before half of the others is written over", async () => {
+    for (const how of ["kill", "power"] as const) {
+      for (let seed = 0; seed < 16; seed += 1) {
+        for (let call = 1; ; call += 1) {
+          const world = simulatedWorld({ seed: seed * 1000 + call });
+          let allowed = [2, 3];
+          const work = async () => {
+            const file = await SuperblockFile.create(await place(world), facts(1));
+            await file.write(facts(2));
+            const offset = (seed % 4) * SUPERBLOCK.sizeBytes;
+            world.disk.decay({ path: PATH, kind: "bit", offset });
+            world.disk.crashAt(call, how);
+            await file.write(facts(3));
+            allowed = [3];
+          };
+          await world.run(work).catch((error) => {
+            if (world.alive) throw error;
+          });
+          if (world.alive) break; // All calls are through: the crash did not come.
+          expect(allowed, `${how}, seed ${seed}, call ${call}`).toContain(
+            await generationAfter(world),
+          );
+        }
+      }
+    }
+  });
+
+  test("a copy of the older half that decays beside a newer half is made good as the older", async () => {
+    for (let seed = 0; seed < 100; seed += 1) {
+      const world = simulatedWorld({ seed });
+      await world.run(async () => {
+        const file = await SuperblockFile.create(await place(world), facts(1));
+        // The first half can be read from here on, and no later sync need take it to the device.
+        world.disk.failNext({ operation: "sync", pathPattern: /superblock$/ });
+        await expect(file.write(facts(2))).rejects.toMatchObject({ code: "BOP_IO" });
+      });
+      world.kill();
+      let allowed = [1, 2, 3];
+      const work = async () => {
+        const file = await SuperblockFile.open(await place(world));
+        expect([1, 2]).toContain(file?.superblock.manifestGeneration);
+        const offset = (2 + (seed % 2)) * SUPERBLOCK.sizeBytes;
+        world.disk.decay({ path: PATH, kind: "bit", offset });
+        // Before it is good again, a failed sync and damage are more than is promised.
+        world.disk.crashAt(SYNC_OF_ONE_COPY + 1 + world.random.below(6), "power");
+        await file?.write(facts(3));
+        if (world.alive) allowed = [3];
+      };
+      await world.run(work).catch((error) => {
+        if (world.alive) throw error;
+      });
+      if (world.alive) world.powerCut();
+      expect(allowed, `seed ${seed}`).toContain(await generationAfter(world));
     }
   });
 

@@ -10,7 +10,10 @@
  *     doubtful half is written once more, with what it shows, before the other is written over; by
  *     the next process, and by the one whose write failed. Damage may have taken a copy of the half
  *     that is there: for that, what another process has left is synced as well.
- * (3) The file comes into being whole: it has its name only when all four copies are synced.
+ * (3) What was on the device need not be there still: a sector decays at rest, and a process writes
+ *     one superblock in hours. So the second half is read back before the first is written over, and
+ *     what has gone from it is written anew.
+ * (4) The file comes into being whole: it has its name only when all four copies are synced.
  */
 import type { File, Storage } from "../../base/env.ts";
 import { ioError, StorageError, systemCode } from "../../base/errors.ts";
@@ -32,20 +35,27 @@ export interface SuperblockPlace {
   readonly directory: string;
 }
 
+interface Found {
+  readonly superblock: Superblock;
+  readonly secondHalf: Superblock;
+  readonly doubtful: readonly number[];
+  readonly isSynced: boolean;
+}
+
 export class SuperblockFile {
   readonly #place: SuperblockPlace;
   #superblock: Superblock;
-  /** Copies that are to carry it before the first half is written over: see (2). */
+  /** What the second half carries, or is to before the first is written over. */
+  #secondHalf: Superblock;
+  /** Copies that are to carry that as well by then: see (2). */
   #doubtful: readonly number[];
   /** Nothing is left of another process that was not synced. */
   #isSynced: boolean;
 
-  private constructor(
-    place: SuperblockPlace,
-    found: { superblock: Superblock; doubtful: readonly number[]; isSynced: boolean },
-  ) {
+  private constructor(place: SuperblockPlace, found: Found) {
     this.#place = place;
     this.#superblock = found.superblock;
+    this.#secondHalf = found.secondHalf;
     this.#doubtful = found.doubtful;
     this.#isSynced = found.isSynced;
   }
@@ -82,8 +92,7 @@ export class SuperblockFile {
         details: { file: path, offset: 0, why: choice.why },
       });
     }
-    const { superblock, doubtful } = choice;
-    return new SuperblockFile(place, { superblock, doubtful, isSynced: false });
+    return new SuperblockFile(place, { ...choice, isSynced: false });
   }
 
   /** The first superblock of a new store. The directories tmp/ and the store's are there. */
@@ -109,7 +118,8 @@ export class SuperblockFile {
     } catch (cause) {
       throw ioError("create", path, cause);
     }
-    return new SuperblockFile(place, { superblock, doubtful: [], isSynced: true });
+    const found = { superblock, secondHalf: superblock, doubtful: [], isSynced: true };
+    return new SuperblockFile(place, found);
   }
 
   /** The one that was found, or the newest since of which two copies are on the device. */
@@ -128,6 +138,7 @@ export class SuperblockFile {
         await writeCopies(file, next, FIRST_HALF);
         // From here on the new one can be read back, and the old one need not be.
         this.#superblock = next;
+        this.#secondHalf = next;
         this.#doubtful = SECOND_HALF;
         await writeCopies(file, next, SECOND_HALF);
         this.#doubtful = [];
@@ -139,12 +150,18 @@ export class SuperblockFile {
     }
   }
 
-  /** The first half may be written over afterwards: see (2). */
+  /** The first half may be written over afterwards: see (2) and (3). */
   async #settle(file: File): Promise<void> {
     if (!this.#isSynced) await file.sync();
     this.#isSynced = true;
+    await this.#writeDoubtful(file);
+    this.#doubtful = await copiesWithout(file, this.#secondHalf, SECOND_HALF);
+    await this.#writeDoubtful(file);
+  }
+
+  async #writeDoubtful(file: File): Promise<void> {
     if (this.#doubtful.length === 0) return;
-    await writeCopies(file, this.#superblock, this.#doubtful);
+    await writeCopies(file, this.#secondHalf, this.#doubtful);
     this.#doubtful = [];
   }
 }
@@ -162,6 +179,22 @@ async function writeCopy(file: File, superblock: Superblock, index: number): Pro
   await file.write(encodeCopy(superblock, index), index * SUPERBLOCK.sizeBytes);
 }
 
+/** Those of them that do not carry it; one that cannot be read is one of these. */
+async function copiesWithout(
+  file: File,
+  superblock: Superblock,
+  copies: readonly number[],
+): Promise<readonly number[]> {
+  const without: number[] = [];
+  for (const index of copies) {
+    const bytes = await readCopy(file, index).catch(() => undefined);
+    const isThere =
+      bytes !== undefined && Buffer.compare(bytes, encodeCopy(superblock, index)) === 0;
+    if (!isThere) without.push(index);
+  }
+  return without;
+}
+
 interface ReadCopies {
   readonly copies: readonly (Uint8Array | undefined)[];
   /** Why one of them could not be read. */
@@ -174,17 +207,23 @@ async function readCopies(file: File): Promise<ReadCopies> {
   let unread: unknown;
   try {
     for (let index = 0; index < SUPERBLOCK_COPIES; index += 1) {
-      const bytes = new Uint8Array(SUPERBLOCK.sizeBytes);
-      const count = await file.read(bytes, index * bytes.length).catch((error: unknown) => {
+      const bytes = await readCopy(file, index).catch((error: unknown) => {
         unread = error;
-        return 0;
+        return undefined;
       });
-      copies.push(count === bytes.length ? bytes : undefined);
+      copies.push(bytes);
     }
   } finally {
     await file.close();
   }
   return { copies, unread };
+}
+
+/** Undefined where the file ends before. Throws what the device says. */
+async function readCopy(file: File, index: number): Promise<Uint8Array | undefined> {
+  const bytes = new Uint8Array(SUPERBLOCK.sizeBytes);
+  const count = await file.read(bytes, index * bytes.length);
+  return count === bytes.length ? bytes : undefined;
 }
 
 function pathOf({ directory }: SuperblockPlace): string {

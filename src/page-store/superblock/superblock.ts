@@ -171,7 +171,9 @@ export type SuperblockChoice =
       readonly superblock: Superblock;
       /** Copies that carry it; at least two. */
       readonly copies: readonly number[];
-      /** Copies that it is to be written to once more before the first half is written over: (3). */
+      /** What the second half carries; where a copy is in doubt, what it is to carry: (3). */
+      readonly secondHalf: Superblock;
+      /** Copies to be written once more, with that, before the first half is written over. */
       readonly doubtful: readonly number[];
     }
   | { readonly type: "newer"; readonly found: string }
@@ -210,7 +212,7 @@ export function chooseSuperblock(copies: readonly (Uint8Array | undefined)[]): S
     type: "found",
     superblock: winner.superblock,
     copies: winner.copies,
-    doubtful: doubtfulCopies([...holders.values()], winner),
+    ...settling([...holders.values()], winner),
   };
 }
 
@@ -221,16 +223,23 @@ interface Holder {
 }
 
 /** See (3). */
-function doubtfulCopies(holders: readonly Holder[], winner: Holder): readonly number[] {
+function settling(
+  holders: readonly Holder[],
+  winner: Holder,
+): { readonly secondHalf: Superblock; readonly doubtful: readonly number[] } {
   const carrying = (half: readonly number[]) =>
     holders.find(({ copies }) => half.every((index) => copies.includes(index)));
   const [first, second] = [carrying(FIRST_HALF), carrying(SECOND_HALF)];
+  const secondHalf = winner.superblock;
   if (first === undefined && second === undefined) {
     // Both halves have lost one: those that are whole stay until the others are, too.
-    return [...FIRST_HALF, ...SECOND_HALF].filter((index) => !winner.copies.includes(index));
+    const lost = [...FIRST_HALF, ...SECOND_HALF].filter((index) => !winner.copies.includes(index));
+    return { secondHalf, doubtful: lost };
   }
-  const wasAtFirst = first === undefined || (second !== undefined && second !== winner);
-  return wasAtFirst ? [] : SECOND_HALF;
+  if (first === undefined) return { secondHalf, doubtful: [] };
+  const wasAtFirst = second !== undefined && second !== winner;
+  if (wasAtFirst) return { secondHalf: second.superblock, doubtful: [] };
+  return { secondHalf, doubtful: SECOND_HALF };
 }
 
 /** Covers everything but which copy it is. */
