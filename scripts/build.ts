@@ -31,11 +31,11 @@ const PROGRAM = join(CLI, "main.js");
 /** Outside of dist/, which is published. */
 const STAMP = join(ROOT, "node_modules", ".cache", "bop-build");
 
-/** A hash over everything that decides the output. */
+/** A hash over everything that decides the output, and where it goes: checkouts may share packages. */
 function fingerprint(): string {
   const names = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
   const sources = names.filter((name) => name.endsWith(".ts")).map((name) => join("src", name));
-  const hash = createHash("sha256");
+  const hash = createHash("sha256").update(ROOT).update("\0");
   const others = ["tsconfig.json", "tsconfig.build.json", "package.json", "scripts/build.ts"];
   for (const path of [...sources.sort(), ...others]) {
     hash
