@@ -153,7 +153,7 @@ export class ResidentLife {
     const { random, tally } = this.#simulation;
     const paths = (await rig.chunkFiles()).filter((path) => this.#original(path) !== undefined);
     if (paths.length === 0) return;
-    const path = random.pick(paths);
+    const path = random.pick(this.#hurtAgain(paths));
     const found = rig.world.disk.contents(path);
     if (found === undefined) return; // It was evicted meanwhile.
     const bytes = found.slice();
@@ -167,6 +167,13 @@ export class ResidentLife {
       bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
       rig.world.disk.replace(path, bytes);
     }
+  }
+
+  /** Half of the time one whose file is damaged already: some of it may have been fetched since. */
+  #hurtAgain(paths: readonly string[]): readonly string[] {
+    const isAgain = this.#simulation.random.chance(0.5);
+    const damaged = paths.filter((path) => this.#damaged.has(chunkAt(path)));
+    return isAgain && damaged.length > 0 ? damaged : paths;
   }
 
   async #unlink(path: string): Promise<void> {

@@ -73,9 +73,6 @@ export async function giveLogUp(run: Run, life: Life, manager: Manager): Promise
 
 /** Nothing is refused; what an earlier life has left is retried. */
 export async function retryAll(run: Run, life: Life, manager: Manager): Promise<void> {
-  const { random } = run.simulation;
-  random.fraction();
-  random.fraction();
   await lookAgain({ run, life, manager, pauseMs: LETTERS_MS }, async (decide) => {
     for (const letter of manager.deadLetters()) {
       await decide(letter, false);
