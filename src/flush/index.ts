@@ -74,4 +74,4 @@ export { bucketName } from "./ship/bucket-name.ts";
 export { lettersOfRows } from "./ship/dead-letters.ts";
 export { FlushController } from "./ship/flush-controller.ts";
 export { ManifestShipper } from "./ship/manifest-shipper.ts";
-export { waitsFrom } from "./ship/remembered.ts";
+export { keptOf, rememberedOf, waitsFrom } from "./ship/remembered.ts";

@@ -31,7 +31,7 @@ import { shipping } from "./tables/shipping.ts";
 import { snapshots } from "./tables/snapshots.ts";
 import { watermarks } from "./tables/watermarks.ts";
 
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 6;
 
 export const TABLES: readonly AnyTable[] = [
   databases,

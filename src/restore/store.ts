@@ -29,7 +29,7 @@ import {
   segmentSequence,
 } from "../base/units.ts";
 import { wallMsOf } from "../base/wall-ms.ts";
-import { Bucket, bucketName, readBucketIdentity, surveyAll } from "../flush/index.ts";
+import { Bucket, bucketName, keptOf, readBucketIdentity, surveyAll } from "../flush/index.ts";
 import {
   chunksOfRows,
   claimOwnership,
@@ -318,6 +318,7 @@ async function shippingSoFar(
     fencedBelow: epoch,
     atMs: claimedAtMs,
     restored: true,
+    location: keptOf(objects.location),
   };
   return { putEpochs, putShipping };
 }

@@ -243,6 +243,7 @@ function rowsOfBucket(): KeyValuePair[] {
         fencedBelow: 1,
         atMs: 9,
         restored: false,
+        location: "file:///bucket",
       },
       5,
     ),

@@ -5,12 +5,12 @@
  * (1) Nothing is let go on this disk before the bucket has it, with a state that leads to it.
  */
 import { isStorageError, type StorageError } from "../../base/errors.ts";
-import { LSN_ZERO, type Lsn } from "../../base/units.ts";
+import type { Lsn } from "../../base/units.ts";
 import { Alarm } from "./alarm.ts";
 import type { EpochsSoFar } from "./begin-epoch.ts";
 import { letterOf } from "./dead-letters.ts";
 import type { FlushControllerOptions, ShippedState } from "./ports.ts";
-import { waitsFrom } from "./remembered.ts";
+import { rememberedOf, restorableLsn, waitsFrom } from "./remembered.ts";
 import { RemoteMark } from "./remote-mark.ts";
 import { ShippedWaiters } from "./shipped-waiters.ts";
 import { Troubles, unlessAborted } from "./troubles.ts";
@@ -48,11 +48,9 @@ export class Course {
 
   constructor(options: FlushControllerOptions, halted: (isHalted: boolean) => void) {
     const { clock, random, log, manifest, flushBytes, flushIntervalMs, store } = options;
-    const { shipping } = manifest.opened;
     this.options = options;
-    const isRestorable = shipping !== undefined && shipping.shippedGeneration > 0;
-    const remoteLsn = isRestorable ? shipping.shippedLsn : LSN_ZERO;
-    this.mark = new RemoteMark(remoteLsn, waitsFrom(manifest.opened));
+    const remembered = rememberedOf(manifest.opened, store.location);
+    this.mark = new RemoteMark(restorableLsn(remembered.shipping), waitsFrom(remembered));
     this.schedule = new WalSchedule({ flushBytes, flushIntervalMs }, log.durableLsn);
     const unshippedBytes = () => this.unshippedBytes;
     const mending = { manifest, location: store.location, unshippedBytes, halted };

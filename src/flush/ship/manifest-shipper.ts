@@ -130,7 +130,7 @@ export class ManifestShipper implements ManifestPump {
     [this.#unsent, this.#shipped] = [undefined, undefined];
     this.#shippedGeneration = lineage.newestState?.generation ?? 0;
     const writer = new NumberedWriter({ bucket, kind: "manifest", epoch, random: env.random });
-    const begun = { ...begin, writer, bucketName: name };
+    const begun = { ...begin, writer, bucketName: name, location: store.location };
     await manifest.publish({
       ...change,
       putShipping: this.#shippingRow(begun, lineage.reachedLsn ?? 0),

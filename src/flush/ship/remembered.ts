@@ -3,6 +3,8 @@
  *
  * (1) What is remembered of another bucket counts for nothing. What is remembered of this one is so,
  *     also before it has any state: a disk that a state is ahead of begins no epoch (compare.ts, 3).
+ *     Until the bucket is asked, what is remembered of another place is of another bucket: one that
+ *     has moved is known again by its name.
  * (2) A chain whose first state is not in the bucket never came to be: its row was written before the
  *     object was, and the object is not there.
  * (3) The row of the chain of the newest state ends with that one. A row is told of a state when that
@@ -24,10 +26,14 @@ import type { Lineage } from "../lineage/lineage.ts";
 import type { NumberedWriter } from "../lineage/numbered-writer.ts";
 import type { PumpStart } from "./ports.ts";
 
+/** Of a URL: as much of it as is remembered. */
+const LOCATION_MAX = 1024;
+
 /** An epoch in which states are put. */
 export interface Begun extends PumpStart {
   readonly writer: NumberedWriter;
   readonly bucketName: string;
+  readonly location: string;
 }
 
 /** What is not so goes out of the manifest that was opened, or is corrected. */
@@ -79,14 +85,35 @@ function upToNewest(
   return [{ ...row, lastNumber, last }];
 }
 
+type Remembered = Pick<ManifestState, "shipping" | "epochs" | "checkpointLsn">;
+
+/**
+ * What is remembered of whatever lies at a location, before anybody has asked there: see (1). Without a
+ * location, of whatever bucket it is.
+ */
+export function rememberedOf(opened: Remembered, location: string | undefined): Remembered {
+  const known = opened.shipping?.location;
+  const isElsewhere = location !== undefined && known !== undefined && known !== keptOf(location);
+  return isElsewhere ? { ...opened, shipping: undefined, epochs: [] } : opened;
+}
+
+/** The log that can be restored from the bucket that a row is about: a state has to lead to it. */
+export function restorableLsn(shipping: ShippingRow | undefined): Lsn {
+  return shipping === undefined || shipping.shippedGeneration === 0
+    ? LSN_ZERO
+    : shipping.shippedLsn;
+}
+
+/** A location as rows have it. */
+export function keptOf(location: string): string {
+  return location.slice(0, LOCATION_MAX);
+}
+
 /**
  * Log from here on waits for the sink, as far as this disk knows: neither what an epoch has begun
  * behind, which was shipped or given up, nor what was checkpointed before there was a sink.
  */
-export function waitsFrom(
-  opened: Pick<ManifestState, "shipping" | "epochs" | "checkpointLsn">,
-): Lsn {
-  const { shipping, epochs, checkpointLsn } = opened;
+export function waitsFrom({ shipping, epochs, checkpointLsn }: Remembered): Lsn {
   return laterLsn(shipping?.shippedLsn ?? checkpointLsn, epochs.at(-1)?.startLsn ?? LSN_ZERO);
 }
 
@@ -99,7 +126,7 @@ export function shippingRowOf(
     readonly reachedLsn: number;
   },
 ): ShippingRow {
-  const { epoch, writer, bucketName: bucket } = begun;
+  const { epoch, writer, bucketName: bucket, location } = begun;
   const wal = begun.wal();
   return {
     bucket,
@@ -111,5 +138,6 @@ export function shippingRowOf(
     fencedBelow: epoch,
     atMs: Math.floor(at.wallMs),
     restored: false,
+    location: keptOf(location),
   };
 }

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LSN_ZERO, type Lsn, lsn } from "../../base/units.ts";
+import type { ShippingRow } from "../../manifest/index.ts";
 import { type FlushState, moveFlush } from "./flush-state.ts";
+import { keptOf, rememberedOf, restorableLsn, waitsFrom } from "./remembered.ts";
 import { RemoteMark } from "./remote-mark.ts";
 import { WalSchedule } from "./wal-schedule.ts";
 
@@ -48,6 +50,42 @@ describe("the mark of what is remote", () => {
         }
       }),
     );
+  });
+});
+
+describe("what a disk remembers of a bucket", () => {
+  const shipping: ShippingRow = {
+    bucket: "a",
+    epoch: 2,
+    walNumber: 3,
+    shippedLsn: lsn(8192),
+    manifestNumber: 4,
+    shippedGeneration: 5,
+    fencedBelow: 2,
+    atMs: 9,
+    restored: false,
+    location: "file:///a",
+  };
+  const epochs = [{ epoch: 2, startLsn: lsn(4096), claimedAtMs: 8 }];
+  const opened = { shipping, epochs, checkpointLsn: lsn(6000) };
+
+  test("counts for its own place, for none, and for any if its place is not known", () => {
+    expect(rememberedOf(opened, "file:///a")).toEqual(opened);
+    expect(rememberedOf(opened, undefined)).toEqual(opened);
+    const unknown = { ...opened, shipping: { ...shipping, location: undefined } };
+    expect(rememberedOf(unknown, "file:///b")).toEqual(unknown);
+    const long = `file:///${"x".repeat(5000)}`;
+    const kept = { ...opened, shipping: { ...shipping, location: keptOf(long) } };
+    expect(rememberedOf(kept, long)).toEqual(kept);
+  });
+
+  test("counts for nothing elsewhere: log waits from the checkpoint on, and none can be restored", () => {
+    const elsewhere = rememberedOf(opened, "file:///b");
+    expect(restorableLsn(elsewhere.shipping)).toBe(LSN_ZERO);
+    expect(waitsFrom(elsewhere)).toBe(6000);
+    expect(waitsFrom(opened)).toBe(8192);
+    expect(restorableLsn(shipping)).toBe(8192);
+    expect(restorableLsn({ ...shipping, shippedGeneration: 0 })).toBe(LSN_ZERO);
   });
 });
 

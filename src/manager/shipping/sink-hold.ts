@@ -10,10 +10,12 @@
  *     went meanwhile would be a hole in what can be restored. `sink: "none"` gives that up.
  * (2) More may be held than waits for the sink: until a state leads there, also what the sink has, or
  *     what was given up. Only what waits counts against `maxUnshippedBytes`.
+ * (3) A sink at another place than the one that is remembered may be another bucket, which needs the
+ *     log behind the checkpoint; or the same one, or a mistake, and then the old one misses its own.
  */
 import type { Env, Storage } from "../../base/env.ts";
-import type { Lsn } from "../../base/units.ts";
-import { BucketArchive, ChunkFetcher, waitsFrom } from "../../flush/index.ts";
+import { earlierLsn, type Lsn } from "../../base/units.ts";
+import { BucketArchive, ChunkFetcher, rememberedOf, waitsFrom } from "../../flush/index.ts";
 import { type ManifestState, type OpenKeyValueStore, RowFeed } from "../../manifest/index.ts";
 import type { RemoteChunks } from "../../page-store/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
@@ -96,8 +98,10 @@ export class SinkHold {
       this.#archive = new BucketArchive({ store, storeId, shipped: shipping });
     }
     if (this.#isGivenUp || (shipping === undefined && this.feed === undefined)) return;
-    this.#heldLsn = shipping?.shippedLsn ?? checkpointLsn;
-    this.#waitsFromLsn = waitsFrom(opened);
+    const remembered = rememberedOf(opened, store?.location);
+    const knownLsn = remembered.shipping?.shippedLsn;
+    this.#heldLsn = knownLsn ?? earlierLsn(shipping?.shippedLsn ?? checkpointLsn, checkpointLsn); // (3)
+    this.#waitsFromLsn = waitsFrom(remembered);
   }
 
   /** From now on whoever ships says what may go. */

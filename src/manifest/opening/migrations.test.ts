@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { present } from "../../base/assert.ts";
 import { isStorageError } from "../../base/errors.ts";
 import { chunkId, lsn, streamId } from "../../base/units.ts";
 import { DIRECTORY, manifestWorld } from "../manifest.fixture.ts";
@@ -124,13 +125,13 @@ describe("a store of schema 1", () => {
   test("has the old schema or the new one after a crash at any moment of it", async () => {
     const schemas = await schemasAfterCrashes("schema-1.txt", {
       seeds: 60,
-      withinMs: 5,
+      withinMs: 6.5,
       check: ({ opened, stats }, which) => {
         expect(opened.databases, which).toHaveLength(4);
         expect(stats.rows, which).toMatchObject({ names: 3, chunks: 2 });
       },
     });
-    expect(schemas).toEqual(new Set([1, 2, 3, 4, 5]));
+    expect(schemas).toEqual(new Set([1, 2, 3, 4, 5, 6]));
   });
 });
 
@@ -186,14 +187,14 @@ describe("a store of schema 2", () => {
   test("has the old schema or the new one after a crash at any moment of it", async () => {
     const schemas = await schemasAfterCrashes("schema-2.txt", {
       seeds: 40,
-      withinMs: 4.5,
+      withinMs: 5.5,
       check: (manifest, which) => {
         expect(manifest.stats.rows, which).toMatchObject({ databases: 4, mapRows: 5 });
         const row = manifest.mapRow(streamId(2), 1, lsn(1));
         expect(row?.locations[100], which).toBe(6 * 2 ** 24 + 16);
       },
     });
-    expect(schemas).toEqual(new Set([2, 3, 4, 5]));
+    expect(schemas).toEqual(new Set([2, 3, 4, 5, 6]));
   });
 
   test("is not opened over a row that is damaged, and nothing of it is touched", async () => {
@@ -253,7 +254,7 @@ describe("a store of schema 3", () => {
       withinMs: 4.5,
       check: ({ opened }, which) => expect(opened.databases, which).toHaveLength(3),
     });
-    expect(schemas).toEqual(new Set([3, 4, 5]));
+    expect(schemas).toEqual(new Set([3, 4, 5, 6]));
   });
 });
 
@@ -293,7 +294,34 @@ describe("a store of schema 4", () => {
       withinMs: 4.5,
       check: ({ opened }, which) => expect(opened.deadLetters, which).toMatchObject([{ bytes: 4 }]),
     });
-    expect(schemas).toEqual(new Set([4, 5]));
+    expect(schemas).toEqual(new Set([4, 5, 6]));
+  });
+});
+
+describe("a store of schema 5", () => {
+  // evidence: G21
+  test("opens as it was, and does not know where its bucket is", async () => {
+    const { world, open, ready } = storedWorld(11, fixture("schema-5.txt"));
+    await ready;
+    const manifest = await open();
+    const { opened } = manifest;
+    const known = { bucket: "file:///backup", epoch: 2, walNumber: 7, shippedLsn: 16384 };
+    expect(opened.shipping).toMatchObject({ ...known, restored: false, location: undefined });
+    expect(opened.lostWindows).toMatchObject([{ epoch: 2, fromLsn: 4096, toLsn: 8192 }]);
+    expect(opened.deadLetters).toMatchObject([{ sequence: 3, bytes: 4 }]);
+    const shipping = { ...present(opened.shipping, "the row"), location: "file:///backup" };
+    await world.run(() => manifest.publish({ putShipping: shipping }));
+    world.kill();
+    expect((await open()).opened.shipping).toEqual(shipping);
+  });
+
+  test("has the old schema or the new one after a crash at any moment of it", async () => {
+    const schemas = await schemasAfterCrashes("schema-5.txt", {
+      seeds: 20,
+      withinMs: 4.5,
+      check: ({ opened }, which) => expect(opened.shipping, which).toMatchObject({ epoch: 2 }),
+    });
+    expect(schemas).toEqual(new Set([5, 6]));
   });
 });
 

@@ -6,6 +6,7 @@
  *   2 → 3  the page map has versions, databases have families; chunks count what names them
  *   3 → 4  tables of what lies in a bucket
  *   4 → 5  tables of lost windows and of scrubs; dead letters say how many bytes wait
+ *   5 → 6  the row of shipping says where its bucket was
  *
  * (1) Forward only, one after the other, each in one commit together with the new version: a crash
  *     leaves the old schema or the new one.
@@ -24,8 +25,9 @@ import { toSchema2 } from "./migrations/to-schema-2.ts";
 import { toSchema3 } from "./migrations/to-schema-3.ts";
 import { toSchema4 } from "./migrations/to-schema-4.ts";
 import { toSchema5 } from "./migrations/to-schema-5.ts";
+import { toSchema6 } from "./migrations/to-schema-6.ts";
 
-const MIGRATIONS: readonly Migration[] = [toSchema2, toSchema3, toSchema4, toSchema5];
+const MIGRATIONS: readonly Migration[] = [toSchema2, toSchema3, toSchema4, toSchema5, toSchema6];
 
 /** Brings the store up to SCHEMA_VERSION. Throws BOP_FORMAT for a newer one, and BOP_CORRUPT. */
 export async function migrate(store: KeyValueStore, file: string): Promise<void> {

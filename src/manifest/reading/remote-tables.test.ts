@@ -73,10 +73,11 @@ const SAMPLES: readonly Sample[] = [
       fencedBelow: 6,
       atMs: 7,
       restored: true,
+      location: "c:",
     },
     bytes:
-      "13 01020061620100000000000000020000000000000003000000000000000400000000000000050" +
-      "000000000000006000000000000000700000000000000010500000000000000582cc9f2",
+      "13 02020061620100000000000000020000000000000003000000000000000400000000000000050" +
+      "000000000000006000000000000000700000000000000010200633a05000000000000009a8f3718",
     rows: fc.record({
       bucket: text,
       epoch: u53,
@@ -87,6 +88,9 @@ const SAMPLES: readonly Sample[] = [
       fencedBelow: u53,
       atMs: u53,
       restored: fc.boolean(),
+      location: fc.option(fc.string({ unit: "binary", minLength: 1, maxLength: 20 }), {
+        nil: undefined,
+      }),
     }),
   }),
   sample(epochs, {

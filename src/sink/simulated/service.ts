@@ -7,6 +7,8 @@ import { SimulatedBucket } from "./bucket.ts";
 import { SinkFaults } from "./faults.ts";
 
 export interface SimulatedService {
+  /** URL of the bucket there. */
+  readonly location: string;
   readonly bucket: SimulatedBucket;
   readonly faults: SinkFaults;
   readonly random: SeededRandom;
@@ -14,8 +16,9 @@ export interface SimulatedService {
   calls: number;
 }
 
-export function simulatedService(seed: number): SimulatedService {
+export function simulatedService(seed: number, location = "memory://bucket"): SimulatedService {
   const dice = seeded(seed);
   const faults = new SinkFaults(dice.fork());
-  return { bucket: new SimulatedBucket(), faults, random: dice.fork(), calls: 0 };
+  const bucket = new SimulatedBucket();
+  return { location, bucket, faults, random: dice.fork(), calls: 0 };
 }

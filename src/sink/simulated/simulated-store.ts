@@ -60,7 +60,7 @@ interface Answered<T> {
 }
 
 export class SimulatedStore implements ObjectStore {
-  readonly location = "memory://bucket";
+  readonly location: string;
   readonly #service: SimulatedService;
   readonly #clock: Clock;
   readonly #latencyMsMax: number;
@@ -68,6 +68,7 @@ export class SimulatedStore implements ObjectStore {
   readonly #closing = new AbortController();
 
   constructor({ service, clock, latencyMsMax = 0, timeoutMs = TIMEOUT_MS }: SimulatedStoreOptions) {
+    this.location = service.location;
     this.#service = service;
     this.#clock = clock;
     this.#latencyMsMax = latencyMsMax;
