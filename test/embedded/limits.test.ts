@@ -3,60 +3,9 @@
  * driver.
  */
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Env } from "../../src/base/env.ts";
-import {
-  type Connection,
-  type Database,
-  isStorageError,
-  Manager,
-  type ManagerOptions,
-} from "../../src/index.ts";
-import { type SimulatedWorld, seeded, simulatedWorld } from "../../src/io/index.ts";
-import { memoryStores } from "../../src/manifest/index.ts";
+import { type Connection, isStorageError, Manager } from "../../src/index.ts";
 import { prepareEngines } from "../../src/sqlite/index.ts";
-
-const STORE = "/store";
-const WAL = /\/wal\/.*\.wal$/;
-const DRIVERS = ["standard", "direct"] as const;
-const FLUSH = { standard: "sync", direct: "write" } as const;
-
-type Rest = Omit<ManagerOptions, "directory" | "env" | "openKeyValueStore">;
-
-interface Place {
-  readonly world: SimulatedWorld;
-  readonly env: Env;
-  readonly manager: Manager;
-  readonly notes: Database;
-  reopen(): Promise<Manager>;
-}
-
-async function within(options: Rest, body: (place: Place) => Promise<void>): Promise<void> {
-  const world = simulatedWorld({ seed: 3 });
-  const stores = memoryStores(seeded(4));
-  const open = (env: Env) =>
-    Manager.open({
-      directory: STORE,
-      env,
-      openKeyValueStore: stores.openerFor(env),
-      segmentBytes: 256 * 1024,
-      checkpointLogBytes: 1024 * 1024,
-      ...options,
-    });
-  const env = world.start();
-  await world.run(async () => {
-    const manager = await open(env);
-    const notes = await manager.database("notes");
-    await notes.exec("create table note (id integer primary key, body text)");
-    const reopen = () => open(env);
-    await body({ world, env, manager, notes, reopen });
-  });
-}
-
-const refusalOf = (call: Promise<unknown>) =>
-  call.then(
-    () => "done",
-    (error: unknown) => (isStorageError(error, "BOP_BACKPRESSURE") ? error.details.full : error),
-  );
+import { DRIVERS, FLUSH, refusalOf, WAL, within } from "./hurt-log.fixture.ts";
 
 const BIG = "insert into note (body) values (hex(randomblob(60000)))";
 

@@ -1,5 +1,11 @@
-/** A TURN WITH THE WRITER of a database, for a seat of its own that is about to write. */
-import type { Disposer } from "../../base/env.ts";
+/**
+ * A TURN WITH THE WRITER of a database, for a seat of its own that is about to write.
+ *
+ * (1) Who gave up has no turn.
+ * (2) While the log takes nothing new, nobody has: he waits for that as all do who write (writer.ts
+ *     (5)), and it is no other writer that he waits for.
+ */
+import type { Clock, Disposer } from "../../base/env.ts";
 import { SqliteError } from "../../sqlite/index.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import type { Session } from "./session.ts";
@@ -15,10 +21,7 @@ export interface WriterClaim {
   readonly until?: AbortSignal | undefined;
 }
 
-/**
- * Waits for a turn with the writer, and keeps it until the function that it resolves with runs. Who gave
- * up has no turn.
- */
+/** Waits for a turn with the writer, and keeps it until the function that it resolves with runs. */
 export function acquireWriter({ database, session, until }: WriterClaim): Promise<() => void> {
   const { clock } = database.options.env;
   return new Promise((resolve, reject) => {
@@ -31,7 +34,7 @@ export function acquireWriter({ database, session, until }: WriterClaim): Promis
     const giveUp = (error: unknown): void => settled(() => reject(error));
     const limit =
       until === undefined
-        ? clock.deadline(BUSY_TIMEOUT_MS, () => giveUp(busy()))
+        ? untilBusy(clock, () => database.writer.waitsForLog, giveUp)
         : onAbort(until, giveUp);
     database.writer.push({
       kind: "hold",
@@ -40,10 +43,28 @@ export function acquireWriter({ database, session, until }: WriterClaim): Promis
       get cancelled(): boolean {
         return !waiting;
       },
-      start: (release) => settled(() => resolve(release)),
+      start: (release) => {
+        database.options.admit();
+        settled(() => resolve(release));
+      },
       refuse: giveUp,
     });
   });
+}
+
+/** Its time begins anew while it is the log that is waited for: see (2). */
+function untilBusy(
+  clock: Clock,
+  waitsForLog: () => boolean,
+  giveUp: (error: unknown) => void,
+): Disposer {
+  const arm = (): Disposer => clock.deadline(BUSY_TIMEOUT_MS, isOver);
+  const isOver = (): void => {
+    if (waitsForLog()) timer = arm();
+    else giveUp(busy());
+  };
+  let timer = arm();
+  return { dispose: () => timer.dispose() };
 }
 
 function onAbort(signal: AbortSignal, giveUp: (reason: unknown) => void): Disposer {

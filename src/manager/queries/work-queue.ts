@@ -42,11 +42,16 @@ export class WorkQueue {
     this.#head = 0;
   }
 
-  find(wanted: (work: Work) => boolean): Work | undefined {
+  /** All of it, in order; the queue stays as it is meanwhile. */
+  *waiting(): Generator<Work> {
     for (let at = this.#head; at < this.#entries.length; at += 1) {
       const work = this.#entries[at];
-      if (work !== undefined && wanted(work)) return work;
+      if (work !== undefined) yield work;
     }
+  }
+
+  find(wanted: (work: Work) => boolean): Work | undefined {
+    for (const work of this.waiting()) if (wanted(work)) return work;
     return undefined;
   }
 

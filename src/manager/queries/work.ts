@@ -25,7 +25,7 @@ export interface Shape<T> {
 
 interface Settled {
   readonly session: Session;
-  /** Monotonic time at which it was first turned away for now; 0 if it never was. */
+  /** Monotonic time since which it waits for the log to take something new; 0 if it never did. */
   waitingSinceMs: number;
   refuse(error: unknown): void;
 }

@@ -10,6 +10,8 @@
  * (4) While pages are waited for, nothing of the work at the front has happened, and the connection
  *     is free for readers; but a script may be in a transaction, and then the writer counts as held.
  *     If they cannot be had, that is the answer of whose they are, and of nobody else.
+ * (5) All that waits when the log takes nothing new waits for that from then on, each for as long as
+ *     the first: nobody's time begins when that of those before him is over.
  */
 import { assert } from "../../base/assert.ts";
 import type { Clock, Disposer } from "../../base/env.ts";
@@ -66,6 +68,8 @@ export class Writer {
     unshift: (members: readonly Member[]): void => this.#queue.unshift(members),
   };
   #held = false;
+  /** The log took nothing new when the front was tried last. */
+  #isTurnedAway = false;
   #pause: Disposer | undefined;
   /** Of the work at the front, from its first miss on. */
   #wait: PageWait | undefined;
@@ -81,6 +85,11 @@ export class Writer {
 
   get busy(): boolean {
     return this.#held || this.#queue.length > 0;
+  }
+
+  /** What waits, waits for the log: see (5). */
+  get waitsForLog(): boolean {
+    return this.#isTurnedAway;
   }
 
   get held(): boolean {
@@ -114,6 +123,7 @@ export class Writer {
       if (work.kind === "member") waiting = this.#runMembers(context);
       else if (work.kind === "alone") waiting = this.#runAlone(work);
       else this.#startHold(work);
+      this.#isTurnedAway = false;
       if (this.#wait !== undefined) this.#endWait();
     } catch (error) {
       this.#turnedAway(work, error);
@@ -210,10 +220,8 @@ export class Writer {
       return;
     }
     this.#endWait();
-    const nowMs = this.#clock.monotonicMs();
-    if (work.waitingSinceMs === 0) work.waitingSinceMs = nowMs;
-    const waitedMs = nowMs - work.waitingSinceMs;
-    if (refusedAtTheDoor(error) && waitedMs < this.#options.admissionTimeoutMs) {
+    this.#isTurnedAway = refusedAtTheDoor(error);
+    if (this.#isTurnedAway && this.#waitedMs(work) < this.#options.admissionTimeoutMs) {
       const { retryAfterMs } = (error as StorageError<"BOP_BACKPRESSURE">).details;
       this.#pause = this.#clock.deadline(retryAfterMs, () => {
         this.#pause = undefined;
@@ -224,6 +232,15 @@ export class Writer {
     this.#queue.shift();
     work.session.queuedCount--;
     work.refuse(error);
+  }
+
+  /** See (5). */
+  #waitedMs(front: Work): number {
+    const nowMs = this.#clock.monotonicMs();
+    for (const work of this.#queue.waiting()) {
+      if (work.waitingSinceMs === 0) work.waitingSinceMs = nowMs;
+    }
+    return nowMs - front.waitingSinceMs;
   }
 
   /** See (4). The front keeps its place. */
