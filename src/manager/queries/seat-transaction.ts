@@ -13,8 +13,9 @@
  *
  * (1) A statement that finds pages away throws PagesAway, and has not happened (retry-point.ts).
  * (2) A statement that may write needs the writer first (`needsWriter`), which is kept until the seat
- *     is out of its transaction. So SQLITE_BUSY does not happen within a process; SQLITE_BUSY_SNAPSHOT
- *     does, where a transaction read before somebody else wrote.
+ *     is out of its transaction, or the statement has not begun to write. So SQLITE_BUSY does not happen
+ *     within a process; SQLITE_BUSY_SNAPSHOT does, where a transaction read before somebody else wrote.
+ *     That one holds up nobody, however long it stays open.
  * (3) SQLite may roll a transaction back by itself: an I/O error, a full disk, `or rollback`. A
  *     function's transaction is lost then: it keeps the writer to its end.
  * (4) When it has given the writer back, the writer's seat is somebody else's, and is not touched; nor
@@ -345,6 +346,7 @@ export class SeatTransaction {
     const seenLsn = this.#see(isBegun ? LSN_ZERO : this.#shownLsn());
     if (!this.isScoped) this.#ended();
     else if (this.seat.connection.open && !this.isOpen) this.#lost ??= failure;
+    this.#letGoUnused();
     return seenLsn;
   }
 
@@ -367,6 +369,13 @@ export class SeatTransaction {
     if (!connection.open || !connection.autocommit) return;
     if (connection.lastCommitLsn !== undefined) this.session.committed(connection.lastCommitLsn);
     this.#letGo();
+  }
+
+  /** See (2). */
+  #letGoUnused(): void {
+    const { connection } = this.seat;
+    if (this.#isShared || !this.hasWriter || !connection.open) return;
+    if (!connection.writing && !connection.autocommit) this.#letGo();
   }
 
   #letGo(): void {

@@ -26,6 +26,25 @@ async function opened({ manager, shipper, clock }: HandShipped) {
 
 beforeEach(() => prepareEngines("sqlite", 2));
 
+test.each(["insert into note (body) values ('late')", "drop table note"])(
+  "a transaction of a connection that read too early to write holds up nobody: %s",
+  (sql) =>
+    shippedByHand({}, async (it) => {
+      const { notes, own, events, noted } = await opened(it);
+      await own.exec(`begin; ${COUNT}`);
+      await notes.exec(INSERT);
+      await expect(own.exec(sql)).rejects.toMatchObject({ sqliteCode: "SQLITE_BUSY_SNAPSHOT" });
+      const other = await notes.connect();
+      await noted("handle", notes.exec(INSERT));
+      await noted("connection", other.exec(INSERT));
+      expect(events).toEqual(["handle", "connection"]);
+      expect(own.inTransaction).toBe(true);
+      expect(await own.prepare(COUNT).pluck().get()).toBe(1);
+      await own.exec(`rollback; ${INSERT}`);
+      expect(await notes.prepare(COUNT).pluck().get()).toBe(5);
+    }),
+);
+
 describe("a transaction on a connection", () => {
   test.each(["time", "signal"])(
     "that waits for the writer gives up by its %s, and others write behind it",
