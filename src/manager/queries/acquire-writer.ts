@@ -7,6 +7,7 @@
  */
 import type { Clock, Disposer } from "../../base/env.ts";
 import { SqliteError } from "../../sqlite/index.ts";
+import { refusedAtTheDoor } from "./group.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import type { Session } from "./session.ts";
 
@@ -44,12 +45,21 @@ export function acquireWriter({ database, session, until }: WriterClaim): Promis
         return !waiting;
       },
       start: (release) => {
-        database.options.admit();
+        awaitLog(database);
         settled(() => resolve(release));
       },
       refuse: giveUp,
     });
   });
+}
+
+/** Throws BOP_BACKPRESSURE: see (2). What is worse is for a statement that does write to hear. */
+function awaitLog({ options }: OpenDatabase): void {
+  try {
+    options.admit();
+  } catch (error) {
+    if (refusedAtTheDoor(error)) throw error;
+  }
 }
 
 /** Its time begins anew while it is the log that is waited for: see (2). */
