@@ -178,7 +178,7 @@ export class ResidentLife {
 
   async #unlink(path: string): Promise<void> {
     const { rig } = this.remote;
-    const { storage } = rig.world.start();
+    const { storage } = rig.env;
     await rig.world.run(storage.unlink(path)).catch((error: unknown) => {
       if (systemCode(error) !== "ENOENT") throw error; // It was evicted meanwhile.
     });

@@ -33,6 +33,12 @@ export interface RigOptions {
   readonly remote?: (env: Env) => RemoteChunks;
 }
 
+interface RunningProcess {
+  readonly env: Env;
+  readonly manifest: Manifest;
+  readonly store: PageStore;
+}
+
 export class Rig {
   readonly world: SimulatedWorld;
   readonly log: MemoryLog;
@@ -49,7 +55,7 @@ export class Rig {
   /** What was healed, in all processes. */
   readonly healed: HealedChunk[] = [];
   readonly #remote: ((env: Env) => RemoteChunks) | undefined;
-  #process: { readonly manifest: Manifest; readonly store: PageStore } | undefined;
+  #process: RunningProcess | undefined;
   readonly #removed: StreamId[] = [];
 
   private constructor({ seed, limits = {}, remote }: RigOptions, echo?: Outlived) {
@@ -93,6 +99,11 @@ export class Rig {
     return this.store.space(streamId(stream));
   }
 
+  /** Of the newest process. What is done with it when that is dead fails, as it would. */
+  get env(): Env {
+    return this.#running().env;
+  }
+
   /** Starts a process: opens, and replays the log. */
   start(): Promise<void> {
     return this.world.run(async () => {
@@ -118,7 +129,7 @@ export class Rig {
         onHealed,
         ...(remote && { remote }),
       });
-      this.#process = { manifest, store };
+      this.#process = { env, manifest, store };
       const commits = this.log.restart(checkpointLsn);
       this.catalogue.restart(manifest.opened, commits);
       for (const commit of commits) {
@@ -183,7 +194,7 @@ export class Rig {
   /** Names of chunk files on the disk. */
   chunkFiles(): Promise<readonly string[]> {
     return this.world.run(async () => {
-      const { storage } = this.world.start();
+      const { storage } = this.env;
       const names: string[] = [];
       for (const folder of await storage.list(`${DIRECTORY}/chunks`)) {
         for (const name of await storage.list(`${DIRECTORY}/chunks/${folder}`)) {
@@ -194,7 +205,7 @@ export class Rig {
     });
   }
 
-  #running(): { readonly manifest: Manifest; readonly store: PageStore } {
+  #running(): RunningProcess {
     if (this.#process === undefined) throw new Error("no process is running");
     return this.#process;
   }

@@ -59,7 +59,7 @@ export class TestBucket {
   async ship(rig: Rig): Promise<void> {
     const files = await rig.chunkFiles();
     await rig.world.run(async () => {
-      const { clock } = rig.world.start();
+      const { clock } = rig.env;
       const store = new SimulatedStore({ service: this.service, clock });
       for (const path of files) {
         const chunk = chunkAt(path);
@@ -75,7 +75,7 @@ export class TestBucket {
   /** Flips a bit of what was put. */
   async damage(rig: Rig, chunk: ChunkId, at: number): Promise<void> {
     await rig.world.run(async () => {
-      const { clock } = rig.world.start();
+      const { clock } = rig.env;
       const store = new SimulatedStore({ service: this.service, clock });
       const found = await store.get(keyOf(chunk));
       const bytes = Uint8Array.from(found?.bytes ?? []);
