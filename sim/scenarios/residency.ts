@@ -73,6 +73,7 @@ export async function residency(options: SimulationOptions): Promise<void> {
 /** False once the process has died. */
 async function stepOf({ random, tally }: Simulation, life: ResidentLife): Promise<boolean> {
   const { rig } = life.remote;
+  if (!rig.world.alive) return false; // It died of what goes on behind the step before.
   const step = random.pick(DRAWN);
   tally.add(`steps: ${step}`);
   try {

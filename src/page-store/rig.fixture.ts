@@ -194,7 +194,7 @@ export class Rig {
   /** Names of chunk files on the disk. */
   chunkFiles(): Promise<readonly string[]> {
     return this.world.run(async () => {
-      const { storage } = this.env;
+      const { storage } = this.world.alive ? this.env : this.world.start();
       const names: string[] = [];
       for (const folder of await storage.list(`${DIRECTORY}/chunks`)) {
         for (const name of await storage.list(`${DIRECTORY}/chunks/${folder}`)) {
