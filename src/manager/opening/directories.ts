@@ -11,7 +11,8 @@ export async function hasStore(env: Env, directory: string): Promise<boolean> {
   return (await hasSuperblock(env, directory)) || (await isThere(env, `${directory}/manifest`));
 }
 
-async function isThere({ storage }: Pick<Env, "storage">, path: string): Promise<boolean> {
+/** Throws BOP_IO if that cannot be told. */
+export async function isThere({ storage }: Pick<Env, "storage">, path: string): Promise<boolean> {
   try {
     return (await storage.stat(path)) !== undefined;
   } catch (cause) {

@@ -51,6 +51,7 @@ import type { ResolvedOptions } from "../resolve-options.ts";
 import { SinkHold } from "../shipping/sink-hold.ts";
 import { hasSuperblock, makeDirectories } from "./directories.ts";
 import { HealedFiles } from "./healed-files.ts";
+import { overNeverMade } from "./never-made.ts";
 import { Superblocks } from "./superblocks.ts";
 
 export interface Parts {
@@ -98,7 +99,8 @@ export async function assemble(
   sink: ObjectStore | undefined,
 ): Promise<Parts> {
   const { directory } = options;
-  const openKeyValueStore = options.openKeyValueStore ?? openLmdbStore;
+  const open = options.openKeyValueStore ?? openLmdbStore;
+  const openKeyValueStore = overNeverMade(open, { env, directory });
   const undo: (() => Promise<void>)[] = [];
   try {
     await makeDirectories(env, directory);
