@@ -306,4 +306,10 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 90000042,
     found: "half a superblock was written over beside a half that had decayed meanwhile",
   },
+  {
+    scenario: "gaps",
+    seed: 110000059,
+    found:
+      "a restored store gave a chunk the id of one that the bucket had, and never put it there",
+  },
 ];

@@ -72,7 +72,7 @@ export class PageStore {
       nextChunkId,
       durableFolders,
     });
-    this.#nextChunkId = this.#spills.freeId(opened.nextChunkId);
+    this.#nextChunkId = this.#spills.freeId(opened);
     this.residency = this.#makeResidency(options, found);
     const buffers = new PageBuffers();
     const { cacheBytes, openChunks, maxTransactionBytes, transactionMemoryBytes } = this.#limits;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { pageNumber } from "../../base/units.ts";
+import { chunkId, lsn, pageNumber } from "../../base/units.ts";
 import type { FaultOrder } from "../../io/index.ts";
+import { chunkAt } from "../residency/bucket.fixture.ts";
 import { DIRECTORY, type Rig } from "../rig.fixture.ts";
 import { commit, fills, images, LIMITS, PAGE_BYTES, rigOf, spill, upTo } from "./spill.fixture.ts";
 
@@ -179,6 +180,17 @@ describe("a checkpoint", () => {
     expect(await rig.chunkFiles()).toHaveLength(4);
     await rig.restart("power");
     expect(fills(rig.space(1))).toEqual(Object.values(upTo(20, 100)));
+  });
+
+  test("never gives the id of what only the bucket has: a writer put it whose commit never got there", async () => {
+    const rig = await rigOf();
+    const object = { epoch: 1, fileBytes: 4096, bornGeneration: 0 };
+    const row = { ...object, chunk: chunkId(7), namedLsn: lsn(1 << 20) };
+    await rig.world.run(() => rig.manifest.publish({ putRemoteChunks: [row] }));
+    await rig.restart("power");
+    commit(rig.space(1), { 1: 1 });
+    await rig.checkpoint();
+    expect((await rig.chunkFiles()).map(chunkAt)).toEqual([8]);
   });
 });
 

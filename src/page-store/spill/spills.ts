@@ -3,6 +3,7 @@
  * being closed or removed while nobody waits.
  */
 import { type ChunkId, chunkId } from "../../base/units.ts";
+import type { ManifestState } from "../../manifest/index.ts";
 import type { ResolvedPageStoreLimits } from "../limits.ts";
 import type { SpillGround } from "./spill.ts";
 import type { ShelfPlace, SpillShelf } from "./spill-shelf.ts";
@@ -14,6 +15,9 @@ export interface SpillsParts {
   readonly nextChunkId: () => ChunkId;
   readonly durableFolders: Set<string>;
 }
+
+/** What the manifest says. */
+type GivenIds = Pick<ManifestState, "nextChunkId" | "remoteChunks">;
 
 export class Spills {
   readonly shelf: SpillShelf;
@@ -27,9 +31,15 @@ export class Spills {
     this.ground = { ...place, ...parts, chunkBytesMax, maxTransactionBytes, settleLater };
   }
 
-  /** The lowest id that no chunk has, if `next` is that by the manifest. */
-  freeId(next: ChunkId): ChunkId {
-    return chunkId(Math.max(next, this.shelf.highest + 1));
+  /**
+   * The lowest id that no chunk has, here or in the bucket: ids of spills are in no state of the manifest
+   * before a checkpoint takes them over. One that only a row of the bucket tells of was put by a writer
+   * whose log ended before the commit that names it.
+   */
+  freeId({ nextChunkId, remoteChunks }: GivenIds): ChunkId {
+    let highest = Math.max(nextChunkId - 1, this.shelf.highest);
+    for (const { chunk } of remoteChunks) highest = Math.max(highest, chunk);
+    return chunkId(highest + 1);
   }
 
   /** What transactions spilled that a crash kept from committing. All of the log is replayed. */
