@@ -312,4 +312,9 @@ export const CORPUS: readonly PastFailure[] = [
     found:
       "a restored store gave a chunk the id of one that the bucket had, and never put it there",
   },
+  {
+    scenario: "gaps",
+    seed: 120000097,
+    found: "a base that was never finished hid the states behind it from who restores",
+  },
 ];

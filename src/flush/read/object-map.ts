@@ -102,21 +102,26 @@ export class ObjectMap {
 
   /**
    * The place of the last object for which the condition holds, which holds for all before it; −1 if
-   * there is none.
+   * there is none. Of one that says nothing, undefined, those behind it are asked.
    */
-  async lastWhere(holds: (header: ObjectHeader) => boolean): Promise<number> {
+  async lastWhere(holds: (header: ObjectHeader) => boolean | undefined): Promise<number> {
     let [low, high] = [0, this.#refs.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const header = await this.header(this.#refs[middle] as ObjectRef);
-      if (header === undefined) {
-        this.#refs.splice(middle, 1); // See (1).
-        high -= 1;
-      } else if (holds(header)) {
-        low = middle + 1;
-      } else {
-        high = middle;
+      let at = middle;
+      let verdict: boolean | undefined;
+      while (at < high && verdict === undefined) {
+        const header = await this.header(this.#refs[at] as ObjectRef);
+        if (header === undefined) {
+          this.#refs.splice(at, 1); // See (1).
+          high -= 1;
+        } else {
+          verdict = holds(header);
+          at += 1;
+        }
       }
+      if (verdict === true) low = at;
+      else high = middle;
     }
     return low - 1;
   }

@@ -4,8 +4,9 @@
  * (1) A state is at every batch behind a base that is there wholly: its parts, the batch that makes
  *     it whole, and all batches between.
  * (2) Over all states and epochs LSNs and times ascend, so that a few headers find any of them. A base
- *     is no state: what it is read with is no later than that of the states behind it, and may be
- *     earlier than that of those before it. A search may end at it, above what was looked for.
+ *     is no state and is passed over: what it is read with may be earlier than that of the states before
+ *     it, and of one that was never finished, later than that of those behind it, if its writer was lost
+ *     with log that the bucket never had.
  */
 import type { ManifestHeader, ObjectHeader } from "../format/object-header.ts";
 import { inOrder } from "./bounded.ts";
@@ -35,7 +36,9 @@ export class StateMap {
 
   /** The newest for which the condition holds, which holds for all states before it. See (2). */
   async newest(holds: (header: ManifestHeader) => boolean): Promise<ManifestHeader | undefined> {
-    let at = await this.#map.lastWhere((header) => isManifest(header) && holds(header));
+    let at = await this.#map.lastWhere((header) => {
+      return header.kind === "batch" ? holds(header) : undefined;
+    });
     for (; at >= 0; at -= 1) {
       const header = await this.#map.header(this.#map.refs[at] as ObjectRef);
       if (header?.kind !== "batch" || !holds(header)) continue;
