@@ -317,4 +317,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 120000097,
     found: "a base that was never finished hid the states behind it from who restores",
   },
+  {
+    scenario: "lost-manifest",
+    seed: 120000028,
+    found: "a rebuild registered a segment whose name was not durable",
+  },
 ];

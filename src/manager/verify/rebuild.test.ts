@@ -5,7 +5,9 @@
 import { describe, expect, test } from "vitest";
 import type { Env } from "../../base/env.ts";
 import { isStorageError } from "../../base/errors.ts";
+import { segmentSequence } from "../../base/units.ts";
 import type { SeededRandom } from "../../io/index.ts";
+import { segmentFileName, sequenceInName } from "../../wal/index.ts";
 import type { Manager } from "../manager.ts";
 import { MANIFEST, Place, STORE } from "./rebuild.fixture.ts";
 
@@ -257,6 +259,32 @@ describe("a store that lost its manifest", () => {
         await again.close();
       });
     }
+  });
+
+  test("a segment whose name only the page cache had is not missed after the power went", async () => {
+    const place = new Place(5);
+    const model: Model = new Map();
+    const manager = await place.open();
+    await place.world.run(async () => {
+      for (let at = 0; at < 6; at++) await step(manager, model, place.random);
+      await manager.close();
+    });
+    await place.world.run(async () => {
+      const sequences = (await place.env.storage.list(`${STORE}/wal`)).flatMap(
+        (name) => sequenceInName(name) ?? [],
+      );
+      const next = segmentFileName(segmentSequence(Math.max(...sequences) + 1));
+      await (await place.env.storage.open(`${STORE}/wal/${next}`, "create")).close();
+    });
+    place.lose();
+    await place.rebuild();
+    place.world.powerCut();
+    place.env = place.world.start();
+    const again = await place.open();
+    await place.world.run(async () => {
+      await expectModel(again, model);
+      await again.close();
+    });
   });
 
   // evidence: G4

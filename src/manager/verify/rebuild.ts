@@ -10,7 +10,8 @@
  *     else in the bucket, as its row says: then it is away, as for any open.
  * (2) A manifest that is there is never written over. With `replace` it is moved aside first.
  * (3) Registered are the segments that may hold log above the checkpoint, and one sequence ahead of
- *     all files; the rest are leftovers, which the next open removes.
+ *     all files; the rest are leftovers, which the next open removes. What is registered must be there
+ *     ever after: names that a crash has left in the cache alone are synced before.
  * (4) The change log, cursors and jobs begin anew: they are not mirrored (manifest/mirror/mirror.ts, 4).
  */
 import type { Env } from "../../base/env.ts";
@@ -122,11 +123,13 @@ async function segmentsFor(
   { env, directory }: RebuildOptions,
   { state, storeId }: MirrorContents,
 ): Promise<SegmentSequence[]> {
-  const names = await env.storage.list(`${directory}/wal`).catch(failed("list", directory));
+  const folder = `${directory}/wal`;
+  await env.storage.syncDirectory(folder).catch(failed("sync", folder));
+  const names = await env.storage.list(folder).catch(failed("list", folder));
   const sequences = names.flatMap((name) => sequenceInName(name) ?? []).sort((a, b) => a - b);
   const used: { readonly sequence: number; readonly firstLsn: number | undefined }[] = [];
   for (const sequence of sequences) {
-    const path = `${directory}/wal/${names.find((name) => sequenceInName(name) === sequence)}`;
+    const path = `${folder}/${names.find((name) => sequenceInName(name) === sequence)}`;
     const answer = decodeSegmentHeader(await firstBlock(env, path));
     if (answer.type === "damaged") used.push({ sequence, firstLsn: undefined });
     if (answer.type !== "header" || answer.header.sequence !== sequence) continue;
