@@ -12,6 +12,8 @@ import { mirrorPath, type OpenKeyValueStore } from "../../manifest/index.ts";
 import { hasSuperblock, isThere } from "./directories.ts";
 
 const LOOK_AGAIN_MS = 200;
+/** Looked at once more, then made anew: what is refused after that stays. */
+const REFUSALS_MAX = 2;
 /** What a store has by the time that anything is acknowledged. */
 const FOLDERS = ["wal", "chunks"];
 
@@ -21,19 +23,16 @@ export function overNeverMade(
   { env, directory }: { readonly env: Env; readonly directory: string },
 ): OpenKeyValueStore {
   return async (place) => {
-    try {
-      return await open(place);
-    } catch (error) {
-      if (!isStorageError(error, "BOP_CORRUPT") || (await wasMade(env, directory))) throw error;
+    for (let refusals = 0; ; refusals += 1) {
+      try {
+        return await open(place);
+      } catch (error) {
+        const isFinal = !isStorageError(error, "BOP_CORRUPT") || refusals === REFUSALS_MAX;
+        if (isFinal || (await wasMade(env, directory))) throw error;
+        if (refusals === 0) await env.clock.sleep(LOOK_AGAIN_MS);
+        else await remove(env, { file: error.details.file, place });
+      }
     }
-    await env.clock.sleep(LOOK_AGAIN_MS);
-    try {
-      return await open(place);
-    } catch (error) {
-      if (!isStorageError(error, "BOP_CORRUPT") || (await wasMade(env, directory))) throw error;
-      await remove(env, { file: error.details.file, place });
-    }
-    return open(place);
   };
 }
 
