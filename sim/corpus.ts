@@ -322,4 +322,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 120000028,
     found: "a rebuild registered a segment whose name was not durable",
   },
+  {
+    scenario: "lost-manifest",
+    seed: 130000051,
+    found: "a rebuild left out the segment before one whose header only the page cache had",
+  },
 ];

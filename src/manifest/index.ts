@@ -80,6 +80,7 @@ export {
   chunksOfRows,
   clearManifest,
   hasManifest,
+  historyOfMirror,
   type ManifestContents,
   type MirrorContents,
   manifestOfRows,

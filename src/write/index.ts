@@ -19,6 +19,7 @@
  *   recovery/        from files to a log
  *     recover        in two steps: survey looks at the directory, walk reads the batches; what they
  *                    are given is in check-options, what they find in used-segment and batch-table
+ *     left-segments  which of them a manifest must name that is made again
  *     repair         what is cut off a log that is damaged; remains looks at what is left
  *     archive        a damaged segment is put back from a copy: holes finds out where those that are
  *                    missing began and ended, mending does it while the log is open
@@ -56,6 +57,7 @@ export type { LogLimits } from "./options.ts";
 export type { SegmentArchive, WantedSegment } from "./recovery/archive.ts";
 export type { Backlog } from "./recovery/backlog.ts";
 export type { RecoveryProgress } from "./recovery/check-options.ts";
+export { type LeftSegments, segmentsToRegister } from "./recovery/left-segments.ts";
 export {
   type RecoveredLog,
   type RecoverOptions,

@@ -10,17 +10,17 @@
  *     else in the bucket, as its row says: then it is away, as for any open.
  * (2) A manifest that is there is never written over. With `replace` it is moved aside first.
  * (3) Registered are the segments that may hold log above the checkpoint, and one sequence ahead of
- *     all files; the rest are leftovers, which the next open removes. What is registered must be there
- *     ever after: names that a crash has left in the cache alone are synced before.
+ *     all files (write/recovery/left-segments.ts); the rest are leftovers, which the next open removes.
  * (4) The change log, cursors and jobs begin anew: they are not mirrored (manifest/mirror/mirror.ts, 4).
  */
 import type { Env } from "../../base/env.ts";
 import { ioError, StorageError } from "../../base/errors.ts";
-import { type ChunkId, type Lsn, type SegmentSequence, segmentSequence } from "../../base/units.ts";
+import type { ChunkId, Lsn, SegmentSequence } from "../../base/units.ts";
 import {
   chunksOfMirror,
   claimOwnership,
   hasManifest,
+  historyOfMirror,
   type MirrorContents,
   mirrorPath,
   type OpenKeyValueStore,
@@ -30,7 +30,7 @@ import {
   writeManifest,
 } from "../../manifest/index.ts";
 import { chunkPath, type Superblock, SuperblockFile } from "../../page-store/index.ts";
-import { BLOCK_BYTES, decodeSegmentHeader, sequenceInName } from "../../wal/index.ts";
+import { segmentsToRegister } from "../../write/index.ts";
 
 export interface RebuildOptions {
   readonly env: Env;
@@ -119,39 +119,15 @@ async function checkChunks(
 }
 
 /** See (3). */
-async function segmentsFor(
+function segmentsFor(
   { env, directory }: RebuildOptions,
-  { state, storeId }: MirrorContents,
+  mirror: MirrorContents,
 ): Promise<SegmentSequence[]> {
-  const folder = `${directory}/wal`;
-  await env.storage.syncDirectory(folder).catch(failed("sync", folder));
-  const names = await env.storage.list(folder).catch(failed("list", folder));
-  const sequences = names.flatMap((name) => sequenceInName(name) ?? []).sort((a, b) => a - b);
-  const used: { readonly sequence: number; readonly firstLsn: number | undefined }[] = [];
-  for (const sequence of sequences) {
-    const path = `${folder}/${names.find((name) => sequenceInName(name) === sequence)}`;
-    const answer = decodeSegmentHeader(await firstBlock(env, path));
-    if (answer.type === "damaged") used.push({ sequence, firstLsn: undefined });
-    if (answer.type !== "header" || answer.header.sequence !== sequence) continue;
-    if (Buffer.compare(answer.header.storeId, storeId) !== 0) continue;
-    used.push({ sequence, firstLsn: answer.header.firstLsn });
-  }
-  const begins = ({ firstLsn }: { firstLsn: number | undefined }) =>
-    firstLsn !== undefined && firstLsn <= state.checkpointLsn;
-  const first = used.findLastIndex(begins);
-  const needed = used.slice(Math.max(0, first)).map(({ sequence }) => sequence);
-  return [...needed, Math.max(0, ...sequences) + 1].map(segmentSequence);
-}
-
-async function firstBlock(env: Env, path: string): Promise<Uint8Array> {
-  const block = new Uint8Array(BLOCK_BYTES);
-  const file = await env.storage.open(path, "read").catch(failed("open", path));
-  try {
-    const bytes = await file.read(block, 0).catch(failed("read", path));
-    return block.subarray(0, bytes);
-  } finally {
-    await file.close();
-  }
+  const { state, storeId } = mirror;
+  const { checkpointLsn } = state;
+  const history = new Set(historyOfMirror(mirror, directory).map(({ sequence }) => sequence));
+  const place = { env, directory: `${directory}/wal`, storeId };
+  return segmentsToRegister({ ...place, checkpointLsn, history });
 }
 
 /** See (2). */

@@ -24,8 +24,10 @@ import {
 } from "../mirror/mirror-format.ts";
 import { unknownVersion } from "../rows/envelope.ts";
 import { STATE_KEY, STORE_KEY, TABLE } from "../rows/keys.ts";
+import type { Table } from "../rows/table.ts";
 import type { KeyValueOperation, KeyValuePair, KeyValueStore } from "../stores/key-value.ts";
 import { type ChunkRow, chunks } from "../tables/chunks.ts";
+import { type HistoryRow, history } from "../tables/history.ts";
 import { type RemoteChunkRow, remoteChunks } from "../tables/remote-chunks.ts";
 import { segments } from "../tables/segments.ts";
 import { shipping } from "../tables/shipping.ts";
@@ -90,18 +92,29 @@ export function chunksOfMirror({ rows }: MirrorContents, directory: string): Chu
   return chunksOfRows(rows, mirrorPath(directory));
 }
 
+/** The segments that a mirror keeps as history. */
+export function historyOfMirror({ rows }: MirrorContents, directory: string): HistoryRow[] {
+  return rowsOf(history, rows, mirrorPath(directory));
+}
+
 /** The chunks that rows name. `file`: where they come from, for errors. */
 export function chunksOfRows(rows: readonly KeyValuePair[], file: string): ChunkRow[] {
-  return rows
-    .filter(({ key }) => key[0] === TABLE.chunks)
-    .map(({ key, value }) => chunks.decode({ key, value, file }));
+  return rowsOf(chunks, rows, file);
 }
 
 /** Where chunks lie in the bucket, as rows say. */
 export function remoteChunksOfRows(rows: readonly KeyValuePair[], file: string): RemoteChunkRow[] {
+  return rowsOf(remoteChunks, rows, file);
+}
+
+function rowsOf<Row>(
+  table: Pick<Table<unknown, Row>, "number" | "decode">,
+  rows: readonly KeyValuePair[],
+  file: string,
+): Row[] {
   return rows
-    .filter(({ key }) => key[0] === TABLE.remoteChunks)
-    .map(({ key, value }) => remoteChunks.decode({ key, value, file }));
+    .filter(({ key }) => key[0] === table.number)
+    .map(({ key, value }) => table.decode({ key, value, file }));
 }
 
 /** The same, of a store that has nothing to do with the bucket that it came from. */

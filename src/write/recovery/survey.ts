@@ -115,7 +115,10 @@ async function strayCopies(options: CheckOptions): Promise<string[]> {
 }
 
 /** Sequences that have a file, in ascending order. */
-export async function sequencesFound({ env, directory }: CheckOptions): Promise<Set<number>> {
+export async function sequencesFound({
+  env,
+  directory,
+}: Pick<CheckOptions, "env" | "directory">): Promise<Set<number>> {
   try {
     const names = await env.storage.list(directory);
     const sequences = names.map(sequenceInName).filter((sequence) => sequence !== undefined);
@@ -140,7 +143,7 @@ function refuseUnregistered(
 
 /** What the first block of a file says. */
 export async function lookAt(
-  { env, storeId }: CheckOptions,
+  { env, storeId }: Pick<CheckOptions, "env" | "storeId">,
   { path, sequence }: { path: string; sequence: number },
 ): Promise<Look> {
   const reader = await SegmentReader.open(env.storage, { path, storeId, sequence });
