@@ -327,4 +327,9 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 130000051,
     found: "a rebuild left out the segment before one whose header only the page cache had",
   },
+  {
+    scenario: "decay",
+    seed: 131000008,
+    found: "a pass over the disk took a superblock that was being written for damaged",
+  },
 ];

@@ -76,5 +76,5 @@ export {
   type Superblock,
   type SuperblockFacts,
 } from "./superblock/superblock.ts";
-export { SuperblockFile } from "./superblock/superblock-file.ts";
+export { SuperblockFile, type SuperblockWrites } from "./superblock/superblock-file.ts";
 export type { NewFork } from "./versions/pins.ts";

@@ -31,6 +31,7 @@ import {
   type PageStoreLimits,
   type PublishedFacts,
   type RemoteChunks,
+  type SuperblockWrites,
 } from "../../page-store/index.ts";
 import { RecordLogs } from "../../record-log/index.ts";
 import type { ObjectStore } from "../../sink/index.ts";
@@ -74,6 +75,7 @@ export interface Parts {
   readonly healed: HealedFiles;
   readonly recoveredFromCrash: boolean;
   readonly replayedCommits: number;
+  superblockWrites(): SuperblockWrites;
   writeSuperblock(published: PublishedFacts): Promise<void>;
   /** Closes everything and gives the directory back. Does not throw. */
   close(how: { readonly isClean: boolean }): Promise<void>;
@@ -203,6 +205,7 @@ async function assembleOn(ground: Ground, undo: (() => Promise<void>)[]): Promis
     healed,
     recoveredFromCrash: owner.previousCrashed || !clean,
     replayedCommits: recovered.commits,
+    superblockWrites: () => superblocks.writes,
     writeSuperblock: async (published) => {
       await mirror.settle();
       await superblocks.write(published, { isClean: false, walStart: walStart() });

@@ -15,6 +15,7 @@ import {
   type PublishedFacts,
   type SuperblockFacts,
   SuperblockFile,
+  type SuperblockWrites,
 } from "../../page-store/index.ts";
 
 /** The mirror is a file of its own, and may be newer than the manifest that came back. */
@@ -59,6 +60,10 @@ export class Superblocks {
   /** An LSN that is known to be durable. */
   get durableLsn(): Lsn {
     return this.#file.superblock.durableLsn;
+  }
+
+  get writes(): SuperblockWrites {
+    return this.#file.writes;
   }
 
   async write(

@@ -100,6 +100,23 @@ describe("damage on the disk of a store without a sink", () => {
     });
   });
 
+  test("is not seen in a superblock that a slow device has not written to its end", async () => {
+    const store = new ScrubbedStore(25);
+    await store.live(ALONE, async (manager) => {
+      await settled(store, manager);
+      store.world.disk.hangNext({ operation: "sync", pathPattern: /superblock$/, ms: 5000 });
+      const written = manager.checkpoint();
+      await store.sleep(1000);
+      const copies = () => inspectSuperblock(store.contents("superblock")).copies;
+      const sequences = () => new Set(copies().map(({ superblock }) => superblock?.sequence));
+      expect(sequences().size).toBe(2);
+      expect(await outcomes(manager)).toEqual([]);
+      expect(sequences().size).toBe(2); // It hangs still.
+      await written;
+      expect(sequences().size).toBe(1);
+    });
+  });
+
   test("is not seen in a store that changes while it is read", async () => {
     const store = new ScrubbedStore(5);
     await store.live({ ...ALONE, historyMs: 0 }, async (manager) => {

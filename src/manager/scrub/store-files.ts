@@ -3,20 +3,22 @@
  * anew from what is in memory if they are damaged.
  *
  * (1) Both change while they are read: what looks damaged is looked at again after a while, and the
- *     mirror only as far as it was written when the reading began.
+ *     mirror only as far as it was written when the reading began. A superblock that is being written is
+ *     not judged: its device may take longer for that than anybody looks.
  * (2) All four copies of a superblock are the same between two writes: one that is not is damage,
  *     though the others still do.
  */
 import type { Clock } from "../../base/env.ts";
 import { MIB } from "../../base/units.ts";
 import { auditMirrorInSteps } from "../../manifest/index.ts";
-import { inspectSuperblock, SUPERBLOCK } from "../../page-store/index.ts";
+import { inspectSuperblock, SUPERBLOCK, type SuperblockWrites } from "../../page-store/index.ts";
 import type { Found } from "./area.ts";
 import type { FileBytes, PacedReads } from "./paced-reads.ts";
 
 export interface StoreFilesGround {
   readonly clock: Clock;
   readonly directory: string;
+  superblockWrites(): SuperblockWrites;
   /** Writes the superblock anew. Rejects if it cannot. */
   rewriteSuperblock(): Promise<void>;
   readonly mirror: {
@@ -78,10 +80,12 @@ async function lasting(
 }
 
 async function superblockProblem(
-  { directory }: StoreFilesGround,
+  { directory, superblockWrites }: StoreFilesGround,
   reads: PacedReads,
 ): Promise<string | undefined> {
+  const { ended } = superblockWrites();
   const bytes = bytesOf(await reads.file(`${directory}/${SUPERBLOCK_FILE}`));
+  if (superblockWrites().begun > ended) return undefined; // See (1).
   if (typeof bytes === "string") return bytes;
   if (bytes.length !== SUPERBLOCK_FILE_BYTES) return `it has ${bytes.length} bytes`;
   const { copies, choice } = inspectSuperblock(bytes);

@@ -79,6 +79,7 @@ function localGround(store: StoreGround): LocalGround {
       store.lifecycle.assertWritable();
       await checkpointer.now();
     },
+    superblockWrites: parts.superblockWrites,
     rewriteSuperblock: async () => {
       store.lifecycle.assertWritable();
       pages.oweSuperblock();

@@ -35,6 +35,11 @@ export interface SuperblockPlace {
   readonly directory: string;
 }
 
+export interface SuperblockWrites {
+  readonly begun: number;
+  readonly ended: number;
+}
+
 interface Found {
   readonly superblock: Superblock;
   readonly secondHalf: Superblock;
@@ -51,6 +56,7 @@ export class SuperblockFile {
   #doubtful: readonly number[];
   /** Nothing is left of another process that was not synced. */
   #isSynced: boolean;
+  #writes = { begun: 0, ended: 0 };
 
   private constructor(place: SuperblockPlace, found: Found) {
     this.#place = place;
@@ -127,10 +133,16 @@ export class SuperblockFile {
     return this.#superblock;
   }
 
+  /** Since it was opened, those that failed included. Copies differ while one is under way. */
+  get writes(): SuperblockWrites {
+    return { ...this.#writes };
+  }
+
   /** Resolves when all four copies are on the device. Throws BOP_IO or BOP_DISK_FULL. */
   async write(facts: SuperblockFacts): Promise<void> {
     const next = superblockAfter(this.#superblock, facts);
     const path = pathOf(this.#place);
+    this.#writes.begun += 1;
     try {
       const file = await this.#place.storage.open(path, "write");
       try {
@@ -147,6 +159,8 @@ export class SuperblockFile {
       }
     } catch (cause) {
       throw ioError("write", path, cause);
+    } finally {
+      this.#writes.ended += 1;
     }
   }
 
