@@ -3,9 +3,10 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { LONG_SCENARIOS, SCENARIO_NAMES } from "../scenarios/index.ts";
 import { work } from "./crew.ts";
 import { Ledger, type Line, type Range } from "./ledger.ts";
-import { Plan } from "./plan.ts";
+import { NIGHT_MIX, Plan } from "./plan.ts";
 import { reportOf, towardsMillion } from "./report.ts";
 import { sourceHash } from "./source.ts";
 
@@ -30,6 +31,11 @@ const planOf = (lines: readonly Line[], mix: ConstructorParameters<typeof Plan>[
   new Plan({ mix, from: 100, source: SOURCE, lines });
 
 describe("a plan", () => {
+  test("of a night has every scenario, but for those that are too long", () => {
+    const others = SCENARIO_NAMES.filter((name) => !LONG_SCENARIOS.includes(name));
+    expect(Object.keys(NIGHT_MIX).sort()).toEqual([...others].sort());
+  });
+
   test("gives ranges that do not overlap, behind those that any source has lived", () => {
     const old = line({ scenario: "log", from: 100, seeds: 50, source: "another" });
     const plan = planOf([old], { log: 1 });

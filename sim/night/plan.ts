@@ -36,6 +36,7 @@ export const NIGHT_MIX: Mix = {
   gaps: 2,
   tiering: 2,
   fencing: 1,
+  scrub: 1,
   log: 6,
   pages: 8,
   residency: 4,
