@@ -56,7 +56,7 @@ export class SuperblockFile {
   #doubtful: readonly number[];
   /** Nothing is left of another process that was not synced. */
   #isSynced: boolean;
-  #writes = { begun: 0, ended: 0 };
+  readonly #writes = { begun: 0, ended: 0 };
 
   private constructor(place: SuperblockPlace, found: Found) {
     this.#place = place;
