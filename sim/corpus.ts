@@ -332,4 +332,14 @@ export const CORPUS: readonly PastFailure[] = [
     seed: 131000008,
     found: "a pass over the disk took a superblock that was being written for damaged",
   },
+  {
+    scenario: "gaps",
+    seed: 131000817,
+    found: "a sink was refused for an object that was damaged on its way back",
+  },
+  {
+    scenario: "gaps",
+    seed: 131000382,
+    found: "the oracle missed a transaction that was refused where nobody listened any more",
+  },
 ];

@@ -61,6 +61,8 @@ export interface Surroundings {
   readonly catalogue: CatalogueModel;
   /** The disk may fail, and so may calls. */
   faulty: boolean;
+  /** A process was left at work that nobody listens to, since it was last looked at what there is. */
+  isUnheard: boolean;
   /** Errors that mean that nothing was done, beside those that any seed may meet. */
   excuses: (error: unknown) => boolean;
   openManager(env: Env): Promise<Manager>;

@@ -27,7 +27,7 @@ export async function verify(life: Life, manager: Manager): Promise<Found[]> {
 
 /** See (1): nothing else is read. */
 export async function adopt(life: Life, manager: Manager): Promise<Found[]> {
-  const { catalogue, faulty, tally } = life.simulation;
+  const { catalogue, faulty, isUnheard, tally } = life.simulation;
   const names = (await manager.list()).map(({ name }) => name);
   const databases = new Map<string, Database>();
   const present = new Map<string, number[]>();
@@ -39,8 +39,9 @@ export async function adopt(life: Life, manager: Manager): Promise<Found[]> {
   life.assertAlive();
   const of = (name: string) => present.get(name) ?? [];
   const recovered = catalogue.recover(names, (name, model) =>
-    model.problemWith(of(name), { holes: faulty }),
+    model.problemWith(of(name), { holes: faulty || isUnheard }),
   );
+  life.simulation.isUnheard = false;
   const found: Found[] = [];
   for (const [name, model] of recovered) {
     const database = databases.get(name);

@@ -75,6 +75,8 @@ export class Simulation implements Echoing<Simulation> {
   readonly copies = new Copies();
   /** The disk may fail, and so may calls. */
   faulty = false;
+  /** A process was left at work that nobody listens to, since it was last looked at what there is. */
+  isUnheard = false;
   /** Errors that mean that nothing was done, beside those that any seed may meet. */
   excuses: (error: unknown) => boolean = () => false;
   /** How further images of a crash are looked at. Unset: they are not drawn. */
@@ -102,6 +104,7 @@ export class Simulation implements Echoing<Simulation> {
     this.catalogue = echo?.of.catalogue.echo(this.copies) ?? new CatalogueModel();
     this.#hasCrashed = this.#isEcho = echo !== undefined;
     this.faulty = echo?.of.faulty ?? false;
+    this.isUnheard = echo?.of.isUnheard ?? false;
     if (echo !== undefined) this.excuses = echo.of.excuses;
     this.trace = new Trace(() => this.world.nowMs, print);
     this.#traceDisk = options.traceDisk ?? print !== undefined;

@@ -75,7 +75,8 @@ async function interruptedLife(run: Run): Promise<void> {
     const working = random.chance(0.8) ? work({ life, manager }, found) : Promise.resolve();
     working.catch(() => undefined); // Of one that is replaced while it works nobody hears.
     const isLeftAtWork = end === "replaced" && random.chance(0.5);
-    if (!isLeftAtWork) await working;
+    if (isLeftAtWork) simulation.isUnheard = true;
+    else await working;
     await life.env.clock.sleep(random.fraction() * LATENCY_MS_MAX * 4);
     if (random.chance(0.05)) await life.env.clock.sleep(QUIET_MS);
     noteResidency(run, manager);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { StorageError } from "../base/errors.ts";
 import { seeded, systemEnv } from "../io/index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { assertFit, probe } from "./probe.ts";
@@ -100,6 +101,39 @@ describe("the probe of a sink", () => {
   ] as const)("where %s reports '%s'", async (_what, name, change) => {
     expect(await failedOf(wrong(change))).toContain(name);
   });
+
+  test.each([
+    ["reads", 3],
+    ["puts", 3],
+  ] as const)(
+    "does not judge a place by %s that were damaged on their way",
+    async (what, times) => {
+      const random = seeded(7);
+      let left: number = times;
+      const store = wrong((right) => ({
+        async put(key, body, options) {
+          const isDamaged = what === "puts" && left-- > 0;
+          const sent = isDamaged ? body.map((byte) => byte ^ 1) : body;
+          await right.put(key, sent, options);
+        },
+        async get(key, options) {
+          const found = await right.get(key, options);
+          const isWhole = options?.range === undefined;
+          const isDamaged = what === "reads" && isWhole && left-- > 0;
+          const isWrong = what === "puts" && isWhole && left >= 0;
+          if (!isDamaged && !isWrong) return found;
+          const store = right.location;
+          throw new StorageError("BOP_SINK_CORRUPT", "damaged", {
+            details: { store, key, why: "" },
+          });
+        },
+      }));
+      expect((await probe(store, { random })).fit).toBe(true);
+      left = Number.POSITIVE_INFINITY;
+      const refused = await probe(store, { random }).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: "BOP_SINK_CORRUPT" });
+    },
+  );
 
   test("where compare-and-swap is missing reports that, and finds it fit", async () => {
     const store = wrong(() => ({

@@ -12,6 +12,8 @@
  * (1) Everything happens under `probe/<nonce>…`, and is removed again, whatever comes out.
  * (2) A place that cannot be reached, or refuses for want of permission, is not judged: that error is
  *     thrown.
+ * (3) What is damaged on its way there or back says nothing of the place: the same is tried with another
+ *     object. One that is damaged each time is thrown.
  */
 import type { Random } from "../base/env.ts";
 import { isStorageError, StorageError } from "../base/errors.ts";
@@ -41,6 +43,7 @@ export interface ProbeOptions {
 const ID_BYTES = 16;
 const RACERS = 8;
 const PART_READS_MAX = 3;
+const TRIALS_MAX = 4;
 const BODY_BYTES = 10_000;
 /** Unclear outcomes are asked for again: a race brings some services to answer 409 or 500. */
 const ATTEMPTS_MAX = 10;
@@ -49,7 +52,9 @@ export async function probe(store: ObjectStore, options: ProbeOptions): Promise<
   const trial = new Trial(store, options);
   const findings: ProbeFinding[] = [];
   try {
-    findings.push(await trial.stores(), await trial.creates(), await trial.cuts());
+    for (const what of [() => trial.stores(), () => trial.creates(), () => trial.cuts()]) {
+      findings.push(await undamaged(what));
+    }
     findings.push(...(await trial.inspects()), await trial.deletes());
   } finally {
     await trial.removeAll();
@@ -127,6 +132,7 @@ class Trial {
       }
       passed &&= isRight;
     }
+    if (!passed) await this.#surely(() => this.#store.get(key, this.#call)); // Throws if it was damaged.
     return required("ranges", {
       passed,
       yes: "parts of objects can be read",
@@ -245,6 +251,17 @@ class Trial {
       } catch (error) {
         if (!isStorageError(error, "BOP_SINK_UNKNOWN") || attempt === ATTEMPTS_MAX) throw error;
       }
+    }
+  }
+}
+
+/** See (3). */
+async function undamaged<T>(trial: () => Promise<T>): Promise<T> {
+  for (let trials = 1; ; trials++) {
+    try {
+      return await trial();
+    } catch (error) {
+      if (!isStorageError(error, "BOP_SINK_CORRUPT") || trials === TRIALS_MAX) throw error;
     }
   }
 }
